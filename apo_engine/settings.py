@@ -1,0 +1,371 @@
+"""Typed settings, and where each one comes from.
+
+A setting may be given by a flag, the prompt file, the editor, the user's configuration file, the environment or a
+default, in that order of precedence. Each source is a :class:`Layer` of untyped values; :func:`resolve` checks every
+layer on its own, so that an error names the source at fault, and merges them into one :class:`Settings`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct, inspect
+
+from apo_engine.problems import InputError, Place, Problem
+
+Count = Annotated[int, Meta(ge=1, le=1_000_000_000)]
+Amount = Annotated[float, Meta(ge=0)]
+LayerName = Literal["flag", "file", "editor", "user", "environment", "default"]
+
+PRECEDENCE: tuple[LayerName, ...] = ("flag", "file", "editor", "user", "environment", "default")
+METRICS = ("exact_match", "label", "contains", "regex", "numeric", "f1", "f1_macro")
+_PLANNED_METRICS = ("json_match", "judge")
+# Dotprompt's own keys: in a prompt file they stand without the `apo.` prefix.
+_UNPREFIXED = ("model", "config", "endpoints")
+_ENVIRONMENT = {("model",): "APO_MODEL", ("optimizer", "model"): "APO_OPTIMIZER_MODEL"}
+
+
+class ExamplesSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the rows are, relative to the prompt file: one file to split, or one to train on and one held out.
+
+    ``input`` maps an input of the prompt to the column that fills it; ``expected`` names the column of the answers.
+    """
+
+    path: str | None = None
+    train: str | None = None
+    holdout: str | None = None
+    input: dict[str, str] = {}
+    expected: str | None = None
+
+
+class OptimizerSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """How the search goes about it. ``model`` writes critiques and rewrites; None means the task model.
+
+    ``beam`` prompts survive each of ``rounds`` rounds. A critique sees ``minibatch`` rows, of which the failing ones
+    are shown in ``groups`` groups of ``group_size``, each asked for ``reasons`` reasons; each reason is edited
+    ``edits`` times and each edit paraphrased ``paraphrases`` times; at most ``max_children`` children per prompt are
+    scored. The search stops after ``patience`` rounds without a gain. ``meta`` is a folder, relative to the prompt
+    file, whose ``critic.prompt``, ``editor.prompt`` and ``paraphrase.prompt`` replace the optimizer's own.
+    """
+
+    model: str | None = None
+    algorithm: Literal["apo"] = "apo"
+    selection: Literal["successive-halving"] = "successive-halving"
+    rounds: Annotated[int, Meta(ge=1, le=100)] = 6
+    beam: Annotated[int, Meta(ge=1, le=64)] = 4
+    minibatch: Annotated[int, Meta(ge=1, le=10_000)] = 32
+    groups: Annotated[int, Meta(ge=1, le=64)] = 2
+    group_size: Annotated[int, Meta(ge=1, le=64)] = 4
+    reasons: Annotated[int, Meta(ge=1, le=16)] = 3
+    edits: Annotated[int, Meta(ge=1, le=16)] = 1
+    paraphrases: Annotated[int, Meta(ge=0, le=16)] = 0
+    max_children: Annotated[int, Meta(ge=1, le=256)] = 8
+    temperature: Annotated[float, Meta(ge=0, le=2)] = 1.0
+    critic: Literal["auto", "model", "evidence"] = "auto"
+    patience: Annotated[int, Meta(ge=1, le=100)] = 2
+    meta: str | None = None
+
+
+class BudgetSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """Caps of one run: logical calls and tokens of every role, real money in US dollars, wall-clock seconds."""
+
+    usd: Amount | None = None
+    calls: Count = 1000
+    tokens: Count | None = None
+    seconds: Annotated[float, Meta(gt=0)] | None = None
+
+
+class EndpointSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """A named OpenAI-compatible endpoint; ``key_env`` is the environment variable that holds its key."""
+
+    base_url: str
+    key_env: str | None = None
+
+
+class Settings(Struct, frozen=True, forbid_unknown_fields=True):
+    """Everything that can be set, resolved. ``config`` is Dotprompt's: parameters of the task model."""
+
+    model: str | None = None
+    config: dict[str, object] = {}
+    examples: ExamplesSettings | None = None
+    metric: str | None = None
+    calibration: Literal["none", "batch"] = "none"
+    optimizer: OptimizerSettings = OptimizerSettings()
+    budget: BudgetSettings = BudgetSettings()
+    seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
+    concurrency: Annotated[int, Meta(ge=1, le=1024)] = 32
+    endpoints: dict[str, EndpointSettings] = {}
+
+
+def _nowhere(_path: tuple[str, ...]) -> Place | None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One source of settings: untyped ``values`` by key, and ``place``, which finds where a key's value stands."""
+
+    name: LayerName
+    values: Mapping[str, object]
+    place: Callable[[tuple[str, ...]], Place | None] = _nowhere
+
+
+def resolve(layers: Iterable[Layer]) -> Settings:
+    """Check every layer and merge them: maps key by key, anything else by precedence.
+
+    Raises:
+        InputError: a key is unknown or a value is wrong, in any layer; all of them are reported.
+    """
+    merged: dict[str, object] = {}
+    problems: list[Problem] = []
+    for layer in sorted(layers, key=lambda layer: PRECEDENCE.index(layer.name)):
+        _fill(merged, _checked(layer, problems))
+    if problems:
+        raise InputError(*problems)
+    return msgspec.convert(merged, Settings)
+
+
+def environment_layer(environ: Mapping[str, str]) -> Layer:
+    """The settings in environment variables: ``APO_MODEL`` and ``APO_OPTIMIZER_MODEL``."""
+    values: dict[str, object] = {}
+    for path, variable in _ENVIRONMENT.items():
+        if environ.get(variable):
+            inner = values
+            for key in path[:-1]:
+                inner = inner.setdefault(key, {})  # type: ignore[assignment]
+            inner[path[-1]] = environ[variable]
+    return Layer("environment", values)
+
+
+def user_layer(folder: Path | None = None) -> Layer:
+    """The user's own ``config.yaml``, from ``folder`` or the platform's configuration folder; empty if there is none.
+
+    Raises:
+        InputError: the file cannot be read or is not a YAML map.
+    """
+    if folder is None:
+        import platformdirs
+
+        folder = platformdirs.user_config_path("apo-language-server")
+    path = folder / "config.yaml"
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        return Layer("user", {})
+    except (OSError, UnicodeDecodeError) as error:
+        message = f"The configuration file cannot be read: {error}."
+        raise InputError(Problem("config-unreadable", message, "Correct or remove it.", Place(path))) from None
+    return _yaml_layer(text, path)
+
+
+def cache_dir(environ: Mapping[str, str]) -> Path:
+    """The folder of everything stored: ``APO_CACHE_DIR``, else the platform's cache folder."""
+    if environ.get("APO_CACHE_DIR"):
+        return Path(environ["APO_CACHE_DIR"]).expanduser()
+    import platformdirs
+
+    return platformdirs.user_cache_path("apo-language-server")
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The one of ``known`` that ``word`` most likely is a misspelling of, if any is close enough."""
+    from rapidfuzz import fuzz, process
+
+    found = process.extractOne(word.lower(), list(known), scorer=fuzz.ratio, processor=str.lower, score_cutoff=70)
+    return found[0] if found else None
+
+
+def _yaml_layer(text: str, path: Path) -> Layer:
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+    def broken(message: str, place: Place) -> InputError:
+        return InputError(Problem("config-invalid", message, "Correct the line, or remove the file.", place))
+
+    try:
+        root = YAML(typ="rt", pure=True).load(text)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = Place(path, mark.line + 1, mark.column + 1) if mark else Place(path)
+        raise broken(f"This is not valid YAML: {error.problem}.", where) from None
+    except (YAMLError, RecursionError, ValueError):
+        raise broken("This is not valid YAML.", Place(path)) from None
+    if root is None:
+        return Layer("user", {})
+    if not isinstance(root, dict):
+        raise broken("The configuration must be a map of settings.", Place(path))
+
+    def place(keys: tuple[str, ...]) -> Place | None:
+        node: Any = root
+        found = Place(path)
+        for key in keys:
+            marks = getattr(node, "lc", None)
+            if not isinstance(node, dict) or key not in node or marks is None:
+                break
+            line, column = marks.value(key)
+            found, node = Place(path, line + 1, column + 1), node[key]
+        return found
+
+    return Layer("user", _plain(root), place)
+
+
+def _plain(value: object) -> dict[str, object]:
+    """Plain maps of the loader's own; msgspec takes its scalars and lists as they are."""
+    assert isinstance(value, dict)
+    return {str(key): _plain(item) if isinstance(item, dict) else item for key, item in value.items()}
+
+
+def _checked(layer: Layer, problems: list[Problem]) -> dict[str, object]:
+    """The valid part of a layer; what is wrong is added to ``problems``."""
+    values = dict(layer.values)
+    if isinstance(values.get("examples"), str):
+        values["examples"] = {"path": values["examples"]}
+    if isinstance(values.get("optimizer"), str):
+        values["optimizer"] = {"model": values["optimizer"]}
+    if "endpoints" in values and layer.name != "user":
+        message = f"{_spelled(layer, ('endpoints',))} may only be set in the user's configuration file."
+        remedy = "Move it there: a file that others wrote could send your key elsewhere."
+        problems.append(Problem("setting-misplaced", message, remedy, layer.place(("endpoints",))))
+        del values["endpoints"]
+    checked = _checked_struct(layer, (), values, Settings, problems)
+    examples = checked.get("examples")
+    if isinstance(examples, dict) and "path" in examples and {"train", "holdout"} & examples.keys():
+        message = f"{_spelled(layer, ('examples',))} names a file to split and files already split."
+        place = layer.place(("examples",))
+        problems.append(Problem("setting-invalid", message, "Keep either path, or train and holdout.", place))
+    elif isinstance(examples, dict) and "holdout" in examples and "train" not in examples:
+        message = f"{_spelled(layer, ('examples',))} names hold-out rows and no rows to train on."
+        place = layer.place(("examples", "holdout"))
+        problems.append(Problem("setting-invalid", message, "Add train: and its file.", place))
+    return checked
+
+
+def _checked_struct(
+    layer: Layer,
+    path: tuple[str, ...],
+    values: Mapping[str, object],
+    struct: type[Struct],
+    problems: list[Problem],
+) -> dict[str, object]:
+    fields = {field.name: field for field in inspect.type_info(struct).fields}  # type: ignore[attr-defined]
+    kinds = {field.name: field.type for field in msgspec.structs.fields(struct)}
+    checked: dict[str, object] = {}
+    for key, value in values.items():
+        here = (*path, str(key))
+        if value is None:
+            continue
+        if key not in fields:
+            close = nearest(str(key), fields)
+            remedy = f"Did you mean {close!r}?" if close else f"The keys here are {', '.join(fields)}."
+            if "." in str(key):
+                remedy = "Write nested keys as a map."
+            message = f"{_spelled(layer, here)} is not a setting."
+            problems.append(Problem("setting-unknown", message, remedy, layer.place(here)))
+            continue
+        inner = _struct_of(fields[key].type)
+        if inner is not None and isinstance(value, Mapping):
+            checked[key] = _checked_struct(layer, here, value, inner, problems)
+            continue
+        problem = _problem_with(layer, here, value, kinds[key], fields[key])
+        if problem:
+            problems.append(problem)
+        else:
+            checked[key] = msgspec.convert(value, kinds[key])
+    return checked
+
+
+def _problem_with(
+    layer: Layer, path: tuple[str, ...], value: object, kind: object, field: inspect.Field
+) -> Problem | None:
+    if path == ("metric",) and isinstance(value, str) and value not in METRICS:
+        return _unknown_metric(layer, value)
+    try:
+        msgspec.convert(value, kind)
+    except msgspec.ValidationError:
+        pass
+    else:
+        if not (isinstance(value, float) and not math.isfinite(value)):
+            return None
+    message = f"{_spelled(layer, path)} must be {_described(field.type)}, not {_shown(value)}."
+    default = field.default if isinstance(field.default, (str, int, float)) else None
+    remedy = f"Write for example {path[-1]}: {default}" if default is not None else "Correct it, or remove the key."
+    return Problem("setting-invalid", message, remedy, layer.place(path))
+
+
+def _unknown_metric(layer: Layer, value: str) -> Problem:
+    spelled, place = _spelled(layer, ("metric",)), layer.place(("metric",))
+    if value in _PLANNED_METRICS or ":" in value:
+        message = f"{spelled}: the metric {_shown(value)} is not available in this version."
+        return Problem("metric-unavailable", message, f"Use one of {', '.join(METRICS)}.", place)
+    close = nearest(value, METRICS)
+    remedy = f"Did you mean {close!r}?" if close else f"Use one of {', '.join(METRICS)}."
+    return Problem("setting-invalid", f"{spelled}: there is no metric {_shown(value)}.", remedy, place)
+
+
+def _spelled(layer: Layer, path: tuple[str, ...]) -> str:
+    """A key as the user wrote it in this layer; with the layer's name where no place will tell."""
+    key = ".".join(path)
+    if layer.name in ("file", "editor") and path[0] not in _UNPREFIXED:
+        key = f"apo.{key}"
+    if layer.name == "environment":
+        key = _ENVIRONMENT.get(path, key)
+    source = {
+        "flag": "given on the command line",
+        "editor": "in the editor's settings",
+        "default": "as a default",
+    }
+    return f"'{key}' {source[layer.name]}" if layer.name in source else f"'{key}'"
+
+
+def _struct_of(kind: inspect.Type) -> type[Struct] | None:
+    """The struct that a field holds, or may hold beside None."""
+    for option in getattr(kind, "types", (kind,)):
+        found = getattr(option, "cls", None)
+        if found is not None and issubclass(found, Struct):
+            return found  # type: ignore[no-any-return]
+    return None
+
+
+def _described(kind: inspect.Type) -> str:
+    """What a value of this type is called in a sentence."""
+    name = type(kind).__name__
+    if name == "UnionType":
+        return " or ".join(_described(option) for option in kind.types if type(option).__name__ != "NoneType")  # type: ignore[attr-defined]
+    if name == "LiteralType":
+        return " or ".join(repr(value) for value in kind.values)  # type: ignore[attr-defined]
+    if name in ("IntType", "FloatType"):
+        return ("a whole number" if name == "IntType" else "a number") + _bounds(kind)
+    return {"StrType": "text", "DictType": "a map", "StructType": "a map"}.get(name, "a value")
+
+
+def _bounds(kind: inspect.Type) -> str:
+    least, most, above = (getattr(kind, name, None) for name in ("ge", "le", "gt"))
+    if above is not None:
+        return f" above {above}"
+    if most is not None and most < 1_000_000_000:
+        return f" from {least} to {most}"
+    return f" of at least {least}" if least is not None else ""
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+def _fill(higher: dict[str, object], lower: Mapping[str, object]) -> None:
+    """Add to ``higher``, in place, what only ``lower`` says."""
+    for key, below in lower.items():
+        present, value = higher.get(key), below
+        if key == "examples" and isinstance(present, dict) and {"path", "train"} & present.keys():
+            # Rows named by a higher layer replace all files of a lower one, never half of them.
+            assert isinstance(below, dict)
+            value = {name: below[name] for name in below if name not in ("path", "train", "holdout")}
+        if isinstance(present, dict) and isinstance(value, dict):
+            _fill(present, value)
+        elif key not in higher:
+            higher[key] = dict(value) if isinstance(value, dict) else value
