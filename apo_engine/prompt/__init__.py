@@ -1,0 +1,1 @@
+"""The `.prompt` file: parse with positions, settings, render, structural edit, static checks."""

@@ -1,0 +1,191 @@
+"""Front matter: where it is, and its keys and values with their places, even when other parts are broken."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from apo_engine.positions import Lines, Span
+from apo_engine.problems import Place, Problem
+from apo_engine.prompt.yaml_tree import Entry, Mapping, Node, Scalar, Sequence, YamlError, compose, value_of
+from apo_engine.settings import Layer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MAX_CHARS = 100_000
+MAX_KEYS = 1_000
+NAMESPACE = "apo."
+_LINE = re.compile(r"([^\r\n]*)(\r\n|\r|\n|\Z)")
+_TOP_LEVEL_KEY = re.compile(r"^[^\s#\-][^\r\n]*?:(?=[\s]|$)", re.MULTILINE)
+_PICO_KEY = re.compile(r"([^(?\s]+)\s*\??\s*(?:\(\s*([^,)\s]*)[^)]*\))?")
+_OPTIONAL_KEY = re.compile(r"([^(?\s]+)\s*\?")
+
+
+@dataclass(frozen=True, slots=True)
+class FrontMatter:
+    """The front matter of a file: ``span`` with its ``---`` lines, ``root`` what could be read of it."""
+
+    span: Span
+    root: Mapping
+
+
+def read_front_matter(text: str, path: Path | None, lines: Lines) -> tuple[FrontMatter | None, tuple[Problem, ...]]:
+    """Find and read the front matter; None where the whole text is template. Never raises."""
+    found = _find(text)
+    if found is None:
+        return None, ()
+    span, inner, closed = found
+    problems: list[Problem] = []
+
+    def say(code: str, message: str, remedy: str, span: Span) -> None:
+        problems.append(Problem(code, message, remedy, Place.at(path, lines, span)))
+
+    if not closed:
+        opening = Span(span.start, lines.span_of_line(lines.line_of(span.start)).end)
+        message = "The front matter that begins here has no closing '---' line."
+        say("front-matter-unclosed", message, "Add a line '---' before the template.", opening)
+    if len(inner) > MAX_CHARS:
+        message = f"The front matter is longer than {MAX_CHARS:,} characters."
+        say("front-matter-large", message, "Move long text into the template.", Span(inner.start, inner.start))
+        return FrontMatter(span, Mapping(inner, ())), tuple(problems)
+    try:
+        node = compose(inner.of(text), inner.start)
+        entries = node.entries if isinstance(node, Mapping) else ()
+        if node is not None and not isinstance(node, Mapping):
+            say("yaml-syntax", "The front matter must be a map of keys.", "Write 'key: value' lines.", node.span)
+    except YamlError as error:
+        if closed:
+            at = min(error.offset, inner.end)
+            end = max(at, lines.span_of_line(lines.line_of(at)).end)
+            say(error.code, error.message, error.remedy, Span(at, min(end, max(at, inner.end))))
+        entries = _salvaged(text, inner)
+    return FrontMatter(span, Mapping(inner, entries)), tuple(problems)
+
+
+def file_layer(front: FrontMatter | None, path: Path | None, lines: Lines) -> Layer:
+    """The settings in the front matter: Dotprompt's ``model`` and ``config``, and everything under ``apo.``."""
+    values: dict[str, object] = {}
+    nodes: dict[str, Entry] = {}
+    for entry in front.root.entries if front else ():
+        name = entry.key.text
+        setting = name[len(NAMESPACE) :] if name.startswith(NAMESPACE) else name
+        if setting != name or name in ("model", "config"):
+            # A prefixed `apo.model` would collide with Dotprompt's own key; the plain key wins.
+            if setting in values and name.startswith(NAMESPACE):
+                continue
+            values[setting], nodes[setting] = value_of(entry.value), entry
+
+    def place(keys: tuple[str, ...]) -> Place | None:
+        if not keys or keys[0] not in nodes:
+            return Place(path)
+        found: Node = nodes[keys[0]].value
+        span = found.span if len(found.span) else nodes[keys[0]].key.span
+        for key in keys[1:]:
+            inner = next((e for e in getattr(found, "entries", ()) if e.key.text == key), None)
+            if inner is None:
+                break
+            found, span = inner.value, inner.value.span if len(inner.value.span) else inner.key.span
+        return Place.at(path, lines, span)
+
+    return Layer("file", values, place)
+
+
+def declared_inputs(front: FrontMatter | None) -> tuple[tuple[str, Span], ...]:
+    """The input names that ``input.schema`` declares (picoschema or JSON schema), with their places."""
+    schema = front.root.get("input", "schema") if front else None
+    return tuple((name, span) for name, _, span, _ in _properties(schema))
+
+
+def optional_inputs(front: FrontMatter | None) -> frozenset[str]:
+    """The declared inputs that a row may leave out: picoschema's ``name?``."""
+    schema = front.root.get("input", "schema") if front else None
+    entries = schema.entries if isinstance(schema, Mapping) else ()
+    return frozenset(match[1] for entry in entries if (match := _OPTIONAL_KEY.match(entry.key.text)))
+
+
+def default_inputs(front: FrontMatter | None) -> dict[str, object]:
+    """The values of ``input.default``: what an input holds when a row leaves it out."""
+    default = front.root.get("input", "default") if front else None
+    value = value_of(default) if isinstance(default, Mapping) else {}
+    assert isinstance(value, dict)
+    return value
+
+
+def declared_labels(front: FrontMatter | None) -> tuple[str, ...]:
+    """The labels that ``output.schema`` allows, where it declares exactly one enumeration; else empty."""
+    schema = front.root.get("output", "schema") if front else None
+    enums = [value for _, kind, _, value in _properties(schema) if kind == "enum"]
+    if isinstance(schema, Mapping) and (plain := schema.get("enum")) is not None:
+        enums.append(plain)
+    if len(enums) != 1 or not isinstance(enums[0], Sequence):
+        return ()
+    return tuple(item.text for item in enums[0].items if isinstance(item, Scalar))
+
+
+def _properties(schema: Node | None) -> list[tuple[str, str, Span, Node]]:
+    """Name, type, place of the name, and value of each property of a schema."""
+    if not isinstance(schema, Mapping):
+        return []
+    properties = schema.get("properties")
+    if isinstance(properties, Mapping):
+        return [
+            (
+                entry.key.text,
+                "enum" if isinstance(entry.value, Mapping) and entry.value.get("enum") else "any",
+                entry.key.span,
+                (entry.value.get("enum") if isinstance(entry.value, Mapping) else None) or entry.value,
+            )
+            for entry in properties.entries
+        ]
+    found = []
+    for entry in schema.entries:
+        match = _PICO_KEY.match(entry.key.text)
+        if match and not match[1].startswith("*"):
+            start, plain = entry.key.span.start, len(entry.key.span) == len(entry.key.text)
+            span = Span(start, start + len(match[1])) if plain else entry.key.span
+            found.append((match[1], match[2] or "", span, entry.value))
+    return found
+
+
+def _find(text: str) -> tuple[Span, Span, bool] | None:
+    """The span with delimiters, the span between them, and whether the closing one is there."""
+    at = 0
+    while True:
+        line = _LINE.match(text, at)
+        assert line
+        content = line[1]
+        if content.rstrip(" \t") == "---":
+            break
+        if (content.strip() and not content.startswith("#")) or line.end() >= len(text):
+            return None
+        at = line.end()
+    start, inner = at, line.end()
+    at = inner
+    while at < len(text):
+        line = _LINE.match(text, at)
+        assert line
+        if line[1].rstrip(" \t") == "---":
+            return Span(start, line.end()), Span(inner, at), True
+        at = line.end()
+    return Span(start, len(text)), Span(inner, len(text)), False
+
+
+def _salvaged(text: str, inner: Span) -> tuple[Entry, ...]:
+    """What can be read of a broken front matter: its top-level keys, each on its own."""
+    source = inner.of(text)
+    starts = [match.start() for match in _TOP_LEVEL_KEY.finditer(source)]
+    ends = [*starts[1:], len(source)]
+    entries: dict[str, Entry] = {}
+    for start, end in zip(starts[:MAX_KEYS], ends, strict=False):
+        # A key whose nested lines are broken may still be whole in its own line.
+        for upto in (end, start + len(source[start:end].split("\n", 1)[0])):
+            try:
+                node = compose(source[start:upto], inner.start + start)
+            except YamlError:
+                continue
+            for entry in node.entries if isinstance(node, Mapping) else ():
+                entries.setdefault(entry.key.text, entry)
+            break
+    return tuple(entries.values())

@@ -1,0 +1,289 @@
+"""The template, scanned into nodes that tile it exactly, however broken it is.
+
+The tag rules are those of the Handlebars library that renders prompts, so that what stands here as text is text there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from apo_engine.positions import Span
+from apo_engine.prompt.call import Call, parse_call
+
+MAX_PROBLEMS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Literal text."""
+
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Escaped:
+    r"""``\{{``: two literal braces."""
+
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Comment:
+    """``{{! … }}`` or ``{{!-- … --}}``; ``text`` without its delimiters and outer white space."""
+
+    span: Span
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """``{{x}}``, ``{{{x}}}`` or a helper call."""
+
+    span: Span
+    call: Call
+
+
+@dataclass(frozen=True, slots=True)
+class BlockOpen:
+    """``{{#name …}}``, ``{{^name …}}``, ``{{#> name …}}`` or ``{{#*inline "name"}}``; ``kind`` is its sign."""
+
+    span: Span
+    kind: Literal["#", "^", "#>", "#*"]
+    call: Call
+
+
+@dataclass(frozen=True, slots=True)
+class Else:
+    """``{{else}}`` or ``{{else if …}}``, the latter with its call."""
+
+    span: Span
+    call: Call | None
+
+
+@dataclass(frozen=True, slots=True)
+class BlockClose:
+    """``{{/name}}``."""
+
+    span: Span
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """``{{> name …}}``."""
+
+    span: Span
+    call: Call
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """A raw block with its content, ``{{{{raw}}}} … {{{{/raw}}}}``."""
+
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """What begins like a tag and is none."""
+
+    span: Span
+
+
+Tag = Escaped | Comment | Expression | BlockOpen | Else | BlockClose | Partial | Raw | Broken
+Node = Text | Tag
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing wrong in a template."""
+
+    code: str
+    message: str
+    remedy: str
+    span: Span
+
+
+def scan(text: str, start: int = 0) -> tuple[tuple[Node, ...], tuple[Fault, ...]]:
+    """The nodes of ``text`` from ``start`` on, without gap or overlap, and what is wrong. Linear; never raises."""
+    scanner = _Scanner(text)
+    at = start
+    while at < len(text):
+        opening = text.find("{{", at) if len(scanner.faults) < MAX_PROBLEMS else -1
+        if opening < 0:
+            scanner.nodes.append(Text(Span(at, len(text))))
+            break
+        at = scanner.tag(at, opening)
+    return tuple(scanner.nodes), (*scanner.faults, *block_faults(scanner.nodes))
+
+
+class _Scanner:
+    """The state of one scan: nodes so far, and where the next closers are (so that no search is repeated)."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.nodes: list[Node] = []
+        self.faults: list[Fault] = []
+        self.known: dict[str, int] = {}
+
+    def find(self, token: str, at: int) -> int:
+        """``text.find`` for growing ``at``: each token is searched for over each stretch of text once."""
+        found = self.known.get(token, -2)
+        if found != -1 and found < at:
+            found = self.known[token] = self.text.find(token, at)
+        return found
+
+    def tag(self, at: int, opening: int) -> int:
+        """Add the text from ``at`` and the tag at ``opening``; the offset after it."""
+        text = self.text
+        backslashes = 0
+        while opening - backslashes > at and text[opening - backslashes - 1] == "\\":
+            backslashes += 1
+        begin = opening - 1 if backslashes == 1 else opening
+        if begin > at:
+            self.nodes.append(Text(Span(at, begin)))
+        if backslashes == 1:
+            self.nodes.append(Escaped(Span(begin, opening + 2)))
+            return opening + 2
+        if text.startswith("{{{{", opening):
+            return self.raw(opening)
+        if text.startswith("!--", opening + 2) or text.startswith("~!--", opening + 2):
+            return self.long_comment(opening)
+        return self.plain(opening)
+
+    def broken(self, opening: int, message: str, remedy: str) -> int:
+        """A tag without an end: give up on it at the next tag or line."""
+        text = self.text
+        ends = [end for end in (self.find("{{", opening + 2), self.find("\n", opening + 2)) if end >= 0]
+        end = min(ends, default=len(text))
+        if text.startswith("\r\n", end - 1):
+            end -= 1
+        self.nodes.append(Broken(Span(opening, end)))
+        self.faults.append(Fault("tag-unclosed", message, remedy, Span(opening, end)))
+        return end
+
+    def raw(self, opening: int) -> int:
+        text = self.text
+        header_end = self.find("}}}}", opening + 4)
+        name = text[opening + 4 : header_end].split(None, 1)[:1] if header_end >= 0 else []
+        if not name or name[0].startswith("/") or len(name[0]) > 100:
+            return self.broken(opening, "This raw block has no beginning.", "Write {{{{raw}}}} … {{{{/raw}}}}.")
+        closer = "{{{{/" + name[0] + "}}}}"
+        end = self.find(closer, header_end + 4)
+        if end < 0:
+            return self.broken(opening, f"The raw block '{name[0]}' is not closed.", f"Add {closer}.")
+        self.nodes.append(Raw(Span(opening, end + len(closer))))
+        return end + len(closer)
+
+    def long_comment(self, opening: int) -> int:
+        body = opening + (6 if self.text[opening + 2] == "~" else 5)
+        ends = [(end, len(closer)) for closer in ("--}}", "--~}}") if (end := self.find(closer, body)) >= 0]
+        if not ends:
+            return self.broken(opening, "This comment is not closed.", "Add '--}}' after it.")
+        end, length = min(ends)
+        self.nodes.append(Comment(Span(opening, end + length), self.text[body:end].strip()))
+        return end + length
+
+    def plain(self, opening: int) -> int:
+        text = self.text
+        tilde = text.startswith("~", opening + 2)
+        triple = text.startswith("{", opening + 2 + tilde)
+        body = opening + 2 + tilde + triple
+        closers = ("}}}", "}~}}") if triple else ("}}",)
+        ends = [(end, len(closer)) for closer in closers if (end := self.find(closer, body)) >= 0]
+        if not ends:
+            return self.broken(opening, "This tag is not closed.", f"Add '{closers[0]}' after it.")
+        end, length = min(ends)
+        again = self.find("{{", body)
+        if 0 <= again < end and not _inside_quotes(text, body, again):
+            return self.broken(opening, "This tag is not closed before the next begins.", f"Add '{closers[0]}'.")
+        span = Span(opening, end + length)
+        inner = Span(body, end - 1 if not triple and text.endswith("~", body, end) else end)
+        self.nodes.append(self.node(span, inner, triple=triple))
+        return span.end
+
+    def node(self, span: Span, inner: Span, *, triple: bool) -> Node:  # noqa: PLR0911 - one return for each kind of tag
+        """The node of a closed tag, by the first characters of its body."""
+        body = inner.of(self.text)
+        inner = Span(inner.start + len(body) - len(body.lstrip()), inner.end)
+        body = body.strip()
+        if not body:
+            return self.wrong(span, "This tag is empty.", "Put a variable or helper between the braces.")
+        if triple:
+            return self.called(Expression, span, inner)
+        if body.startswith("!"):
+            return Comment(span, body[1:].strip())
+        if body.startswith("/"):
+            name = body[1:].split(None, 1)[:1]
+            if not name:
+                return self.wrong(span, "This closing tag names no block.", "Name the block that it closes.")
+            return BlockClose(span, name[0])
+        if body == "else":
+            return Else(span, None)
+        if body.startswith("else "):
+            return self.called(Else, span, Span(inner.start + 5, inner.end))
+        if body.startswith(">"):
+            return self.called(Partial, span, Span(inner.start + 1, inner.end))
+        if body.startswith("*"):
+            return self.wrong(span, "Decorators are not supported.", "Remove this tag.")
+        for kind in ("#>", "#*", "#", "^"):
+            if body.startswith(kind):
+                call = parse_call(self.text, inner.start + len(kind), inner.end)
+                return self.invalid(span, call) if isinstance(call, str) else BlockOpen(span, kind, call)
+        return self.called(Expression, span, Span(inner.start + body.startswith("&"), inner.end))
+
+    def called(self, kind: type[Expression | Else | Partial], span: Span, inner: Span) -> Node:
+        call = parse_call(self.text, inner.start, inner.end)
+        return self.invalid(span, call) if isinstance(call, str) else kind(span, call)
+
+    def invalid(self, span: Span, reason: str) -> Broken:
+        return self.wrong(span, f"This tag cannot be read: {reason}.", "Correct it, or write \\{{ for plain braces.")
+
+    def wrong(self, span: Span, message: str, remedy: str) -> Broken:
+        self.faults.append(Fault("tag-invalid", message, remedy, span))
+        return Broken(span)
+
+
+def block_faults(nodes: list[Node]) -> list[Fault]:
+    """Blocks that are not closed, closed by another name, and ``{{else}}`` outside of one."""
+    faults: list[Fault] = []
+    opened: list[BlockOpen] = []
+    for node in nodes:
+        if isinstance(node, BlockOpen):
+            opened.append(node)
+        elif isinstance(node, Else) and not opened:
+            message, remedy = "This {{else}} stands outside any block.", "Remove it, or open a block before it."
+            faults.append(Fault("else-outside", message, remedy, node.span))
+        elif isinstance(node, BlockClose):
+            names = [closing_name(block) for block in opened[-MAX_PROBLEMS:]]
+            if node.name not in names:
+                message = f"Nothing that is open here is called '{node.name}'."
+                remedy = f"Write {{{{/{names[-1]}}}}}." if names else "Remove this closing tag."
+                faults.append(Fault("block-mismatch", message, remedy, node.span))
+                continue
+            while closing_name(block := opened.pop()) != node.name:
+                faults.append(_unclosed(block))
+        if len(faults) >= MAX_PROBLEMS:
+            return faults
+    return faults + [_unclosed(block) for block in opened[:MAX_PROBLEMS]]
+
+
+def closing_name(block: BlockOpen) -> str:
+    """The name that closes a block."""
+    return "inline" if block.kind == "#*" else block.call.name
+
+
+def _unclosed(block: BlockOpen) -> Fault:
+    name = closing_name(block)
+    return Fault("block-unclosed", f"The block '{name}' is not closed.", f"Add {{{{/{name}}}}}.", block.span)
+
+
+def _inside_quotes(text: str, start: int, end: int) -> bool:
+    quote = ""
+    for char in text[start:end]:
+        if not quote and char in "\"'":
+            quote = char
+        elif char == quote:
+            quote = ""
+    return bool(quote)
