@@ -1,0 +1,1 @@
+"""Example sets: load, check, split, fingerprint."""
