@@ -1,0 +1,175 @@
+"""Answers in an SQLite file: opening, healing, reading and writing, all blocking."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sqlite3
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+_LOG = logging.getLogger(__name__)
+_BUSY_SECONDS = 10.0
+_OPEN_TRIES = 5
+_SCHEMA = (
+    "CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, value BLOB NOT NULL, stored REAL NOT NULL) WITHOUT ROWID"
+)
+_SIDE_FILES = ("-wal", "-shm")
+
+
+class AnswerStore:
+    """A table of answers by key. Used from one thread; any number of processes may use the same file.
+
+    A file that is no sound database is set aside under another name, and a new one begun. Where nothing can be
+    written (a full disk, a read-only folder), reading finds nothing or what is there, writing does nothing, and
+    one warning is logged.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._connection: sqlite3.Connection | None = None
+        self._unusable = False
+        self._warned = False
+
+    def read(self, keys: Sequence[str]) -> Mapping[str, bytes]:
+        """The values of those keys that have one."""
+        for _ in range(2):
+            connection = self._open()
+            if connection is None:
+                break
+            try:
+                return {key: value for key in keys if (value := _value(connection, key)) is not None}
+            except sqlite3.DatabaseError as error:
+                if not self._heal(error):
+                    self._warn(error)
+                    break
+        return {}
+
+    def write(self, answers: Mapping[str, bytes]) -> None:
+        """Store these values; they are committed when this returns, or a warning was logged."""
+        for _ in range(2):
+            connection = self._open()
+            if connection is None:
+                return
+            now = time.time()
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                rows = [(key, value, now) for key, value in answers.items()]
+                connection.executemany("INSERT OR REPLACE INTO answers VALUES (?, ?, ?)", rows)
+                connection.execute("COMMIT")
+                return
+            except sqlite3.DatabaseError as error:
+                with contextlib.suppress(sqlite3.Error):
+                    connection.execute("ROLLBACK")
+                if not self._heal(error):
+                    self._warn(error)
+                    return
+
+    def count(self) -> int:
+        """How many answers are stored."""
+        connection = self._open()
+        if connection is None:
+            return 0
+        try:
+            return int(connection.execute("SELECT count(*) FROM answers").fetchone()[0])
+        except sqlite3.DatabaseError as error:
+            if not self._heal(error):
+                self._warn(error)
+            return 0
+
+    def clear(self) -> int:
+        """Delete every answer and give the space back; how many there were."""
+        count = self.count()
+        connection = self._open()
+        if connection is not None:
+            try:
+                connection.execute("DELETE FROM answers")
+                connection.execute("VACUUM")
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            except sqlite3.DatabaseError as error:
+                self._warn(error)
+        return count
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _open(self) -> sqlite3.Connection | None:
+        if self._connection is None and not self._unusable:
+            try:
+                self._connection = self._connect()
+            except (OSError, sqlite3.Error) as error:
+                self._unusable = True
+                self._warn(error)
+        return self._connection
+
+    def _connect(self) -> sqlite3.Connection:
+        _private(self._path)
+        for tries_left in reversed(range(_OPEN_TRIES)):
+            try:
+                return _connected(self._path)
+            except sqlite3.OperationalError:
+                # Switching to the write-ahead log ignores the busy timeout while another process does the same.
+                if not tries_left:
+                    raise
+                time.sleep(0.05)
+            except sqlite3.DatabaseError as error:
+                self._set_aside(error)
+                _private(self._path)
+        return _connected(self._path)
+
+    def _heal(self, error: sqlite3.DatabaseError) -> bool:
+        """Set a damaged file aside; False when the error is of another kind."""
+        # Damage is reported as the bare class; a full disk, a lock or a read-only file as OperationalError.
+        if type(error) is not sqlite3.DatabaseError:
+            return False
+        try:
+            self._set_aside(error)
+        except OSError:
+            self._unusable = True
+            return False
+        return True
+
+    def _set_aside(self, error: Exception) -> None:
+        self.close()
+        aside = self._path.with_name(f"{self._path.name}.damaged-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}")
+        self._path.replace(aside)
+        for suffix in _SIDE_FILES:
+            with contextlib.suppress(OSError):
+                Path(f"{self._path}{suffix}").replace(f"{aside}{suffix}")
+        _LOG.warning("The answer cache %s was damaged (%s); it is kept as %s and begun anew.", self._path, error, aside)
+
+    def _warn(self, error: Exception) -> None:
+        if not self._warned:
+            self._warned = True
+            _LOG.warning("Answers cannot be kept in %s (%s); the run goes on without.", self._path, error)
+
+
+def _private(path: Path) -> None:
+    """Make the folder and the file, for the owner's eyes only."""
+    if not path.parent.is_dir():
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    if os.name == "posix":
+        path.chmod(0o600)
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL").fetchall()
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute(_SCHEMA)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _value(connection: sqlite3.Connection, key: str) -> bytes | None:
+    row = connection.execute("SELECT value FROM answers WHERE key = ?", (key,)).fetchone()
+    return None if row is None else bytes(row[0])

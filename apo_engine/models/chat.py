@@ -1,0 +1,128 @@
+"""The model seam: what a chat model and a label scorer promise, and what passes between."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
+
+from apo_engine.prompt.message import Message, Role
+
+__all__ = [
+    "ChatModel",
+    "ChatRequest",
+    "Completion",
+    "LabelScorer",
+    "LabelScores",
+    "Message",
+    "Params",
+    "Remote",
+    "Role",
+    "Usage",
+]
+
+Params = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """Everything a model needs to answer, and nothing else.
+
+    ``params`` are the provider's own (``temperature``, ``max_output_tokens`` …); ``draw`` numbers independent
+    samples of the same request, so that each is cached on its own.
+    """
+
+    messages: tuple[Message, ...]
+    params: Params = field(default_factory=dict)
+    draw: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one or more answers; ``estimated`` where the endpoint did not say."""
+
+    input: int = 0
+    output: int = 0
+    estimated: bool = False
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(self.input + other.input, self.output + other.output, self.estimated or other.estimated)
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """One answer. ``finish`` is the provider's reason (``stop``, ``length``, ``content_filter`` …)."""
+
+    text: str
+    usage: Usage = Usage()
+    finish: str = "stop"
+    cached: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LabelScores:
+    """The probability of each label as the next words; values are ≥ 0 and need not sum to 1."""
+
+    probabilities: Mapping[str, float]
+    usage: Usage = Usage()
+    cached: bool = False
+
+
+@runtime_checkable
+class ChatModel(Protocol):
+    """Answers messages with text."""
+
+    @property
+    def name(self) -> str:
+        """``provider/name``, as written in a prompt file."""
+        ...
+
+    @property
+    def identity(self) -> str:
+        """What determines the answers besides the request: provider, address, model, weights' hash. Never a key."""
+        ...
+
+    @property
+    def local(self) -> bool:
+        """Whether requests stay on this machine (in-process, or a loopback address)."""
+        ...
+
+    async def complete(self, request: ChatRequest) -> Completion:
+        """Answer once, with no retry of its own.
+
+        Raises:
+            ModelError: the answer cannot be had.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections and memory."""
+        ...
+
+
+@runtime_checkable
+class LabelScorer(Protocol):
+    """Says how probable each of a few labels is as the answer."""
+
+    async def score_labels(self, messages: Sequence[Message], labels: Sequence[str]) -> LabelScores:
+        """The probability of each label after these messages.
+
+        Raises:
+            ModelError: the scores cannot be had (labels that begin with the same token, a context too long).
+        """
+        ...
+
+
+@runtime_checkable
+class Remote(Protocol):
+    """A model behind an HTTP address."""
+
+    @property
+    def base_url(self) -> str:
+        """The address, without credentials."""
+        ...
+
+    @property
+    def model_id(self) -> str:
+        """The model's name at that address."""
+        ...

@@ -1,0 +1,208 @@
+"""The one door through which every call of every role goes: budget, cache, single flight, limits, retries."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from apo_engine.models import prices
+from apo_engine.models.budget import Budget, CallRole
+from apo_engine.models.cache import AnswerCache, answer_key
+from apo_engine.models.chat import ChatModel, ChatRequest, Completion, LabelScorer, LabelScores, Message, Usage
+from apo_engine.models.failure import CallFailure
+from apo_engine.models.limits import Limiter
+
+__all__ = ["OUTPUT_BOUND", "CallRole", "Gateway"]
+
+#: The longest answer, in tokens, that a request may have when a cap on tokens or money must be kept and the
+#: prompt file sets no ``maxOutputTokens``.
+OUTPUT_BOUND = 4096
+_BOUND_KEYS = ("maxOutputTokens", "max_output_tokens", "max_completion_tokens", "max_tokens")
+# What chat templates add to a request (a preamble with a date, say) and to each message (roles, separators).
+_REQUEST_OVERHEAD, _MESSAGE_OVERHEAD = 64, 16
+
+AnswerT = TypeVar("AnswerT", Completion, LabelScores)
+
+
+@dataclass(slots=True)
+class _Flight:
+    """A call under way, and how many callers wait for it."""
+
+    task: asyncio.Task[Completion] | asyncio.Task[LabelScores]
+    waiters: int = 0
+
+
+class Gateway:
+    """One model, behind a cache, a budget and a limiter, which may all be shared with other gateways.
+
+    A call is counted once it is answered, from the cache too. Identical calls under way at the same time share
+    one request; the later ones count as cached. A cancelled caller gives its reservation back at once; the
+    request goes on as long as anybody waits for it.
+
+    Args:
+        model: who answers.
+        cache: where answers are kept, written before they are used; None keeps none.
+        budget: what may be spent, reserved before a request leaves.
+        limiter: how many requests at once, and how a failed one is repeated.
+        fresh: take no answer from the cache but those that this gateway stored itself.
+        price: USD of an answer, None when unknown.
+    """
+
+    def __init__(
+        self,
+        model: ChatModel,
+        *,
+        cache: AnswerCache | None,
+        budget: Budget,
+        limiter: Limiter,
+        fresh: bool = False,
+        price: Callable[[ChatModel, Usage], float | None] = prices.price_of,
+    ) -> None:
+        self._model = model
+        self._cache = cache
+        self._budget = budget
+        self._limiter = limiter
+        self._fresh = fresh
+        self._price = price
+        self._stored: set[str] = set()
+        self._flights: dict[str, _Flight] = {}
+
+    @property
+    def name(self) -> str:
+        """``provider/name`` of the model."""
+        return self._model.name
+
+    @property
+    def local(self) -> bool:
+        """Whether requests stay on this machine."""
+        return self._model.local
+
+    @property
+    def model(self) -> ChatModel:
+        """The model behind the door."""
+        return self._model
+
+    @property
+    def budget(self) -> Budget:
+        """What this gateway's calls are counted in."""
+        return self._budget
+
+    @property
+    def scores_labels(self) -> bool:
+        """Whether :meth:`score_labels` can be used."""
+        return isinstance(self._model, LabelScorer)
+
+    async def complete(self, role: CallRole, request: ChatRequest) -> Completion:
+        """Answer ``request`` on behalf of ``role``.
+
+        Raises:
+            BudgetError: a cap leaves no room for the call.
+            ModelError: no answer can be had, after all retries.
+        """
+        request = self._bounded(request)
+        key = answer_key(self._model.identity, request.messages, params=request.params, draw=request.draw)
+        bound = Usage(_input_bound(request.messages), _output_bound(request) or OUTPUT_BOUND)
+        return await self._answer(role, key, Completion, bound, lambda: self._model.complete(request))
+
+    async def score_labels(self, role: CallRole, messages: Sequence[Message], labels: Sequence[str]) -> LabelScores:
+        """The probability of each label after ``messages``.
+
+        Raises:
+            BudgetError: a cap leaves no room for the call.
+            ModelError: the scores cannot be had.
+            TypeError: the model scores no labels (see :attr:`scores_labels`).
+        """
+        model = self._model
+        if not isinstance(model, LabelScorer):
+            raise TypeError(f"{model.name} scores no labels")
+        key = answer_key(model.identity, messages, labels=labels)
+        bound = Usage(_input_bound(messages) * max(1, len(labels)), len("".join(labels).encode()) + len(labels))
+        return await self._answer(role, key, LabelScores, bound, lambda: model.score_labels(messages, labels))
+
+    def _bounded(self, request: ChatRequest) -> ChatRequest:
+        """The request with a longest answer, where a cap could not be kept without one."""
+        caps = self._budget.caps
+        if (caps.tokens is None and caps.usd is None) or _output_bound(request) is not None:
+            return request
+        return replace(request, params={**request.params, "maxOutputTokens": OUTPUT_BOUND})
+
+    async def _answer(
+        self, role: CallRole, key: str, kind: type[AnswerT], bound: Usage, ask: Callable[[], Awaitable[AnswerT]]
+    ) -> AnswerT:
+        tokens = 0 if self._budget.caps.tokens is None else bound.input + bound.output
+        reservation = await self._budget.reserve(role, tokens)
+        try:
+            answer = await self._share(key, kind, bound, ask)
+        except BaseException:
+            reservation.release()
+            raise
+        reservation.settle(answer.usage, cached=answer.cached)
+        return answer
+
+    async def _share(
+        self, key: str, kind: type[AnswerT], bound: Usage, ask: Callable[[], Awaitable[AnswerT]]
+    ) -> AnswerT:
+        flight = self._flights.get(key)
+        first = flight is None
+        if flight is None:
+            flight = _Flight(asyncio.ensure_future(self._fetch(key, kind, bound, ask)))
+            self._flights[key] = flight
+        flight.waiters += 1
+        try:
+            answer = await asyncio.shield(flight.task)
+        finally:
+            flight.waiters -= 1
+            if not flight.waiters:
+                if self._flights.get(key) is flight:
+                    del self._flights[key]
+                flight.task.cancel()
+        assert isinstance(answer, kind)
+        return answer if first else replace(answer, cached=True)
+
+    async def _fetch(
+        self, key: str, kind: type[AnswerT], bound: Usage, ask: Callable[[], Awaitable[AnswerT]]
+    ) -> AnswerT:
+        if self._cache is not None and (not self._fresh or key in self._stored):
+            stored = await self._cache.get(key, kind)
+            if stored is not None:
+                return replace(stored, cached=True)
+        if not self._model.local:
+            await prices.load()
+        answer = await self._limiter.run(lambda: self._attempt(bound, ask))
+        if self._cache is not None:
+            await self._cache.put(key, answer)
+            self._stored.add(key)
+        return answer
+
+    async def _attempt(self, bound: Usage, ask: Callable[[], Awaitable[AnswerT]]) -> AnswerT:
+        attempt = await self._budget.attempt(self._price(self._model, bound))
+        try:
+            answer = await ask()
+        except CallFailure as failure:
+            attempt.fail(charged=failure.charged)
+            raise
+        except Exception:
+            attempt.fail(charged=False)
+            raise
+        except BaseException:
+            # Cancelled: the provider may have worked on it already.
+            attempt.fail(charged=True, failed=False)
+            raise
+        attempt.settle(self._price(self._model, answer.usage))
+        return answer
+
+
+def _input_bound(messages: Sequence[Message]) -> int:
+    """At least as many tokens as any byte-level tokenizer makes of the messages."""
+    texts = sum(len(message.content.encode("utf-8", "replace")) for message in messages)
+    return texts + len(messages) * _MESSAGE_OVERHEAD + _REQUEST_OVERHEAD
+
+
+def _output_bound(request: ChatRequest) -> int | None:
+    for key in _BOUND_KEYS:
+        value = request.params.get(key)
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value
+    return None

@@ -1,0 +1,226 @@
+"""Chat models behind an OpenAI-compatible HTTP endpoint, through the ``openai`` SDK."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, cast
+
+from apo_engine.models import failure, wire
+from apo_engine.models.address import Address
+from apo_engine.models.chat import ChatRequest, Completion, Usage
+from apo_engine.models.dialect import Dialect, dialect_of
+from apo_engine.models.failure import CallFailure, Target
+from apo_engine.models.tokens import TokenCounter, estimate_tokens
+
+if TYPE_CHECKING:
+    import httpx2
+    from openai import AsyncOpenAI
+    from openai._types import RequestOptions
+
+_CONNECT_SECONDS = 10.0
+_READ_SECONDS = 120.0
+_IDLE_SECONDS = 30.0
+_OK = 200
+
+
+class OpenAIChat:
+    """A chat model (see :class:`~apo_engine.models.chat.ChatModel`) behind an OpenAI-compatible endpoint.
+
+    Requests are never repeated here and redirects never followed. The SDK is loaded off the event loop by the
+    first request. Belongs to the event loop of that request.
+
+    Args:
+        name: ``provider/name``, as in a prompt file.
+        model_id: the model's name at the endpoint.
+        address: where the endpoint is.
+        key: the API key; None sends none.
+        key_env: the variable that the key came from, named by remedies.
+        url_env: the variable that the address came from, named by remedies.
+        ambient: let the SDK add the organization, project and custom headers of the ``OPENAI_…`` environment; only
+            right for the endpoint that those variables are meant for.
+        concurrency: the most connections to keep open.
+        connect_seconds: how long to wait for a connection.
+        read_seconds: how long to wait for a complete answer.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        model_id: str,
+        address: Address,
+        key: str | None,
+        key_env: str | None = None,
+        url_env: str | None = None,
+        ambient: bool = False,
+        concurrency: int = 32,
+        connect_seconds: float = _CONNECT_SECONDS,
+        read_seconds: float = _READ_SECONDS,
+    ) -> None:
+        self._name = name
+        self._model_id = model_id
+        self._address = address
+        self._key = key
+        self._ambient = ambient
+        self._concurrency = concurrency
+        self._connect_seconds = connect_seconds
+        self._read_seconds = read_seconds
+        self._target = Target(address.host, model_id, key_env, url_env, key)
+        self._dialect: Dialect = dialect_of(address.url, model_id)
+        self._tokens = TokenCounter()
+        self._keyless: RequestOptions = {}
+        self._opening: asyncio.Task[AsyncOpenAI] | None = None
+
+    @property
+    def name(self) -> str:
+        """``provider/name``, as written in a prompt file."""
+        return self._name
+
+    @property
+    def identity(self) -> str:
+        """Protocol, address and model; no key and no credentials."""
+        return f"openai-chat {self._address.url} {self._model_id}"
+
+    @property
+    def local(self) -> bool:
+        """Whether the address is a loopback one."""
+        return self._address.loopback
+
+    @property
+    def base_url(self) -> str:
+        """The address, without credentials."""
+        return self._address.url
+
+    @property
+    def model_id(self) -> str:
+        """The model's name at the endpoint."""
+        return self._model_id
+
+    async def complete(self, request: ChatRequest) -> Completion:
+        """Answer once.
+
+        A request that is refused for a sampling parameter is sent again without it, or with its other name; later
+        requests to the same model go out that way from the start.
+
+        Raises:
+            TransientFailure: trying again may help.
+            FinalFailure: it would not.
+        """
+        messages, params = wire.messages(request.messages), wire.params(request.params)
+        client = await self._client()
+        while True:
+            sent = self._dialect.spoken(params)
+            body = {**sent, "model": self._model_id, "messages": messages}
+            response = await self._send(client.post, "/chat/completions", self._read_seconds, body=body)
+            if response.status_code == _OK:
+                answer = wire.completion(self._target, response.content)
+            else:
+                answer = wire.refusal(response)
+            if isinstance(answer, Completion):
+                return self._with_usage(request, answer)
+            self._dialect.learn(sent, answer.status, answer.param, answer.detail)
+            if self._dialect.spoken(params) == sent:
+                raise self._failure(answer)
+
+    async def model_ids(self, seconds: float) -> tuple[str, ...]:
+        """The models that the endpoint lists, within ``seconds``.
+
+        Raises:
+            CallFailure: it cannot be reached, or lists none.
+        """
+        client = await self._client()
+        response = await self._send(client.get, "/models", seconds)
+        if response.status_code != _OK:
+            raise self._failure(wire.refusal(response))
+        return wire.model_ids(self._target, response.content)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        opening, self._opening = self._opening, None
+        if opening is not None:
+            await (await opening).close()
+
+    async def _send(
+        self, method: Callable[..., Awaitable[httpx2.Response]], path: str, seconds: float, **options: object
+    ) -> httpx2.Response:
+        import httpx2
+        import openai
+
+        try:
+            # The SDK's typed calls spend half as much CPU again on building objects that nobody reads.
+            response = method(path, cast_to=httpx2.Response, options=self._keyless, **options)
+            return await asyncio.wait_for(response, seconds)
+        except openai.APIStatusError as error:
+            return error.response
+        except asyncio.TimeoutError:
+            raise failure.timed_out(self._target, seconds) from None
+        except openai.APIConnectionError as error:
+            cause = error.__cause__
+            if isinstance(cause, (httpx2.ReadTimeout, httpx2.WriteTimeout)):
+                raise failure.timed_out(self._target, self._read_seconds) from None
+            if isinstance(cause, httpx2.ConnectTimeout):
+                reason = f"no connection within {self._connect_seconds:g} s"
+                raise failure.unreachable(self._target, reason, connected=False) from None
+            connected = not isinstance(cause, httpx2.ConnectError)
+            raise failure.unreachable(self._target, str(cause or ""), connected=connected) from None
+
+    def _failure(self, refusal: wire.Refusal) -> CallFailure:
+        return failure.from_status(self._target, refusal.status, refusal.headers, refusal.detail, refusal.code)
+
+    async def _client(self) -> AsyncOpenAI:
+        if self._opening is None:
+            self._opening = asyncio.ensure_future(asyncio.to_thread(self._open))
+        return await asyncio.shield(self._opening)
+
+    def _open(self) -> AsyncOpenAI:
+        import httpx2
+        import openai
+
+        credentials = self._address.credentials
+        http_client = httpx2.AsyncClient(
+            auth=None if credentials is None else httpx2.BasicAuth(*credentials),
+            timeout=httpx2.Timeout(self._read_seconds, connect=self._connect_seconds, pool=None),
+            limits=httpx2.Limits(
+                max_connections=self._concurrency,
+                max_keepalive_connections=self._concurrency,
+                keepalive_expiry=_IDLE_SECONDS,
+            ),
+            follow_redirects=False,
+            # A proxy of the environment would take what is meant for this machine elsewhere.
+            trust_env=not self.local,
+        )
+        if self._key is None:
+            self._keyless = {"headers": {"Authorization": openai.Omit()}}
+        headers: dict[str, str | openai.Omit] = {}
+        if not self._ambient:
+            # The SDK adds the environment's headers of its own accord, wherever the request goes.
+            headers = {name: openai.Omit() for name in _ambient_headers()}
+            headers["Authorization"] = f"Bearer {self._key}"
+        return openai.AsyncOpenAI(
+            api_key="none" if self._key is None else self._key,
+            admin_api_key="",
+            base_url=self._address.url,
+            default_headers=cast("Mapping[str, str]", headers),
+            max_retries=0,
+            http_client=http_client,
+        )
+
+    def _with_usage(self, request: ChatRequest, answer: Completion) -> Completion:
+        """The answer, with its tokens counted here where the endpoint did not say."""
+        if not answer.usage.estimated:
+            return answer
+        asked = sum(self._count(message.content) for message in request.messages)
+        return replace(answer, usage=Usage(asked, self._count(answer.text), estimated=True))
+
+    def _count(self, text: str) -> int:
+        # A model on this machine has a tokenizer of its own, and nothing is fetched on its behalf.
+        return estimate_tokens(text) if self.local else self._tokens.count(text, self._name)[0]
+
+
+def _ambient_headers() -> list[str]:
+    custom = os.environ.get("OPENAI_CUSTOM_HEADERS", "")
+    named = [line.partition(":")[0].strip() for line in custom.split("\n") if ":" in line]
+    return ["OpenAI-Organization", "OpenAI-Project", *(name for name in named if name.lower() != "authorization")]

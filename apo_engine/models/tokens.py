@@ -1,0 +1,69 @@
+"""How many tokens a text has: counted where the tokenizer is at hand, else estimated and marked so."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+import threading
+from concurrent.futures import Future
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import tiktoken
+
+# Beyond this length counting costs more than exactness is worth.
+_LONGEST_COUNTED = 200_000
+_LOAD_SECONDS = 3.0
+
+
+def estimate_tokens(text: str) -> int:
+    """A guess without a tokenizer: one token per 4 ASCII characters and one per other character.
+
+    English prose comes to about 4 characters per token in byte-pair encodings (OpenAI's rule of thumb); other
+    scripts come to about one character per token.
+    """
+    ascii_characters = len(text.encode("ascii", "ignore"))
+    return math.ceil(ascii_characters / 4) + len(text) - ascii_characters
+
+
+class TokenCounter:
+    """Counts tokens with tiktoken, without ever waiting for it.
+
+    The ranks of an encoding are fetched by tiktoken on their first use on a machine, in a background thread; until
+    they are there, and for good where they cannot be had, counts are estimates.
+    """
+
+    def __init__(self) -> None:
+        self._encodings: dict[str, tiktoken.Encoding] = {}
+        self._loading: dict[str, Future[None]] = {}
+
+    def count(self, text: str, model: str) -> tuple[int, bool]:
+        """The number of tokens in ``text`` for ``model`` (``provider/name``), and whether it is estimated."""
+        encoding = self._encodings.get(model)
+        if encoding is None:
+            self._load(model)
+        if encoding is None or len(text) > _LONGEST_COUNTED:
+            return estimate_tokens(text), True
+        return len(encoding.encode_ordinary(text)), False
+
+    async def ready(self, model: str, seconds: float = _LOAD_SECONDS) -> bool:
+        """Wait at most ``seconds`` for the tokenizer of ``model``; whether counts are exact from now on."""
+        await asyncio.wait([asyncio.wrap_future(self._load(model))], timeout=seconds)
+        return self._encodings.get(model) is not None
+
+    def _load(self, model: str) -> Future[None]:
+        loading = self._loading.get(model)
+        if loading is None:
+            loading = self._loading[model] = Future()
+            # A daemon: a download that hangs must not keep the process from ending.
+            threading.Thread(target=self._fetch, args=(model, loading), name="apo-tokens", daemon=True).start()
+        return loading
+
+    def _fetch(self, model: str, loading: Future[None]) -> None:
+        # No such model, no network, a proxy's error page: an estimate is what remains in every case.
+        with contextlib.suppress(Exception):
+            import tiktoken
+
+            self._encodings[model] = tiktoken.encoding_for_model(model.rpartition("/")[2])
+        loading.set_result(None)

@@ -1,0 +1,173 @@
+"""The OpenAI chat protocol: what goes over the wire, and what comes back, to and from this package's terms."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from apo_engine.models import failure
+from apo_engine.models.chat import Completion, Message, Params, Usage
+
+if TYPE_CHECKING:
+    import httpx2
+
+    from apo_engine.models.failure import Target
+
+_ROLES = {"model": "assistant"}
+# Dotprompt's names; whatever else stands in `config` goes out as it is written.
+_PARAMS = {
+    "maxOutputTokens": "max_tokens",
+    "max_output_tokens": "max_tokens",
+    "topP": "top_p",
+    "topK": "top_k",
+    "stopSequences": "stop",
+}
+
+
+class Refusal(Exception):
+    """An HTTP status other than 200, with the endpoint's own words: not yet a failure, for it may be answered
+    by asking in another way."""
+
+    def __init__(self, status: int, headers: Mapping[str, str], detail: str, code: str, param: str) -> None:
+        super().__init__(status)
+        self.status = status
+        self.headers = headers
+        self.detail = detail
+        self.code = code
+        self.param = param
+
+
+class _Part(msgspec.Struct):
+    text: str = ""
+
+
+class _Said(msgspec.Struct):
+    content: str | list[_Part] | None = None
+    refusal: str | None = None
+
+
+class _Choice(msgspec.Struct):
+    message: _Said
+    finish_reason: str | None = None
+
+
+class _Tokens(msgspec.Struct):
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+
+
+class _Answer(msgspec.Struct):
+    choices: list[_Choice] | None = None
+    usage: _Tokens | None = None
+    error: msgspec.Raw = msgspec.Raw()
+
+
+class _Model(msgspec.Struct):
+    id: str
+
+
+class _Models(msgspec.Struct):
+    data: list[_Model]
+
+
+_ANSWER = msgspec.json.Decoder(_Answer)
+_MODELS = msgspec.json.Decoder(_Models)
+
+
+def messages(given: Sequence[Message]) -> list[dict[str, str]]:
+    """Messages as the protocol has them; what UTF-8 cannot carry becomes ``?``."""
+    return [{"role": _ROLES.get(message.role, message.role), "content": _clean(message.content)} for message in given]
+
+
+def params(given: Params) -> dict[str, object]:
+    """Parameters by the protocol's names; ``None`` stands for the endpoint's default and is left out."""
+    return {_PARAMS.get(name, name): value for name, value in given.items() if value is not None}
+
+
+def completion(target: Target, body: bytes) -> Completion | Refusal:
+    """The first choice of an answer with status 200; ``usage`` is marked as estimated (and empty) where not given.
+
+    Some gateways answer an error with status 200: that is a :class:`Refusal`.
+
+    Raises:
+        CallFailure: the body holds no answer.
+    """
+    answer = _decoded(target, body, _ANSWER)
+    if not answer.choices:
+        if bytes(answer.error) not in (b"", b"null"):
+            return _refusal(_status_in(bytes(answer.error)), {}, bytes(answer.error))
+        raise failure.no_answer(target, "it has no choices")
+    choice = answer.choices[0]
+    text, finish = _text(choice.message.content), choice.finish_reason or "stop"
+    if not text and choice.message.refusal:
+        text, finish = choice.message.refusal, "refusal"
+    tokens = answer.usage
+    if tokens is None or tokens.prompt_tokens is None or tokens.completion_tokens is None:
+        return Completion(text, Usage(estimated=True), finish)
+    return Completion(text, Usage(tokens.prompt_tokens, tokens.completion_tokens), finish)
+
+
+def model_ids(target: Target, body: bytes) -> tuple[str, ...]:
+    """The ids in a list of models, sorted.
+
+    Raises:
+        CallFailure: the body is no such list.
+    """
+    return tuple(sorted(model.id for model in _decoded(target, body, _MODELS).data))
+
+
+def refusal(response: httpx2.Response) -> Refusal:
+    """An answer with another status than 200."""
+    return _refusal(response.status_code, response.headers, response.content)
+
+
+def _refusal(status: int, headers: Mapping[str, str], body: bytes) -> Refusal:
+    try:
+        said: Any = json.loads(body)
+    except (ValueError, RecursionError):
+        # A web page says nothing that would help; its status does.
+        return Refusal(status, headers, "", "", "")
+    if isinstance(said, dict):
+        said = said.get("error", said)
+    if isinstance(said, dict):
+        detail = said.get("message") or said.get("detail") or ""
+        return Refusal(status, headers, _clean(str(detail)), str(said.get("code") or ""), str(said.get("param") or ""))
+    return Refusal(status, headers, _clean(str(said)), "", "")
+
+
+def _status_in(error: bytes) -> int:
+    """The HTTP status that an error inside a 200 answer stands for; 500 where it names none."""
+    try:
+        code = json.loads(error).get("code")
+    except (ValueError, AttributeError):
+        return 500
+    return code if isinstance(code, int) and 400 <= code < 600 else 500
+
+
+def _decoded(target: Target, body: bytes, decoder: msgspec.json.Decoder[Any]) -> Any:
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError as error:
+        raise failure.no_answer(target, f"it is not of the protocol's form ({error})") from None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        pass
+    try:
+        # Lone surrogates, which some models emit as escapes, are legal to this parser only.
+        return decoder.decode(_clean(json.dumps(json.loads(body), ensure_ascii=False)).encode())
+    except (ValueError, RecursionError):
+        if body.lstrip()[:1] in (b"{", b"["):
+            raise failure.cut_off(target) from None
+        raise failure.not_json(target, body[:4096].decode("utf-8", "replace")) from None
+
+
+def _text(content: str | list[_Part] | None) -> str:
+    if isinstance(content, list):
+        return "".join(part.text for part in content)
+    return content or ""
+
+
+def _clean(text: str) -> str:
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
