@@ -1,0 +1,23 @@
+"""A candidate prompt and where it comes from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Operator = Literal["seed", "edit", "paraphrase", "exemplars", "rule"]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A whole `.prompt` file text with its lineage: parent, operator, and the gradient that asked for it.
+
+    ``id`` is the start of the text's SHA-256: the same text is the same candidate.
+    """
+
+    id: str
+    text: str
+    operator: Operator
+    round: int = 0
+    parent: str | None = None
+    gradient: str | None = None

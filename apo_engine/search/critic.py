@@ -1,0 +1,159 @@
+"""The critic: from a prompt and its failures to textual gradients."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import random
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol, runtime_checkable
+
+import msgspec
+
+from apo_engine.evaluation.result import RowResult
+from apo_engine.examples.example import Example
+from apo_engine.models.chat import ChatRequest
+from apo_engine.models.gateway import Gateway
+from apo_engine.prompt.edit import tunable_text
+from apo_engine.search.anchor import anchor
+from apo_engine.search.arm import Arm
+from apo_engine.search.draws import draw
+from apo_engine.search.gradient import Gradient, GradientSource
+from apo_engine.search.meta_prompts import MetaPrompts, rows_as_text
+from apo_engine.settings import OptimizerSettings
+
+Scored = tuple[Example, RowResult]
+
+
+@dataclass(frozen=True, slots=True)
+class Criticism:
+    """What one look at failures gave: gradients, the failures looked at, and whether the answer held no critique."""
+
+    gradients: tuple[Gradient, ...]
+    shown: tuple[Scored, ...]
+    unreadable: bool = False
+
+
+@runtime_checkable
+class Critic(Protocol):
+    """Says why a prompt fails."""
+
+    def calls(self) -> int:
+        """At most this many calls for one prompt."""
+        ...
+
+    def criticise(self, arm: Arm, scored: Sequence[Scored], round_: int) -> Sequence[Awaitable[Criticism]]:
+        """Looks at an arm's scored critique rows, each of which may answer on its own; none where no row failed."""
+        ...
+
+
+class _Answer(msgspec.Struct):
+    critique: str
+    quote: str = ""
+    rows: list[int] = []
+
+
+class _Answers(msgspec.Struct):
+    critiques: list[_Answer]
+
+
+class ModelCritic:
+    """Shows a model groups of failing rows; each call asks for several reasons about different rows."""
+
+    def __init__(self, gateway: Gateway, meta: MetaPrompts, settings: OptimizerSettings, seed: int) -> None:
+        self._gateway = gateway
+        self._meta = meta
+        self._settings = settings
+        self._seed = seed
+
+    def calls(self) -> int:
+        """One call a group asks for all reasons."""
+        return self._settings.groups
+
+    def criticise(self, arm: Arm, scored: Sequence[Scored], round_: int) -> list[Awaitable[Criticism]]:
+        """One call per group of failing rows."""
+        failures = failing(scored)
+        groups = sample_groups(
+            failures, self._settings.groups, self._settings.group_size, draw(self._seed, "groups", round_, arm.id)
+        )
+        return [self._ask(arm, group, len(failures), round_) for group in groups]
+
+    async def _ask(self, arm: Arm, group: tuple[Scored, ...], failures: int, round_: int) -> Criticism:
+        reasons = self._settings.reasons
+        messages = self._meta.messages(
+            "critic", prompt=tunable_text(arm.prompt), rows=rows_as_text(group), reasons=str(reasons)
+        )
+        params = {"temperature": self._settings.temperature}
+        completion = await self._gateway.complete("gradient", ChatRequest(messages, params, draw=round_))
+        gradients = tuple(
+            make_gradient(
+                arm,
+                critique=answer.critique.strip(),
+                quote=answer.quote,
+                rows=[group[number - 1][0].id for number in answer.rows if 1 <= number <= len(group)]
+                or [row.id for row, _ in group],
+                failures=failures,
+                source="model",
+            )
+            for answer in read_critiques(completion.text)[:reasons]
+            if answer.critique.strip()
+        )
+        return Criticism(gradients, group, unreadable=not gradients)
+
+
+def failing(scored: Sequence[Scored]) -> list[Scored]:
+    """The rows that were not fully right."""
+    return [(row, result) for row, result in scored if result.score < 1.0]
+
+
+def sample_groups(failures: Sequence[Scored], groups: int, size: int, rng: random.Random) -> list[tuple[Scored, ...]]:
+    """Groups of failures to criticise together: disjoint while there are enough, so that reasons differ."""
+    pool: list[Scored] = []
+    drawn = []
+    for _ in range(min(groups, math.ceil(len(failures) / size) if len(failures) > size else 1) if failures else 0):
+        if len(pool) < size:
+            pool += rng.sample(failures, len(failures))
+        group = dict.fromkeys(row.id for row, _ in pool[:size])
+        by_id = {row.id: (row, result) for row, result in pool[:size]}
+        pool = pool[size:]
+        drawn.append(tuple(by_id[row] for row in group))
+    return drawn
+
+
+def make_gradient(
+    arm: Arm, *, critique: str, quote: str, rows: Sequence[str], failures: int, source: GradientSource
+) -> Gradient:
+    """A gradient anchored in the arm's prompt."""
+    span, how = anchor(arm.prompt, quote)
+    words = " ".join(f"{quote} {critique}".casefold().split())
+    ids = tuple(dict.fromkeys(rows))
+    name = hashlib.sha256(words.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+    share = min(1.0, len(ids) / failures) if failures else 0.0
+    return Gradient(name, critique, span.of(arm.prompt.text), span, how, ids, share, source)
+
+
+def merged(gradients: Sequence[Gradient], failures: int) -> tuple[Gradient, ...]:
+    """Gradients without repeats, the rows of repeats joined, by falling share of failures."""
+    by_id: dict[str, Gradient] = {}
+    for gradient in gradients:
+        known = by_id.get(gradient.id)
+        rows = tuple(dict.fromkeys((*known.rows, *gradient.rows))) if known else gradient.rows
+        by_id[gradient.id] = replace(gradient, rows=rows, share=min(1.0, len(rows) / failures) if failures else 0.0)
+    return tuple(sorted(by_id.values(), key=lambda gradient: -gradient.share))
+
+
+def read_critiques(answer: str) -> list[_Answer]:
+    """The critiques in a model's answer: the first JSON object that holds some, wherever it stands; else none."""
+    decoder = json.JSONDecoder(strict=False)
+    at = answer.find("{")
+    tried = 0
+    while at >= 0 and tried < 50:
+        try:
+            value, _ = decoder.raw_decode(answer, at)
+            return msgspec.convert(value, _Answers, strict=False).critiques
+        except (ValueError, msgspec.ValidationError, RecursionError):
+            at = answer.find("{", at + 1)
+            tried += 1
+    return []

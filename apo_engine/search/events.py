@@ -1,0 +1,214 @@
+"""What a run says while it works: one typed stream that every reader (terminal, editor, store, JSON) shares.
+
+Events are plain data: they encode to one JSON line each and decode back to the same value. Their order and content
+depend on inputs, seed and answers only; clocks appear in `RunEnded.seconds` alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import msgspec
+
+from apo_engine.evaluation.result import RowResult
+from apo_engine.problems import Severity
+from apo_engine.scoring.comparison import Comparison, Interval
+from apo_engine.search.candidate import Candidate
+from apo_engine.search.gradient import Gradient
+
+Job = Literal["evaluate", "gradients", "optimize"]
+# The three disjoint sets of rows; "open" is critique and selection together: all that is not sealed.
+Part = Literal["critique", "selection", "holdout", "open"]
+Stopped = Literal["finished", "no-failures", "no-progress", "budget", "cancelled", "endpoint", "nothing-to-improve"]
+
+
+class Event(msgspec.Struct, frozen=True, tag_field="event", tag=lambda name: name):
+    """Base of all events."""
+
+
+class Spent(msgspec.Struct, frozen=True):
+    """Consumption so far. ``calls`` are logical calls by role; ``usd`` is real money, None where a price is unknown."""
+
+    calls: Mapping[str, int] = {}
+    cached: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    usd: float | None = 0.0
+
+
+class RowCounts(msgspec.Struct, frozen=True):
+    """How many rows each disjoint set holds."""
+
+    critique: int
+    selection: int
+    holdout: int
+
+
+class Estimate(msgspec.Struct, frozen=True):
+    """The most a run may use before it starts: an upper bound in calls, a guess in tokens and money."""
+
+    calls: int
+    tokens: int
+    usd: float | None
+
+
+class RunStarted(Event, frozen=True):
+    """The first event: what will run on what, and what it may cost."""
+
+    run: str
+    job: Job
+    prompt: Candidate
+    task_model: str
+    optimizer_model: str
+    local: bool
+    metric: str
+    labels: tuple[str, ...]
+    rows: RowCounts
+    estimate: Estimate
+    seed: int
+
+
+class Noted(Event, frozen=True):
+    """Something the user should read: a fallback taken, rows left out, a weak model."""
+
+    message: str
+    severity: Severity = Severity.INFORMATION
+
+
+class Progressed(Event, frozen=True):
+    """Work done in the current phase, in rows or calls; ``phase`` is worded for people."""
+
+    phase: str
+    done: int
+    total: int
+    spent: Spent = Spent()
+
+
+class RoundStarted(Event, frozen=True):
+    """A round of the search begins with this beam (candidate ids, best first)."""
+
+    round: int
+    beam: tuple[str, ...]
+
+
+class CandidateProposed(Event, frozen=True):
+    """A new prompt entered the pool."""
+
+    candidate: Candidate
+
+
+class CandidateDiscarded(Event, frozen=True):
+    """A rewrite that never entered the pool, and why."""
+
+    parent: str
+    operator: str
+    gradient: str | None
+    reason: str
+
+
+class CandidateScored(Event, frozen=True):
+    """The evidence of a candidate on one part, so far.
+
+    ``results`` are the new rows only, in row order (always empty for the hold-out). ``against_seed`` is paired on the
+    rows both have.
+    """
+
+    candidate: str
+    part: Part
+    score: float
+    interval: Interval
+    n: int
+    results: tuple[RowResult, ...] = ()
+    against_seed: Comparison | None = None
+
+
+class GradientFound(Event, frozen=True):
+    """A critique of a candidate."""
+
+    candidate: str
+    gradient: Gradient
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """A candidate's place in the beam, with its selection score over ``n`` rows."""
+
+    candidate: str
+    score: float
+    n: int
+
+
+class RoundEnded(Event, frozen=True):
+    """The beam after a round, best first."""
+
+    round: int
+    beam: tuple[Standing, ...]
+    spent: Spent = Spent()
+
+
+class HoldoutOpened(Event, frozen=True):
+    """The sealed rows are about to be scored, for the winner and the seed alone."""
+
+    holdout: str
+    n: int
+    earlier_openings: int
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What the hold-out says. ``words`` is one sentence for people, with n and interval."""
+
+    comparison: Comparison
+    decision: Literal["adopt", "keep"]
+    words: str
+    earlier_openings: int = 0
+
+
+class VerdictReached(Event, frozen=True):
+    """The verdict on the winner."""
+
+    verdict: Verdict
+
+
+class RunEnded(Event, frozen=True):
+    """The last event. ``best`` is the search's winner (the seed where nothing beat it), as ranked on selection rows.
+
+    ``operators`` names what made it out of the seed, in order, so that nobody credits the wrong part.
+    """
+
+    stopped: Stopped
+    reason: str
+    best: Candidate
+    spent: Spent
+    seconds: float
+    operators: tuple[str, ...] = ()
+
+
+AnyEvent = (
+    RunStarted
+    | Noted
+    | Progressed
+    | RoundStarted
+    | CandidateProposed
+    | CandidateDiscarded
+    | CandidateScored
+    | GradientFound
+    | RoundEnded
+    | HoldoutOpened
+    | VerdictReached
+    | RunEnded
+)
+
+
+def encode(event: AnyEvent) -> bytes:
+    """The event as one line of JSON, without a line end."""
+    return msgspec.json.encode(event)
+
+
+def decode(line: bytes | str) -> AnyEvent:
+    """The event a line of JSON stands for.
+
+    Raises:
+        msgspec.ValidationError: the line is no event.
+    """
+    event: AnyEvent = msgspec.json.decode(line, type=AnyEvent)
+    return event

@@ -1,0 +1,78 @@
+"""Exemplars: critique rows shown inside the prompt as worked examples, in a marked block."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+from apo_engine.examples.example import Example
+from apo_engine.prompt.edit import EditRejected, with_exemplars
+from apo_engine.prompt.file import PromptFile
+from apo_engine.prompt.render import Renderer
+
+_LONGEST = 700
+
+
+def balanced(rows: Sequence[Example], count: int, rng: random.Random) -> tuple[Example, ...]:
+    """``count`` rows drawn without replacement, the labels as even as they allow, in random order."""
+    by_label: dict[str, list[Example]] = {}
+    for row in rng.sample(rows, len(rows)):
+        by_label.setdefault(row.expected, []).append(row)
+    drawn: list[Example] = []
+    while len(drawn) < count and any(by_label.values()):
+        for pile in rng.sample(list(by_label.values()), len(by_label)):
+            if pile and len(drawn) < count:
+                drawn.append(pile.pop())
+    return tuple(rng.sample(drawn, len(drawn)))
+
+
+def exchanged(
+    shown: Sequence[Example], rows: Sequence[Example], prefer: Sequence[Example], count: int, rng: random.Random
+) -> tuple[Example, ...]:
+    """The shown rows with ``count`` of them exchanged for others of the same label, preferred rows first."""
+    result = list(shown)
+    for at in rng.sample(range(len(result)), min(count, len(result))):
+        for source in (prefer, rows):
+            spare = [row for row in source if row.expected == result[at].expected and row not in result]
+            if spare:
+                result[at] = rng.choice(spare)
+                break
+    return tuple(result)
+
+
+def usable(rows: Sequence[Example]) -> tuple[Example, ...]:
+    """The rows fit to be shown: not too long, and free of braces that a template would read."""
+    return tuple(
+        row
+        for row in rows
+        if all("{{" not in value for value in (*row.inputs.values(), row.expected))
+        and sum(map(len, row.inputs.values())) <= _LONGEST
+    )
+
+
+def with_rows(prompt: PromptFile, rows: Sequence[Example]) -> PromptFile:
+    """The prompt with a block of these rows, each written as the prompt itself asks and would be answered.
+
+    Raises:
+        EditRejected: a row's text cannot stand in a template.
+    """
+    bare = with_exemplars(prompt, None)
+    return with_exemplars(bare, block_text(bare, rows))
+
+
+def block_text(prompt: PromptFile, rows: Sequence[Example]) -> str:
+    """The text of the block: for each row what the user's part of the prompt makes of it, then the expected answer."""
+    renderer = Renderer(prompt)
+    shown = []
+    for row in rows:
+        messages = renderer.messages(row.inputs)
+        asked = "\n".join(message.content for message in messages if message.role == "user").strip()
+        if not any(message.role == "system" for message in messages) or not asked:
+            # The only message is the prompt itself: repeat the inputs, not the instructions.
+            asked = "\n".join(f"{name}: {value}" for name, value in row.inputs.items()) + "\nanswer:"
+        between = " " if asked.endswith(":") else "\n"
+        shown.append(f"{asked}{between}{row.expected}")
+    text = "\n\n".join(shown)
+    if "{{" in text:
+        raise EditRejected("a worked example holds template braces")
+    return text
