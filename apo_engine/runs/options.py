@@ -1,0 +1,22 @@
+"""How a run is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What stands above the prompt file (``flags``) and below it (``editor``, ``environ``).
+
+    ``flags`` and ``editor`` hold settings by their names in the file without ``apo.``, nested as there:
+    ``{"budget": {"calls": 200}}``. ``environ`` is the process's own where None. ``fresh`` ignores cached answers;
+    ``resume`` prints a finished run, and goes on with an unfinished one.
+    """
+
+    flags: Mapping[str, object] = field(default_factory=dict)
+    editor: Mapping[str, object] = field(default_factory=dict)
+    environ: Mapping[str, str] | None = None
+    fresh: bool = False
+    resume: bool = False

@@ -1,0 +1,113 @@
+"""What a run ends with: evaluation, critiques, optimization."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from apo_engine.evaluation.evaluator import judged
+from apo_engine.evaluation.result import RowResult
+from apo_engine.scoring.comparison import Interval
+from apo_engine.scoring.interval import figure_interval
+from apo_engine.scoring.metric import Metric, f1, mean_score, positive_label
+from apo_engine.search.candidate import Candidate
+from apo_engine.search.events import Spent, Stopped, Verdict
+from apo_engine.search.gradient import Gradient
+
+UNREADABLE = "(unreadable)"
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """The metric of one prompt on its open rows (on all rows where they are too few to split).
+
+    ``score`` is the metric's figure in [0, 1] over ``n`` rows, with its 95 % interval. ``accuracy``, ``f1`` (by
+    ``macro`` and, with two labels, ``binary``) and ``confusion`` (rows by expected and answered label; what could not
+    be read stands under ``(unreadable)``) are there for metrics that read labels.
+    """
+
+    run: str
+    metric: str
+    score: float
+    interval: Interval
+    n: int
+    invalid: int
+    accuracy: float | None
+    f1: Mapping[str, float]
+    confusion: Mapping[str, Mapping[str, int]]
+    failing: tuple[RowResult, ...]
+    spent: Spent
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """A rewrite that one gradient asked for, measured against the prompt on selection rows."""
+
+    gradient: str
+    candidate: Candidate
+
+
+@dataclass(frozen=True, slots=True)
+class Critiques:
+    """An evaluation with its textual gradients by falling share of failures, and their fixes where asked for."""
+
+    evaluation: Evaluation
+    gradients: tuple[Gradient, ...]
+    fixes: tuple[Fix, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Optimization:
+    """What a search found.
+
+    Scores are of the metric on ``n`` selection rows: they rank, they do not judge. ``verdict`` is None where the
+    hold-out was not opened (nothing beat the seed, or the run was stopped before).
+    """
+
+    run: str
+    start: Candidate
+    best: Candidate
+    start_score: float
+    best_score: float
+    n: int
+    verdict: Verdict | None
+    operators: tuple[str, ...]
+    stopped: Stopped
+    reason: str
+    spent: Spent
+    seconds: float
+
+
+def evaluation_of(
+    run: str, results: Sequence[RowResult], metric: Metric, labels: Sequence[str], spent: Spent, seconds: float
+) -> Evaluation:
+    """Sum up scored rows."""
+    rows = judged(results)
+    by_label = metric.by_label and bool(labels)
+    figures = {}
+    if by_label:
+        figures["macro"] = sum(f1(rows, label) for label in labels) / len(labels)
+        if len(labels) == 2:
+            figures["binary"] = f1(rows, positive_label(labels))
+    return Evaluation(
+        run=run,
+        metric=metric.name,
+        score=metric.total(rows),
+        interval=figure_interval(rows, metric),
+        n=len(rows),
+        invalid=sum(result.invalid for result in results),
+        accuracy=mean_score(rows) if by_label else None,
+        f1=figures,
+        confusion=_confusion(results, labels) if by_label else {},
+        failing=tuple(result for result in results if result.score < 1.0),
+        spent=spent,
+        seconds=seconds,
+    )
+
+
+def _confusion(results: Sequence[RowResult], labels: Sequence[str]) -> dict[str, dict[str, int]]:
+    counts = Counter((result.expected, UNREADABLE if result.invalid else result.predicted) for result in results)
+    answered = [*labels, *([UNREADABLE] if any(result.invalid for result in results) else [])]
+    return {expected: {answer: counts[expected, answer] for answer in answered} for expected in labels}

@@ -1,0 +1,85 @@
+"""The store: every run's events as a file of JSON lines, and how often each hold-out was opened."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from apo_engine.search.events import AnyEvent, Progressed, decode, encode
+
+_UNFINISHED = ".part"
+
+
+class RunLog:
+    """The file of one run under way; complete under its final name only after `finish`."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._part = path.with_name(path.name + _UNFINISHED)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(self._part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        self._file = os.fdopen(descriptor, "wb")
+
+    def write(self, event: AnyEvent) -> None:
+        """Append an event. Progress is left out: it is for those who watch."""
+        if not isinstance(event, Progressed):
+            self._file.write(encode(event) + b"\n")
+            self._file.flush()
+
+    def finish(self) -> None:
+        """The run ended as it should: its file gets its final name."""
+        self.close()
+        self._part.replace(self._path)
+
+    def close(self) -> None:
+        """Close the file; without `finish` before, the run counts as unfinished."""
+        self._file.close()
+
+
+class RunStore:
+    """Runs by id, below a folder that only the owner can read."""
+
+    def __init__(self, folder: Path) -> None:
+        self._runs = folder / "runs"
+        self._openings = folder / "holdouts"
+
+    def begin(self, run: str) -> RunLog:
+        """A new log for this run, in place of an unfinished one.
+
+        Raises:
+            OSError: the folder cannot be written.
+        """
+        return RunLog(self._path(run))
+
+    def events(self, run: str) -> Sequence[AnyEvent] | None:
+        """The events of a finished run; None where there is none, or its file is damaged."""
+        try:
+            lines = self._path(run).read_bytes().splitlines()
+            return [decode(line) for line in lines]
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+            return None
+
+    def unfinished(self, run: str) -> bool:
+        """Whether a run of this id was begun and has not ended."""
+        path = self._path(run)
+        return path.with_name(path.name + _UNFINISHED).exists()
+
+    def open_holdout(self, holdout: str, run: str) -> int:
+        """Note that ``run`` opens these rows; how many other runs did so before. The same run counts once."""
+        path = self._openings / holdout
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            openings = path.read_text("utf-8").split()
+        except FileNotFoundError:
+            openings = []
+        if run not in openings:
+            with path.open("a", encoding="utf-8") as file:
+                file.write(f"{run}\n")
+            return len(set(openings))
+        return openings.index(run)
+
+    def _path(self, run: str) -> Path:
+        return self._runs / f"{run}.jsonl"
