@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from apo_engine.models.endpoints import EndpointStatus
 from apo_engine.prompt.file import PromptFile, load_prompt, parse_prompt
+from apo_engine.runs.announcement import announce
 from apo_engine.runs.evaluate import evaluate_job
 from apo_engine.runs.gradients import gradients_job
 from apo_engine.runs.optimize import optimize_job
 from apo_engine.runs.options import Options
-from apo_engine.runs.plan import make_plan
+from apo_engine.runs.plan import make_plan, reachable_models
 from apo_engine.runs.results import Critiques, Evaluation, Fix, Optimization
 from apo_engine.runs.stream import Run
 from apo_engine.search.events import Job, RunStarted
@@ -21,6 +23,7 @@ __all__ = [
     "Run",
     "evaluate",
     "gradients",
+    "list_models",
     "load_prompt",
     "optimize",
     "parse_prompt",
@@ -39,7 +42,16 @@ async def plan(prompt: PromptFile, options: Options = _DEFAULTS, job: Job = "opt
     """
     planned = await make_plan(job, prompt, options)
     await planned.close()
-    return planned.started
+    return announce(planned)
+
+
+async def list_models(options: Options = _DEFAULTS) -> tuple[EndpointStatus, ...]:
+    """Which models can be reached from here, endpoint by endpoint, the embedded one included; or why not.
+
+    Raises:
+        InputError: the user's configuration file cannot be used.
+    """
+    return await reachable_models(options)
 
 
 def evaluate(prompt: PromptFile, options: Options = _DEFAULTS) -> Run[Evaluation]:

@@ -91,6 +91,8 @@ def open_model(
 
         embedded: ChatModel = load_embedded(name, cache_dir)
         return embedded
+    if provider != _OPENAI and provider not in endpoints:
+        raise _unknown(name, endpoints)
     return _open_remote(name, provider, model_id, environ=environ, endpoints=endpoints, concurrency=concurrency)
 
 

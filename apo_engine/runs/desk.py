@@ -17,8 +17,9 @@ from apo_engine.models.chat import Usage
 from apo_engine.models.gateway import Gateway
 from apo_engine.models.limits import Limiter
 from apo_engine.problems import Severity
+from apo_engine.runs.announcement import announce
 from apo_engine.runs.options import Options
-from apo_engine.runs.plan import Plan, evidence_only
+from apo_engine.runs.plan import Plan
 from apo_engine.runs.store import RunLog, RunStore
 from apo_engine.search.allowance import Allowance
 from apo_engine.search.arm import Arm, seed_arm
@@ -96,7 +97,7 @@ class Desk:
     def critics(self, settings: OptimizerSettings) -> tuple[Critic, Critic]:
         """The critic that the settings ask for, and the one to fall back on."""
         evidence = EvidenceCritic()
-        if evidence_only(self.plan.settings, self.plan.optimizer_model):
+        if self.plan.evidence_only:
             return evidence, evidence
         return ModelCritic(self.optimizer, self.meta, settings, self.plan.settings.seed), evidence
 
@@ -105,7 +106,7 @@ class Desk:
         plan = self.plan
         assert plan.rows is not None
         evidence = EvidenceProposer(plan.rows.critique, plan.settings.seed, settings.max_children)
-        if evidence_only(plan.settings, plan.optimizer_model):
+        if plan.evidence_only:
             return evidence, evidence
         critic, _ = self.critics(settings)
         editor = ModelEditor(self.optimizer, self.meta, temperature=settings.temperature)
@@ -161,11 +162,11 @@ async def open_desk(plan: Plan, options: Options, emit: Emit) -> AsyncIterator[D
     desk = Desk(plan, budget, task, optimizer, store, reporter)
     failure: OSError | None = None
     try:
-        log = desk.log = store.begin(plan.started.run)
+        log = desk.log = store.begin(plan.run)
     except OSError as error:
         failure = error
     try:
-        tell(plan.started)
+        tell(announce(plan))
         if failure is not None:
             reporter.note(_unwritable(plan.folder, failure), Severity.WARNING)
         for problem in plan.examples.problems:

@@ -45,6 +45,4 @@ async def score_open_rows(desk: Desk) -> Evaluation:
             results=results,
         )
     )
-    return evaluation_of(
-        desk.plan.started.run, results, metric, desk.plan.examples.labels, desk.reporter.spent(), desk.seconds
-    )
+    return evaluation_of(desk.plan.run, results, metric, desk.plan.examples.labels, desk.reporter.spent(), desk.seconds)

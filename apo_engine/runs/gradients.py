@@ -28,7 +28,7 @@ def gradients_job(prompt: PromptFile, options: Options, *, fixes: bool) -> Job[C
     """The job that `apo gradients` runs, and the editor with ``fixes``."""
 
     async def job(emit: Emit, _stop: Stop) -> Critiques:
-        plan = await make_plan("gradients", prompt, options)
+        plan = await make_plan("gradients", prompt, options, fixes=fixes)
         async with open_desk(plan, options, emit) as desk:
             evaluation = await score_open_rows(desk)
             made = await _criticise(desk, fixes=fixes)

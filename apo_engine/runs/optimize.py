@@ -46,7 +46,7 @@ def optimize_job(prompt: PromptFile, options: Options) -> Job[Optimization]:
             earlier = finished_run(plan)
             if earlier is not None:
                 await plan.close()
-                emit(Noted(f"Run {plan.started.run} is finished: this is its result, nothing was asked again."))
+                emit(Noted(f"Run {plan.run} is finished: this is its result, nothing was asked again."))
                 for event in earlier:
                     emit(event)
                 return optimization_of(earlier)
@@ -107,7 +107,7 @@ async def _search(desk: Desk, search: ApoSearch) -> Found:
 async def _judge(desk: Desk, task: SearchTask, winner: Arm) -> Verdict:
     rows = task.rows.holdout
     name = fingerprint_of(rows)
-    earlier = desk.store.open_holdout(name, desk.plan.started.run)
+    earlier = desk.store.open_holdout(name, desk.plan.run)
     desk.reporter.emit(HoldoutOpened(name, len(rows), earlier))
     tick = desk.reporter.phase("Judging the winner on unseen rows", 2 * len(rows))
     await fan_out(task.evaluator.score(arm.prompt, rows, tick) for arm in (task.seed, winner))
@@ -127,7 +127,7 @@ def fingerprint_of(rows: Sequence[Example]) -> str:
 
 def finished_run(plan: Plan) -> Sequence[AnyEvent] | None:
     """The events of this very run, if it ended before."""
-    return RunStore(plan.folder).events(plan.started.run)
+    return RunStore(plan.folder).events(plan.run)
 
 
 def optimization_of(events: Sequence[AnyEvent]) -> Optimization:
@@ -148,14 +148,15 @@ def optimization_of(events: Sequence[AnyEvent]) -> Optimization:
         elif isinstance(event, VerdictReached):
             verdict = event.verdict
     start, best = started.prompt, ended.best
+    own = scores.get(start.id)
     against = scores[best.id].against_seed if best.id in scores else None
     return Optimization(
         run=started.run,
         start=start,
         best=best,
-        start_score=against.start if against else scores[start.id].score,
-        best_score=against.best if against else scores[start.id].score,
-        n=against.n if against else scores[start.id].n,
+        start_score=against.start if against else own.score if own else 0.0,
+        best_score=against.best if against else own.score if own else 0.0,
+        n=against.n if against else own.n if own else 0,
         verdict=verdict,
         operators=ended.operators,
         stopped=ended.stopped,

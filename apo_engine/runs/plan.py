@@ -13,25 +13,20 @@ from apo_engine.examples.example import Example, ExampleSet
 from apo_engine.examples.load import load_examples
 from apo_engine.examples.split import Split, split
 from apo_engine.models import prices
-from apo_engine.models.chat import ChatModel, LabelScorer, Usage
-from apo_engine.models.endpoints import Endpoint, open_model
-from apo_engine.models.tokens import estimate_tokens
+from apo_engine.models.chat import ChatModel, LabelScorer
+from apo_engine.models.endpoints import Endpoint, EndpointStatus, list_models, open_model
 from apo_engine.problems import InputError, Problem
 from apo_engine.prompt.checks import check_prompt
 from apo_engine.prompt.file import PromptFile, require_runnable
-from apo_engine.prompt.render import Renderer
 from apo_engine.runs.options import Options
 from apo_engine.scoring.metric import Metric, make_metric
-from apo_engine.search.arm import seed_arm
-from apo_engine.search.events import Estimate, Job, RowCounts, RunStarted
+from apo_engine.search.events import Job
 from apo_engine.settings import Layer, Settings, cache_dir, environment_layer, resolve, user_layer
 
 # Rows whose inputs set the base rate of each label, where calibration is asked for.
 CALIBRATION_ROWS = 16
 # Gradients whose fix is measured when critiques are asked for with fixes.
 MEASURED_FIXES = 6
-_ANSWER_TOKENS = 8
-_WRITING_TOKENS = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +42,12 @@ class Plan:
     task_model: ChatModel
     optimizer_model: ChatModel
     folder: Path
-    started: RunStarted
+    fixes: bool
+
+    @property
+    def run(self) -> str:
+        """The run's id."""
+        return _run_id(self)
 
     @property
     def open_rows(self) -> tuple[Example, ...]:
@@ -59,6 +59,17 @@ class Plan:
         """The rows that set the base rate of the labels."""
         return self.open_rows[:CALIBRATION_ROWS] if self.settings.calibration == "batch" else ()
 
+    @property
+    def evidence_only(self) -> bool:
+        """Whether critiques and edits come from evidence alone: as asked for, or with an embedded optimizer model."""
+        critic = self.settings.optimizer.critic
+        return critic == "evidence" or (critic == "auto" and self.optimizer_model.name.startswith("embedded/"))
+
+    @property
+    def by_probability(self) -> bool:
+        """Whether the task model answers with the most probable label, rather than with text."""
+        return self.metric.by_label and isinstance(self.task_model, LabelScorer)
+
     async def close(self) -> None:
         """Let go of the models."""
         await self.task_model.close()
@@ -66,8 +77,8 @@ class Plan:
             await self.optimizer_model.close()
 
 
-async def make_plan(job: Job, prompt: PromptFile, options: Options) -> Plan:
-    """Resolve and check all that a run needs.
+async def make_plan(job: Job, prompt: PromptFile, options: Options, *, fixes: bool = True) -> Plan:
+    """Resolve and check all that a run needs; ``fixes`` says whether critiques come with measured rewrites.
 
     Raises:
         InputError: the prompt, its settings or its rows cannot be used.
@@ -89,7 +100,7 @@ async def make_plan(job: Job, prompt: PromptFile, options: Options) -> Plan:
     rows = _rows(job, examples)
     metric = make_metric(settings.metric, examples.labels)
     folder = cache_dir(environ)
-    endpoints = {name: Endpoint(e.base_url, e.key_env) for name, e in settings.endpoints.items()}
+    endpoints = _endpoints(settings)
 
     def opened(name: str | None) -> ChatModel:
         return open_model(
@@ -103,14 +114,19 @@ async def make_plan(job: Job, prompt: PromptFile, options: Options) -> Plan:
         await prices.require_price(optimizer)
     if not (task.local and optimizer.local):
         await prices.load()
-    started = _started(job, prompt, settings, examples, rows, metric, task, optimizer)
-    return Plan(job, prompt, settings, examples, rows, metric, task, optimizer, folder, started)
+    return Plan(job, prompt, settings, examples, rows, metric, task, optimizer, folder, fixes)
 
 
-def evidence_only(settings: Settings, optimizer: ChatModel) -> bool:
-    """Whether critiques and edits come from evidence alone: asked for, or the optimizer model is an embedded one."""
-    critic = settings.optimizer.critic
-    return critic == "evidence" or (critic == "auto" and optimizer.name.startswith("embedded/"))
+async def reachable_models(options: Options) -> tuple[EndpointStatus, ...]:
+    """What is behind every endpoint that these options know of."""
+    environ = os.environ if options.environ is None else options.environ
+    return await list_models(
+        environ=environ, endpoints=_endpoints(resolve([user_layer()])), cache_dir=cache_dir(environ)
+    )
+
+
+def _endpoints(settings: Settings) -> dict[str, Endpoint]:
+    return {name: Endpoint(found.base_url, found.key_env) for name, found in settings.endpoints.items()}
 
 
 def _examples(prompt: PromptFile, settings: Settings) -> ExampleSet:
@@ -144,82 +160,12 @@ def _rows(job: Job, examples: ExampleSet) -> Split | None:
         return None
 
 
-def _started(
-    job: Job,
-    prompt: PromptFile,
-    settings: Settings,
-    examples: ExampleSet,
-    rows: Split | None,
-    metric: Metric,
-    task: ChatModel,
-    optimizer: ChatModel,
-) -> RunStarted:
-    counts = (
-        RowCounts(len(rows.critique), len(rows.selection), len(rows.holdout))
-        if rows
-        else RowCounts(0, len(examples.rows), 0)
-    )
-    by_probability = metric.by_label and isinstance(task, LabelScorer)
-    return RunStarted(
-        run=_run_id(job, prompt, settings, examples, task, optimizer),
-        job=job,
-        prompt=seed_arm(prompt).candidate,
-        task_model=task.name,
-        optimizer_model=optimizer.name,
-        local=task.local and optimizer.local,
-        metric=metric.name,
-        labels=examples.labels,
-        rows=counts,
-        estimate=_estimate(job, prompt, settings, examples, counts, task, optimizer, by_probability),
-        seed=settings.seed,
-    )
-
-
-def _run_id(
-    job: Job, prompt: PromptFile, settings: Settings, examples: ExampleSet, task: ChatModel, optimizer: ChatModel
-) -> str:
+def _run_id(plan: Plan) -> str:
     """Names a run by all that its path depends on: the same question is the same run."""
-    path = msgspec.to_builtins(settings)
+    path = msgspec.to_builtins(plan.settings)
     del path["concurrency"], path["endpoints"]
     # What a run may spend in money and time says when it must stop, not which way it goes.
     path["budget"] = {key: path["budget"][key] for key in ("calls", "tokens")}
-    parts = [job, prompt.text, examples.fingerprint, path, task.identity, optimizer.identity]
+    models = (plan.task_model.identity, plan.optimizer_model.identity)
+    parts = [plan.job, plan.fixes, plan.prompt.text, plan.examples.fingerprint, path, models]
     return hashlib.sha256(msgspec.json.encode(parts, order="deterministic")).hexdigest()[:12]
-
-
-def _estimate(
-    job: Job,
-    prompt: PromptFile,
-    settings: Settings,
-    examples: ExampleSet,
-    counts: RowCounts,
-    task: ChatModel,
-    optimizer: ChatModel,
-    by_probability: bool,
-) -> Estimate:
-    search = settings.optimizer
-    written = search.groups * (1 + search.reasons * search.edits)
-    asked = counts.critique + counts.selection
-    if job == "evaluate":
-        written = 0
-    elif job == "gradients":
-        asked += MEASURED_FIXES * counts.selection
-    else:
-        rounds = search.rounds * search.beam
-        written = min(settings.budget.calls // 3, rounds * written * (1 + search.paraphrases))
-        asked = settings.budget.calls - written
-    if evidence_only(settings, optimizer):
-        asked, written = (asked + written if job == "optimize" else asked), 0
-    calls = min(settings.budget.calls, asked + written)
-    sample = examples.rows[:20]
-    renderer = Renderer(prompt)
-    texts = [message.content for row in sample for message in renderer.messages(row.inputs)]
-    per_row = sum(map(estimate_tokens, texts)) // max(1, len(sample))
-    answer = 0 if by_probability else _ANSWER_TOKENS
-    tasks = Usage(asked * per_row, asked * answer)
-    # A critique or an edit is shown the prompt and a few rows, and answers with about as much.
-    meta = Usage(written * (_WRITING_TOKENS + per_row * (1 + search.group_size)), written * (_WRITING_TOKENS + per_row))
-    costs = [prices.price_of(task, tasks), prices.price_of(optimizer, meta) if written else 0.0]
-    usd = None if None in costs else sum(cost for cost in costs if cost is not None)
-    total = tasks + meta
-    return Estimate(calls, total.input + total.output, usd)

@@ -62,8 +62,8 @@ class Critiques:
 class Optimization:
     """What a search found.
 
-    Scores are of the metric on ``n`` selection rows: they rank, they do not judge. ``verdict`` is None where the
-    hold-out was not opened (nothing beat the seed, or the run was stopped before).
+    Scores are of the metric on ``n`` selection rows (0 where a run was stopped before any): they rank, they do not
+    judge. ``verdict`` is None where the hold-out was not opened (nothing beat the seed, or the run was stopped before).
     """
 
     run: str
