@@ -1,0 +1,113 @@
+"""APO: better prompts from evidence.
+
+    import asyncio, pathlib, apo_engine
+
+    async def main() -> None:
+        run = apo_engine.optimize(apo_engine.load_prompt(pathlib.Path("triage.prompt")))
+        async for event in run:
+            print(event)
+        print(run.result.best.text)
+
+    asyncio.run(main())
+
+Everything public is named here and loaded when it is first used, so that ``import apo_engine`` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from apo_engine.api import (
+        Critiques,
+        Evaluation,
+        Fix,
+        Optimization,
+        Options,
+        Run,
+        evaluate,
+        gradients,
+        list_models,
+        optimize,
+        plan,
+    )
+    from apo_engine.positions import Lines, Span
+    from apo_engine.problems import ApoError, BudgetError, InputError, ModelError, Place, Problem, Severity
+    from apo_engine.prompt.file import PromptFile, load_prompt, parse_prompt
+    from apo_engine.search import events
+    from apo_engine.search.candidate import Candidate
+    from apo_engine.search.gradient import Gradient
+
+    __version__: str
+
+__all__ = [
+    "ApoError",
+    "BudgetError",
+    "Candidate",
+    "Critiques",
+    "Evaluation",
+    "Fix",
+    "Gradient",
+    "InputError",
+    "Lines",
+    "ModelError",
+    "Optimization",
+    "Options",
+    "Place",
+    "Problem",
+    "PromptFile",
+    "Run",
+    "Severity",
+    "Span",
+    "evaluate",
+    "events",
+    "gradients",
+    "list_models",
+    "load_prompt",
+    "optimize",
+    "parse_prompt",
+    "plan",
+]
+
+_HOMES = {
+    "api": (
+        "Critiques",
+        "Evaluation",
+        "Fix",
+        "Optimization",
+        "Options",
+        "Run",
+        "evaluate",
+        "gradients",
+        "list_models",
+        "optimize",
+        "plan",
+    ),
+    "positions": ("Lines", "Span"),
+    "problems": ("ApoError", "BudgetError", "InputError", "ModelError", "Place", "Problem", "Severity"),
+    "prompt.file": ("PromptFile", "load_prompt", "parse_prompt"),
+    "search": ("events",),
+    "search.candidate": ("Candidate",),
+    "search.gradient": ("Gradient",),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    if name == "__version__":
+        from importlib.metadata import version  # slow to import, and rarely asked for
+
+        value: object = version("apo-language-server")
+    elif name == "events":
+        value = import_module("apo_engine.search.events")
+    elif name in _HOME_OF:
+        value = getattr(import_module(f"apo_engine.{_HOME_OF[name]}"), name)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, "__version__"})

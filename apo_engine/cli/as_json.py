@@ -1,0 +1,158 @@
+"""Results as JSON objects, for programs: exactly one object on stdout."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, get_args
+
+from apo_engine.api import Critiques, Evaluation, Optimization
+from apo_engine.evaluation.result import RowResult
+from apo_engine.models.budget import CallRole
+from apo_engine.positions import Lines
+from apo_engine.search.events import Spent
+from apo_engine.search.gradient import Gradient
+
+if TYPE_CHECKING:
+    from apo_engine.models.endpoints import EndpointStatus
+
+Object = dict[str, object]
+
+
+def emit(value: Object) -> None:
+    """Print the object in ASCII, so that no terminal or encoding can change it."""
+    sys.stdout.write(json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+
+def evaluation_object(evaluation: Evaluation) -> Object:
+    """``run``, ``metric``, ``score``, ``interval`` [low, high], ``n``, ``invalid``, ``accuracy`` (null where the metric
+    reads no labels), ``f1`` {macro, binary}, ``confusion`` {expected: {answered: rows}}, ``failing`` [{row, path, line,
+    expected, answered, answer, invalid, score}], and what `optimize` says too: ``calls``, ``cached``, ``tokens``,
+    ``usd``, ``seconds``. Scores are fractions of 1.
+    """
+    return {
+        "run": evaluation.run,
+        "metric": evaluation.metric,
+        "score": evaluation.score,
+        "interval": list(evaluation.interval),
+        "n": evaluation.n,
+        "invalid": evaluation.invalid,
+        "accuracy": evaluation.accuracy,
+        "f1": dict(evaluation.f1),
+        "confusion": {expected: dict(answers) for expected, answers in evaluation.confusion.items()},
+        "failing": [_row(row) for row in evaluation.failing],
+        **_spending(evaluation.spent, evaluation.seconds),
+    }
+
+
+def critiques_object(critiques: Critiques, path: str, text: str, rows: Mapping[str, RowResult]) -> Object:
+    """The object of `evaluate`, and ``gradients`` by falling share: [{id, critique, quote, path, line, column,
+    end_line, end_column, anchor (exact, fuzzy or section), source (model or evidence), share,
+    rows [{row, path, line}]}].
+
+    Lines and columns count characters from 1; the end is exclusive.
+    """
+    lines = Lines(text)
+    found = [_gradient(gradient, path, lines, rows) for gradient in critiques.gradients]
+    return {**evaluation_object(critiques.evaluation), "gradients": found}
+
+
+def optimization_object(optimization: Optimization) -> Object:
+    """``start`` and ``best`` {prompt, score, n} with the whole text of the file and its score on ``n`` selection rows
+    (null where the search was stopped before it had one); ``holdout`` {start, best, difference, interval, p, n}, null
+    where it was not opened; ``calls`` by role; ``verdict``.
+    """
+    verdict = optimization.verdict
+    holdout: Object | None = None
+    if verdict is not None:
+        compared = verdict.comparison
+        holdout = {
+            "start": compared.start,
+            "best": compared.best,
+            "difference": compared.difference,
+            "interval": list(compared.interval),
+            "p": compared.p,
+            "n": compared.n,
+        }
+    return {
+        "run": optimization.run,
+        "start": _scored(optimization.start.text, optimization.start_score, optimization.n),
+        "best": _scored(optimization.best.text, optimization.best_score, optimization.n),
+        "holdout": holdout,
+        **_spending(optimization.spent, optimization.seconds),
+        "stopped": optimization.stopped,
+        "verdict": verdict.decision if verdict else "keep",
+    }
+
+
+def models_object(endpoints: Sequence[EndpointStatus]) -> Object:
+    """``endpoints`` [{name, address, reachable, reason, models [{name, context_window, input_usd, output_usd}]}];
+    prices are per million tokens, null where unknown.
+    """
+    return {
+        "endpoints": [
+            {
+                "name": endpoint.name,
+                "address": endpoint.address,
+                "reachable": endpoint.reachable,
+                "reason": endpoint.reason,
+                "models": [
+                    {
+                        "name": model.name,
+                        "context_window": model.context_window,
+                        "input_usd": model.input_usd,
+                        "output_usd": model.output_usd,
+                    }
+                    for model in endpoint.models
+                ],
+            }
+            for endpoint in endpoints
+        ]
+    }
+
+
+def _scored(text: str, score: float, n: int) -> Object:
+    return {"prompt": text, "score": score if n else None, "n": n}
+
+
+def _spending(spent: Spent, seconds: float) -> Object:
+    return {
+        "calls": {role: spent.calls.get(role, 0) for role in get_args(CallRole)},
+        "cached": spent.cached,
+        "tokens": {"input": spent.input_tokens, "output": spent.output_tokens},
+        "usd": spent.usd,
+        "seconds": seconds,
+    }
+
+
+def _row(row: RowResult) -> Object:
+    return {
+        "row": row.row,
+        "path": row.path,
+        "line": row.line,
+        "expected": row.expected,
+        "answered": row.predicted,
+        "answer": row.answer,
+        "invalid": row.invalid,
+        "score": row.score,
+    }
+
+
+def _gradient(gradient: Gradient, path: str, lines: Lines, rows: Mapping[str, RowResult]) -> Object:
+    line, column = lines.place(gradient.span.start)
+    end_line, end_column = lines.place(gradient.span.end)
+    return {
+        "id": gradient.id,
+        "critique": gradient.critique,
+        "quote": gradient.quote,
+        "path": path,
+        "line": line,
+        "column": column,
+        "end_line": end_line,
+        "end_column": end_column,
+        "anchor": gradient.anchor,
+        "source": gradient.source,
+        "share": gradient.share,
+        "rows": [{"row": row, "path": rows[row].path, "line": rows[row].line} for row in gradient.rows if row in rows],
+    }

@@ -1,0 +1,121 @@
+"""The `apo` command: its sub-commands, loaded when asked for, and the one place where errors become messages."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from apo_engine.problems import ApoError
+
+# Exit codes: 0 fine, 1 found something (only with --fail-…), 2 misuse, 3 budget or model failure.
+_INTERNAL, _INTERRUPTED = 70, 130
+
+_COMMANDS = {
+    "evaluate": "Score a prompt on its examples.",
+    "gradients": "Say why a prompt fails, passage by passage.",
+    "optimize": "Search for a better prompt and judge it on unseen rows.",
+    "models": "List the models that can be reached.",
+}
+
+
+class _LazyGroup(click.Group):
+    """Imports a sub-command only when it runs: `apo --help` must not wait for the engine."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = import_module(f"apo_engine.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+@click.group("apo", cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="apo-language-server", prog_name="apo")
+def apo() -> None:
+    """Improve the prompt in a .prompt file from the evidence of its examples.
+
+    \b
+    Exit codes: 0 fine; 1 no improvement, where --fail-unless-better asks for one;
+    2 misuse or unusable input; 3 a cap was reached or a model failed; 130 interrupted.
+    """
+
+
+def run() -> None:
+    """Run `apo` with the process's arguments, and exit."""
+    for stream in (sys.stdout, sys.stderr):
+        # What a terminal's encoding cannot show is spelled out; it is no reason to stop.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    code = _outcome()
+    if code == _INTERRUPTED:
+        # Everything is closed by now but threads that are still busy, and who pressed Ctrl-C does not wait for them.
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
+def _outcome() -> int:
+    try:
+        return int(apo.main(prog_name="apo", standalone_mode=False) or 0)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt) as error:
+        cause = error.__cause__ if isinstance(error, click.Abort) else error
+        click.echo(f"Stopped. {cause or ''}".rstrip(), err=True)
+        return _INTERRUPTED
+    except Exception as error:
+        from apo_engine.problems import ApoError  # not needed where all is well
+
+        if _debugging():
+            import traceback
+
+            traceback.print_exc()
+        if isinstance(error, ApoError):
+            _explain(error)
+            return error.exit_code
+        click.echo(f"{_marked('error')}: Something in apo itself went wrong ({_one_line(error)}). ", err=True, nl=False)
+        click.echo("Add --debug to see where, and please report it." * (not _debugging()), err=True)
+        return _INTERNAL
+
+
+def _explain(error: ApoError) -> None:
+    """Each problem with its place, what is wrong, and what to do."""
+    from apo_engine.cli.location import located
+    from apo_engine.cli.plain import visible
+    from apo_engine.problems import Severity
+
+    for problem in error.problems:
+        place = problem.place
+        where = f"{located(place.path, place.line, place.column)}: " if place and place.path else ""
+        kind = "error" if problem.severity is Severity.ERROR else "warning"
+        click.echo(f"{where}{_marked(kind)}: {visible(problem.message)}", err=True)
+        if problem.remedy:
+            click.echo(f"  {visible(problem.remedy)}", err=True)
+
+
+def _marked(kind: str) -> str:
+    colour = not os.environ.get("NO_COLOR") and sys.stderr.isatty()
+    return click.style(kind, fg="red" if kind == "error" else "yellow", bold=True) if colour else kind
+
+
+def _one_line(error: Exception) -> str:
+    from apo_engine.cli.plain import excerpt
+
+    return excerpt(f"{type(error).__name__}: {error}", 200)
+
+
+def _debugging() -> bool:
+    return "--debug" in sys.argv[1:]

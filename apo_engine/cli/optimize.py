@@ -1,0 +1,105 @@
+"""`apo optimize`: the whole search, its verdict, and the winner written back where it has earned it."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import get_type_hints
+
+import click
+
+from apo_engine.api import Optimization, optimize
+from apo_engine.cli.as_json import emit, optimization_object
+from apo_engine.cli.console import remarks, results, say
+from apo_engine.cli.options import engine_options, optimizer_model_option, run_options
+from apo_engine.cli.plain import literal
+from apo_engine.cli.progress import LiveView
+from apo_engine.cli.render_optimization import print_optimization
+from apo_engine.cli.running import drive
+from apo_engine.cli.transcript import Transcript
+from apo_engine.cli.write_back import write_back
+from apo_engine.prompt.file import PromptFile, load_prompt
+from apo_engine.settings import OptimizerSettings
+
+_FINE, _NOT_BETTER, _FAILED, _INTERRUPTED = 0, 1, 3, 130
+
+
+def _choices(setting: str) -> click.Choice[str]:
+    """The values that a setting may take, so that they are listed in one place."""
+    return click.Choice(get_type_hints(OptimizerSettings)[setting].__args__)
+
+
+@click.command("optimize")
+@run_options
+@optimizer_model_option
+@click.option("--algorithm", type=_choices("algorithm"), help="How to search.")
+@click.option("--selection", type=_choices("selection"), help="How to choose among candidates.")
+@click.option("--rounds", type=click.IntRange(1, 100), metavar="N", help="At most N rounds (6).")
+@click.option("--beam", type=click.IntRange(1, 64), metavar="N", help="Keep N prompts from round to round (4).")
+@click.option("--resume", is_flag=True, help="Go on with an unfinished run; show a finished one.")
+@click.option("--write", is_flag=True, help="Write the winner into FILE if the verdict is to adopt it.")
+@click.option("--force", is_flag=True, help="With --write: whatever the verdict is.")
+@click.option("--fail-unless-better", is_flag=True, help="Exit with 1 unless the verdict is to adopt the winner.")
+def command(file: Path, as_json: bool, write: bool, force: bool, fail_unless_better: bool, **given: object) -> int:
+    """Search for a better prompt than the one in FILE.
+
+    Criticises it, rewrites it, and measures the rewrites. The winner and your prompt then meet the rows that the
+    search never saw: their verdict says which one to use.
+    """
+    if force and not write:
+        raise click.UsageError("--force only makes sense with --write.")
+    prompt = load_prompt(file)
+    transcript = Transcript()
+    with LiveView(file) as view:
+        run = optimize(prompt, engine_options(given))
+        remedy = "What was answered is kept: go on with --resume."
+        result = drive(run, transcript.read, view.read, remedy=remedy)
+    if as_json:
+        emit(optimization_object(result))
+    else:
+        started = transcript.started
+        print_optimization(
+            results(),
+            result,
+            file,
+            writer=started.optimizer_model if started else "a model",
+            proposed=transcript.proposed,
+            discarded=transcript.discarded,
+        )
+    _finish(prompt, result, file, write=write, force=force)
+    return _exit_code(result, fail_unless_better=fail_unless_better)
+
+
+def _finish(prompt: PromptFile, result: Optimization, file: Path, *, write: bool, force: bool) -> None:
+    """Write the winner where that was asked for and is earned; else say what can be done."""
+    adopt = result.verdict is not None and result.verdict.decision == "adopt"
+    changed = result.best.text != result.start.text
+    command = f"apo optimize {shlex.quote(str(file))} --resume"
+    if result.stopped == "cancelled":
+        told = f"Stopped. Go on with: {command}"
+    elif result.stopped == "endpoint":
+        told = f"The search broke off: {result.reason}\nGo on with: {command}"
+    elif not changed:
+        told = "Keep your prompt: nothing that was tried did better."
+    elif write and (adopt or force):
+        write_back(prompt, result.best.text)
+        told = f"Written to {file}."
+    elif adopt:
+        told = f"Write it: {command} --write"
+    else:
+        kept = "Keep your prompt: the winner was not written" if write else "Keep your prompt"
+        unproven = "" if result.verdict else f" Its verdict is missing: {result.reason.rstrip('.')}."
+        told = f"{kept}.{unproven} To take the winner all the same: {command} --write --force"
+    console = remarks()
+    if console.is_terminal:
+        console.print()
+    say(console, literal(told, "bold"))
+
+
+def _exit_code(result: Optimization, *, fail_unless_better: bool) -> int:
+    if result.stopped == "cancelled":
+        return _INTERRUPTED
+    if result.stopped == "endpoint":
+        return _FAILED
+    better = result.verdict is not None and result.verdict.decision == "adopt"
+    return _NOT_BETTER if fail_unless_better and not better else _FINE

@@ -1,0 +1,91 @@
+"""The sentences in which a run is told."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import get_args
+
+from apo_engine.cli.figures import count, duration, money, percent, rounded, span
+from apo_engine.models.budget import CallRole
+from apo_engine.search.events import RunStarted, Spent
+
+_METRICS = {
+    "label": "accuracy",
+    "exact_match": "exact match",
+    "json_match": "JSON match",
+    "f1": "F1",
+    "f1_macro": "macro F1",
+}
+_OPERATORS = {
+    "exemplars": "worked examples from your rows were added",
+    "rule": "rules counted from your rows were added",
+}
+_REWRITING = ("edit", "paraphrase")
+
+
+def metric_name(metric: str) -> str:
+    """What a metric's figure is called."""
+    return _METRICS.get(metric, metric)
+
+
+def estimate(started: RunStarted) -> str:
+    """The most that a run may use, and where its data goes."""
+    task, optimizer = started.task_model, started.optimizer_model
+    models = task if optimizer == task or started.job == "evaluate" else f"{task} and {optimizer}"
+    bound = started.estimate
+    parts = [f"At most {count(bound.calls, 'call')} of {models}", f"about {rounded(bound.tokens)} tokens"]
+    if started.local:
+        whose = "It runs" if models == task else "Both run"
+        return f"{', '.join(parts)}. {whose} on this machine: nothing is sent."
+    parts.append("at an unknown price" if bound.usd is None else f"about {money(bound.usd)}")
+    return f"{', '.join(parts)}."
+
+
+def rows(started: RunStarted) -> str:
+    """How the rows are divided."""
+    parts = started.rows
+    if not parts.holdout and not parts.critique:
+        return f"{count(parts.selection, 'row')}, too few to divide: all are scored"
+    opened = parts.critique + parts.selection
+    if started.job == "evaluate":
+        return f"{count(opened, 'row')} and {count(parts.holdout, 'sealed row')}"
+    used = f"{count(parts.critique, 'row')} to criticise, {parts.selection:,} to select by"
+    return f"{used}, {parts.holdout:,} sealed for the verdict"
+
+
+def score(metric: str, value: float, interval: tuple[float, float], n: int) -> str:
+    """A figure with its interval and number of rows."""
+    return f"{percent(value)} {metric_name(metric)}, 95 % interval {span(interval)}, on {count(n, 'row')}"
+
+
+def credit(operators: Collection[str], model: str) -> str:
+    """Which part did what, so that nobody credits the wrong one. ``model`` is who writes rewrites."""
+    done = [sentence for operator, sentence in _OPERATORS.items() if operator in operators]
+    if any(operator in operators for operator in _REWRITING):
+        done.append(f"the wording was rewritten by {model}")
+        sentence = ", and ".join([", ".join(done[:-1]), done[-1]]) if done[:-1] else done[-1]
+    elif done:
+        sentence = f"{' and '.join(done)}; the wording was not improved by a model"
+    else:
+        sentence = "nothing was changed"
+    return f"{sentence[0].upper()}{sentence[1:]}."
+
+
+def discards(reasons: Mapping[str, int]) -> str:
+    """``5 rewrites discarded (3 × too long, 2 × copies the text of a row)``; empty where there are none."""
+    if not reasons:
+        return ""
+    most = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
+    why = ", ".join(f"{n} × {reason}" for reason, n in most) if len(most) > 1 else most[0][0]
+    return f"{count(sum(reasons.values()), 'rewrite')} discarded ({why})"
+
+
+def spending(spent: Spent, seconds: float) -> str:
+    """Calls by role, what of them was known already, tokens, money and time."""
+    total = sum(spent.calls.values())
+    roles = [f"{spent.calls[role]:,} {role}" for role in get_args(CallRole) if spent.calls.get(role)]
+    calls = count(total, "call") + (f" ({', '.join(roles)})" if len(roles) > 1 else "")
+    cached = f"{spent.cached:,} of them answered before" if spent.cached else ""
+    tokens = f"{spent.input_tokens:,} tokens in and {spent.output_tokens:,} out"
+    cost = "price unknown" if spent.usd is None else money(spent.usd)
+    return " · ".join(part for part in (calls, cached, tokens, cost, duration(seconds)) if part)
