@@ -1,0 +1,74 @@
+"""What the client can do, resolved once, so that no feature asks twice or assumes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast, get_args
+
+from lsprotocol import types
+
+from apo_server.positions import Encoding
+
+
+@dataclass(frozen=True, slots=True)
+class ClientCapabilities:
+    """One flag for each optional feature that this server uses where the client has it, and never elsewhere."""
+
+    encoding: Encoding = "utf-16"
+    pull_diagnostics: bool = False
+    diagnostic_refresh: bool = False
+    diagnostic_versions: bool = False
+    related_information: bool = False
+    markdown_hover: bool = False
+    action_literals: bool = False
+    action_resolve: bool = False
+    action_disabled: bool = False
+    action_preferred: bool = False
+    code_lens_refresh: bool = False
+    progress: bool = False
+    show_document: bool = False
+    versioned_edits: bool = False
+    configuration: bool = False
+
+
+def resolve(capabilities: types.ClientCapabilities) -> ClientCapabilities:
+    """The flags that the client's capabilities stand for.
+
+    Diagnostics are pulled only by a client that can also be told to pull again when a run ends; they are pushed to
+    every other, so that no finding is ever shown twice or late.
+    """
+    text = capabilities.text_document or types.TextDocumentClientCapabilities()
+    space = capabilities.workspace or types.WorkspaceClientCapabilities()
+    window = capabilities.window or types.WindowClientCapabilities()
+    action = text.code_action or types.CodeActionClientCapabilities()
+    published = text.publish_diagnostics or types.PublishDiagnosticsClientCapabilities()
+    resolvable = action.resolve_support.properties if action.resolve_support else ()
+    refresh = bool(space.diagnostics and space.diagnostics.refresh_support)
+    hover = (text.hover.content_format if text.hover else None) or ()
+    return ClientCapabilities(
+        encoding=_encoding(capabilities),
+        pull_diagnostics=text.diagnostic is not None and refresh,
+        diagnostic_refresh=refresh,
+        diagnostic_versions=bool(published.version_support),
+        related_information=bool(published.related_information),
+        markdown_hover=types.MarkupKind.Markdown in hover,
+        action_literals=action.code_action_literal_support is not None,
+        action_resolve="edit" in resolvable,
+        action_disabled=bool(action.disabled_support),
+        action_preferred=bool(action.is_preferred_support),
+        code_lens_refresh=bool(space.code_lens and space.code_lens.refresh_support),
+        progress=bool(window.work_done_progress),
+        show_document=bool(window.show_document and window.show_document.support),
+        versioned_edits=bool(space.workspace_edit and space.workspace_edit.document_changes),
+        configuration=bool(space.configuration),
+    )
+
+
+def _encoding(capabilities: types.ClientCapabilities) -> Encoding:
+    """The client's first choice among the encodings that exist; UTF-16 where it names none."""
+    offered = (capabilities.general.position_encodings if capabilities.general else None) or ()
+    for encoding in offered:
+        name = encoding.value if isinstance(encoding, types.PositionEncodingKind) else encoding
+        if name in get_args(Encoding):
+            return cast("Encoding", name)
+    return "utf-16"

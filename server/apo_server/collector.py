@@ -1,0 +1,154 @@
+"""From the events of a run to knowledge about the text that it ran on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from apo_engine.evaluation.result import RowResult
+from apo_engine.search.candidate import Candidate
+from apo_engine.search.events import (
+    AnyEvent,
+    CandidateProposed,
+    CandidateScored,
+    GradientFound,
+    RunEnded,
+    RunStarted,
+    Verdict,
+    VerdictReached,
+)
+from apo_engine.search.gradient import Gradient
+from apo_server.knowledge import Finding, Knowledge, Rewrite, Row, Score, Winner
+from apo_server.rows import excerpts, shortened
+
+# Rows named with a finding, and candidates kept with their text.
+_ROWS = 8
+_REWRITES = 24
+
+
+class Collector:
+    """Reads one run's events; what it has understood so far is `knowledge`."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._started: RunStarted | None = None
+        self._score: CandidateScored | None = None
+        self._failing: dict[str, RowResult] = {}
+        self._gradients: dict[str, Gradient] = {}
+        self._proposed: dict[str, Candidate] = {}
+        self._evidence: dict[str, CandidateScored] = {}
+        self._verdict: Verdict | None = None
+        self._ended: RunEnded | None = None
+
+    def add(self, event: AnyEvent) -> bool:
+        """Take up an event; whether it is one that the editor should show before the run ends."""
+        match event:
+            case RunStarted():
+                self._started = event
+            case CandidateScored() if event.part != "holdout":
+                return self._add_scored(event)
+            case CandidateProposed():
+                self._proposed[event.candidate.id] = event.candidate
+            case GradientFound() if event.candidate == self._seed:
+                self._gradients[event.gradient.id] = event.gradient
+                return True
+            case VerdictReached():
+                self._verdict = event.verdict
+            case RunEnded():
+                self._ended = event
+            case _:
+                pass
+        return False
+
+    def knowledge(self) -> Knowledge:
+        """What the run has shown so far. Reads excerpts of failing rows from disk."""
+        started, scored = self._started, self._score
+        score = None
+        if started is not None and scored is not None:
+            score = Score(started.metric, scored.score, scored.interval, scored.n, scored.part)
+        texts = self._excerpts()
+        findings = sorted(self._gradients.values(), key=lambda gradient: -gradient.share)
+        return Knowledge(
+            text=self._text,
+            score=score,
+            findings=tuple(self._finding(gradient, texts) for gradient in findings),
+            rewrites=self._rewrites(),
+            winner=self._winner(),
+            last_job=started.job if started else None,
+        )
+
+    @property
+    def _seed(self) -> str | None:
+        return self._started.prompt.id if self._started else None
+
+    def _add_scored(self, event: CandidateScored) -> bool:
+        if event.candidate != self._seed:
+            if event.part == "selection":
+                self._evidence[event.candidate] = event
+            return False
+        # Of several measurements of the text the one on most rows is shown.
+        if self._score is None or event.n >= self._score.n:
+            self._score = event
+        self._failing.update({result.row: result for result in event.results if result.score < 1.0})
+        return True
+
+    def _finding(self, gradient: Gradient, texts: Mapping[tuple[str, int], str]) -> Finding:
+        known = [self._failing[row] for row in gradient.rows if row in self._failing][:_ROWS]
+        rows = tuple(
+            Row(
+                line=result.line,
+                path=result.path,
+                expected=shortened(result.expected),
+                answered=shortened(result.answer if result.invalid or not result.predicted else result.predicted),
+                text=texts.get((result.path, result.line), ""),
+            )
+            for result in known
+        )
+        return Finding(
+            id=gradient.id,
+            critique=gradient.critique,
+            span=gradient.span,
+            anchor=gradient.anchor,
+            share=gradient.share,
+            rows=rows,
+            rows_in_all=len(gradient.rows),
+        )
+
+    def _excerpts(self) -> dict[tuple[str, int], str]:
+        wanted: dict[str, dict[int, str]] = {}
+        for gradient in self._gradients.values():
+            for row in gradient.rows:
+                if (result := self._failing.get(row)) is not None:
+                    wanted.setdefault(result.path, {})[result.line] = result.expected
+        return {
+            (path, line): text for path, lines in wanted.items() for line, text in excerpts(Path(path), lines).items()
+        }
+
+    def _rewrites(self) -> tuple[Rewrite, ...]:
+        """The measured candidates, those with a finding of the text first, then by falling score."""
+        made = []
+        for candidate in self._proposed.values():
+            scored = self._evidence.get(candidate.id)
+            if scored is None or candidate.id == self._seed:
+                continue
+            of_text = candidate.parent == self._seed and candidate.gradient in self._gradients
+            made.append(
+                Rewrite(
+                    id=candidate.id,
+                    text=candidate.text,
+                    operator=candidate.operator,
+                    gradient=candidate.gradient if of_text else None,
+                    parent=candidate.parent,
+                    score=scored.score,
+                    n=scored.n,
+                    against=scored.against_seed,
+                )
+            )
+        made.sort(key=lambda rewrite: (rewrite.gradient is None, -(rewrite.score or 0.0)))
+        return tuple(made[:_REWRITES])
+
+    def _winner(self) -> Winner | None:
+        ended = self._ended
+        if ended is None or self._started is None or ended.best.id == self._seed or self._started.job != "optimize":
+            return None
+        return Winner(ended.best.id, ended.best.text, ended.operators, self._verdict)

@@ -1,0 +1,114 @@
+"""Leave to send rows off the machine: asked once per workspace and destination, remembered for the user.
+
+What is remembered lies in the user's own cache folder, wherever ``apo.cacheDir`` points: a workspace may set that, and
+must not be able to bring its own consent along.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+
+from apo_engine.problems import InputError
+from apo_engine.search.events import RunStarted
+from apo_engine.settings import cache_dir, user_layer
+
+_log = logging.getLogger(__name__)
+ALLOW = "Allow for this workspace"
+NOT_NOW = "Not now"
+# Shows a question with its answers and gives the one chosen; None for none.
+Ask = Callable[[str, tuple[str, ...]], Awaitable[str | None]]
+
+
+class Consent:
+    """Knows, and finds out, whether a run may begin."""
+
+    def __init__(self, ask: Ask, environ: Mapping[str, str] = os.environ) -> None:
+        self._ask = ask
+        self._environ = environ
+        self._questions: dict[tuple[str, str], asyncio.Task[bool]] = {}
+        self._declined: set[tuple[str, str]] = set()
+
+    async def given(self, workspace: str, prompt: str, started: RunStarted, *, asked: bool) -> bool:
+        """Whether rows may leave; asks the user where that is not known.
+
+        Background work (not ``asked``) that was declined once is not asked about again until the server restarts.
+        Prompts of one workspace share one question.
+        """
+        key = (workspace, destination(started, self._environ))
+        if key in self._remembered():
+            return True
+        if key in self._declined and not asked:
+            return False
+        question = self._questions.get(key)
+        if question is None:
+            question = asyncio.ensure_future(self._put(key, words(prompt, started, key[1])))
+            self._questions[key] = question
+            question.add_done_callback(lambda _: self._questions.pop(key, None))
+        # A job that is cancelled leaves the question open: it may be answered for the next one.
+        return await asyncio.shield(question)
+
+    async def _put(self, key: tuple[str, str], question: str) -> bool:
+        answer = await self._ask(question, (ALLOW, NOT_NOW))
+        if answer != ALLOW:
+            self._declined.add(key)
+            return False
+        self._remember(key)
+        return True
+
+    @property
+    def _file(self) -> Path:
+        return cache_dir(self._environ) / "consent.json"
+
+    def _remembered(self) -> set[tuple[str, str]]:
+        try:
+            return set(msgspec.json.decode(self._file.read_bytes(), type=list[tuple[str, str]]))
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+            return set()
+
+    def _remember(self, key: tuple[str, str]) -> None:
+        try:
+            self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            given = sorted(self._remembered() | {key})
+            with os.fdopen(os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
+                out.write(msgspec.json.encode(given))
+        except OSError as error:
+            _log.warning("The consent cannot be remembered: %s", error.strerror)
+
+
+def words(prompt: str, started: RunStarted, host: str) -> str:
+    """The question, with what would leave, where to, and what it may cost."""
+    rows = started.rows.critique + started.rows.selection
+    if started.job == "optimize":
+        rows += started.rows.holdout
+    cost = f"about ${started.estimate.usd:.2f}" if started.estimate.usd is not None else "at a price that is not known"
+    return (
+        f"Send {rows:,} rows of {prompt} to {host} ({started.task_model})? "
+        f"At most {started.estimate.calls:,} calls, {cost}."
+    )
+
+
+def destination(started: RunStarted, environ: Mapping[str, str]) -> str:
+    """The hosts that a run would send rows to, for people and as a key."""
+    models = dict.fromkeys((started.task_model, started.optimizer_model))
+    return " and ".join(dict.fromkeys(_host(model, environ) for model in models if not model.startswith("embedded/")))
+
+
+def _host(model: str, environ: Mapping[str, str]) -> str:
+    provider = model.partition("/")[0]
+    if provider == "openai":
+        address = environ.get("OPENAI_BASE_URL") or "https://api.openai.com"
+        return urlsplit(address).hostname or address
+    try:
+        endpoints = user_layer().values.get("endpoints")
+    except InputError:
+        endpoints = None
+    endpoint = endpoints.get(provider) if isinstance(endpoints, Mapping) else None
+    named = endpoint.get("base_url") if isinstance(endpoint, Mapping) else None
+    return (urlsplit(str(named)).hostname if named else None) or f"the endpoint '{provider}'"

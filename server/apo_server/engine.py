@@ -1,0 +1,241 @@
+"""The server's side of the engine process: starts it when needed, feeds it, and survives its death."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from apo_engine.problems import ApoError, Problem
+from apo_engine.search.events import AnyEvent, RunStarted
+from apo_server.wire import Reply, Request, decode_reply, encode
+
+_log = logging.getLogger(__name__)
+# One line may hold the results of every row with their answers.
+_LONGEST_LINE = 256 * 1024 * 1024
+
+
+class WorkerDied(ApoError):
+    """The engine process ended in the middle of a job."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long the client waits, in seconds: before a restart after the first death, at most, and for a cancel."""
+
+    first_restart: float = 0.5
+    longest_restart: float = 30.0
+    cancel: float = 10.0
+
+    def before_restart(self, deaths: int) -> float:
+        """The wait after this many deaths in a row."""
+        return min(self.longest_restart, self.first_restart * 2 ** (deaths - 1)) if deaths else 0.0
+
+
+@dataclass(slots=True)
+class _Worker:
+    process: asyncio.subprocess.Process
+    replies: dict[int, asyncio.Queue[Reply | None]] = field(default_factory=dict)
+    readers: list[asyncio.Task[None]] = field(default_factory=list)
+
+
+class EngineClient:
+    """One engine process, started with the first job and again after a death.
+
+    ``on_death`` is called once for each death that nobody asked for, with a sentence for people.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str] = (sys.executable, "-m", "apo_server.worker"),
+        *,
+        on_death: Callable[[str], None] = lambda _: None,
+        environ: Mapping[str, str] | None = None,
+        patience: Patience = Patience(),
+    ) -> None:
+        self._command = tuple(command)
+        self._on_death = on_death
+        self._environ = environ
+        self._patience = patience
+        self._worker: _Worker | None = None
+        self._starting = asyncio.Lock()
+        self._ids = itertools.count(1)
+        self._deaths = 0
+        self._not_before = 0.0
+        self._closed = False
+        self._watchdogs: set[asyncio.Task[None]] = set()
+
+    @property
+    def pid(self) -> int | None:
+        """The process id while the engine process runs."""
+        return self._worker.process.pid if self._worker else None
+
+    async def plan(self, request: Request) -> RunStarted:
+        """What the job of ``request`` would begin with; nothing leaves the machine for it.
+
+        Raises:
+            ApoError: the job could not begin.
+        """
+        job = request.do if request.do not in ("plan", "cancel") else request.job
+        async for event in self.run(msgspec.structs.replace(request, do="plan", job=job)):
+            if isinstance(event, RunStarted):
+                return event
+        raise WorkerDied(Problem("engine-failure", "The engine gave no plan.", "Please report this."))
+
+    async def run(self, request: Request) -> AsyncIterator[AnyEvent]:
+        """The events of a job; leaving the iteration cancels it. The request's ``id`` is chosen here.
+
+        Raises:
+            ApoError: the problems that stopped the job.
+            WorkerDied: the engine process ended, or cannot be started.
+        """
+        worker = await self._running()
+        number = next(self._ids)
+        replies: asyncio.Queue[Reply | None] = asyncio.Queue()
+        worker.replies[number] = replies
+        ended = False
+        try:
+            await self._send(worker, msgspec.structs.replace(request, id=number))
+            while True:
+                reply = await replies.get()
+                if reply is None:
+                    ended = True
+                    raise WorkerDied(Problem("engine-died", "The engine process ended.", "Try again."))
+                if reply.event is not None:
+                    yield reply.event
+                    continue
+                ended = True
+                self._deaths = 0
+                if reply.error:
+                    raise ApoError(*(trouble.problem() for trouble in reply.error))
+                return
+        finally:
+            if ended:
+                worker.replies.pop(number, None)
+            else:
+                watchdog = asyncio.ensure_future(self._cancel(worker, number, replies))
+                self._watchdogs.add(watchdog)
+                watchdog.add_done_callback(self._watchdogs.discard)
+
+    async def close(self) -> None:
+        """End the process: its stdin is closed, and what has not ended soon after is killed."""
+        self._closed = True
+        worker, self._worker = self._worker, None
+        for watchdog in list(self._watchdogs):
+            watchdog.cancel()
+        if worker is None:
+            return
+        with contextlib.suppress(OSError):
+            _stdin(worker).close()
+        try:
+            await asyncio.wait_for(worker.process.wait(), 3)
+        except asyncio.TimeoutError:
+            _kill(worker)
+            await worker.process.wait()
+        for reader in worker.readers:
+            reader.cancel()
+
+    async def _running(self) -> _Worker:
+        async with self._starting:
+            if self._worker is not None:
+                return self._worker
+            loop = asyncio.get_running_loop()
+            await asyncio.sleep(max(0.0, self._not_before - loop.time()))
+            if self._closed:
+                raise WorkerDied(Problem("engine-closed", "The server is shutting down."))
+            pipe = asyncio.subprocess.PIPE
+            try:
+                process = await asyncio.create_subprocess_exec(
+                    *self._command,
+                    stdin=pipe,
+                    stdout=pipe,
+                    stderr=pipe,
+                    limit=_LONGEST_LINE,
+                    env=dict(self._environ) if self._environ is not None else None,
+                )
+            except OSError as error:
+                self._count_death()
+                message = f"The engine process cannot be started: {error.strerror or error}."
+                raise WorkerDied(Problem("engine-died", message, "Check the installation.")) from None
+            worker = _Worker(process)
+            worker.readers = [loop.create_task(self._read(worker)), loop.create_task(_drain(process))]
+            self._worker = worker
+            return worker
+
+    async def _send(self, worker: _Worker, request: Request) -> None:
+        stdin = _stdin(worker)
+        # A dead process shows at the other end of the pipe, where every job hears of it.
+        with contextlib.suppress(OSError):
+            stdin.write(encode(request))
+            await stdin.drain()
+
+    async def _cancel(self, worker: _Worker, number: int, replies: asyncio.Queue[Reply | None]) -> None:
+        """Cancel a job whose events nobody reads any more; a process that does not obey is killed."""
+
+        async def ended() -> None:
+            while (reply := await replies.get()) is not None and reply.event is not None:
+                pass
+
+        await self._send(worker, Request(number, "cancel"))
+        try:
+            await asyncio.wait_for(ended(), self._patience.cancel)
+        except asyncio.TimeoutError:
+            _log.warning("The engine process does not answer and is killed.")
+            _kill(worker)
+        finally:
+            worker.replies.pop(number, None)
+
+    async def _read(self, worker: _Worker) -> None:
+        stdout = worker.process.stdout
+        assert stdout is not None
+        try:
+            while line := await stdout.readline():
+                try:
+                    reply = decode_reply(line)
+                except msgspec.DecodeError:
+                    _log.warning("A line of the engine process that is no reply was left out.")
+                    continue
+                waiting = worker.replies.get(reply.id)
+                if waiting is not None:
+                    waiting.put_nowait(reply)
+        except ValueError:
+            _log.warning("A line of the engine process is too long; the process is killed.")
+            _kill(worker)
+        code = await worker.process.wait()
+        if self._worker is worker:
+            self._worker = None
+            self._count_death()
+            self._on_death(f"The engine process ended unexpectedly ({_ending(code)}). The next run starts it again.")
+        for waiting in worker.replies.values():
+            waiting.put_nowait(None)
+
+    def _count_death(self) -> None:
+        self._deaths += 1
+        self._not_before = asyncio.get_running_loop().time() + self._patience.before_restart(self._deaths)
+
+
+def _stdin(worker: _Worker) -> asyncio.StreamWriter:
+    assert worker.process.stdin is not None
+    return worker.process.stdin
+
+
+def _kill(worker: _Worker) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        worker.process.kill()
+
+
+def _ending(code: int) -> str:
+    return f"signal {-code}" if code < 0 else f"exit code {code}"
+
+
+async def _drain(process: asyncio.subprocess.Process) -> None:
+    """Pass the process's stderr on to the debug log: it may quote prompts."""
+    assert process.stderr is not None
+    while chunk := await process.stderr.read(65536):
+        _log.debug("engine: %s", chunk.decode("utf-8", "replace").rstrip())

@@ -1,0 +1,136 @@
+"""Quick fixes: measured rewrites of single critiques, the winner of a search, and ignoring a critique."""
+
+from __future__ import annotations
+
+from lsprotocol import types
+
+from apo_engine.positions import Span
+from apo_server.capabilities import ClientCapabilities
+from apo_server.features.commands import IGNORE_CRITIQUE
+from apo_server.features.diagnostics import of_critique
+from apo_server.features.hover import effect
+from apo_server.features.plain import points, visible
+from apo_server.rows import shortened
+from apo_server.view import Passage, PromptView
+
+_KIND = types.CodeActionKind.QuickFix
+_NAME = 60
+
+
+def code_actions(
+    view: PromptView, params: types.CodeActionParams, client: ClientCapabilities
+) -> list[types.CodeAction]:
+    """The actions for a selection. No model is asked: everything offered was measured before."""
+    if not client.action_literals or not _wanted(params.context.only):
+        return []
+    selected = view.document.positions.span(params.range)
+    shift = 1 if view.prompt.bom else 0
+    passages = view.passages_in(Span(max(0, selected.start - shift), max(0, selected.end - shift)))
+    several = len(passages) > 1
+    actions = [action for one in passages if (action := _rewrite(view, one, client, named=several)) is not None]
+    actions.extend(_winner(view, client))
+    actions.extend(_ignore(view, passage, client, named=several) for passage in passages)
+    return actions
+
+
+def resolve(view: PromptView | None, action: types.CodeAction, client: ClientCapabilities) -> types.CodeAction:
+    """The action with its edit; without one where the prompt has changed too much since it was measured."""
+    data = action.data if isinstance(action.data, dict) else {}
+    if view is not None and action.edit is None and isinstance(data.get("candidate"), str):
+        action.edit = _edit(view, data["candidate"], client)
+    return action
+
+
+def _wanted(only: object) -> bool:
+    """Whether quick fixes are among the kinds that the client asks for; a kind includes its sub-kinds."""
+    if not isinstance(only, (list, tuple)) or not only:
+        return True
+    kinds = [kind.value if isinstance(kind, types.CodeActionKind) else str(kind) for kind in only]
+    return any(kind in ("", _KIND.value) for kind in kinds)
+
+
+def _rewrite(view: PromptView, passage: Passage, client: ClientCapabilities, *, named: bool) -> types.CodeAction | None:
+    """The rewrite that a critique led to, ``named`` after the critique where others stand beside it."""
+    rewrite = view.known.rewrite_for(passage.finding.id) if view.known else None
+    if rewrite is None or rewrite.against is None:
+        return None
+    found = rewrite.against
+    words = f"{points(found.difference)} points on {found.n} selection rows"
+    if named:
+        words += _name(passage)
+    diagnostic = of_critique(view, passage, client)
+    if found.difference <= 0:
+        return _disabled(f"Apply rewrite: {words}", f"The rewrite is no better: {effect(view, passage)}.", client)
+    return _apply(view, f"Apply rewrite: {words}", rewrite.id, client, diagnostic)
+
+
+def _winner(view: PromptView, client: ClientCapabilities) -> list[types.CodeAction]:
+    winner = view.known.winner if view.known else None
+    if winner is None or winner.text == view.prompt.text:
+        return []
+    verdict = winner.verdict
+    if verdict is None:
+        reason = "The run ended before its winner was judged on unseen rows."
+        action = _disabled("Apply the winner of the run", reason, client)
+    else:
+        adopt = verdict.decision == "adopt"
+        lead = "Apply the winner of the run" if adopt else "Apply the winner of the run anyway"
+        title = f"{lead}: {visible(verdict.words)}"
+        action = _apply(view, title, winner.id, client, None, preferred=adopt and view.current)
+    return [action] if action else []
+
+
+def _apply(
+    view: PromptView,
+    title: str,
+    candidate: str,
+    client: ClientCapabilities,
+    diagnostic: types.Diagnostic | None,
+    *,
+    preferred: bool = False,
+) -> types.CodeAction | None:
+    edit = _edit(view, candidate, client)
+    if edit is None:
+        return _disabled(title, "The prompt has changed since this was measured.", client)
+    return types.CodeAction(
+        title=title if view.current else f"{title}, measured before your edits",
+        kind=_KIND,
+        diagnostics=[diagnostic] if diagnostic else None,
+        is_preferred=True if preferred and client.action_preferred else None,
+        edit=None if client.action_resolve else edit,
+        data={"uri": view.document.uri, "candidate": candidate},
+    )
+
+
+def _ignore(view: PromptView, passage: Passage, client: ClientCapabilities, *, named: bool) -> types.CodeAction:
+    title = "Ignore this critique" + (_name(passage) if named else "")
+    return types.CodeAction(
+        title=title,
+        kind=_KIND,
+        diagnostics=[of_critique(view, passage, client)],
+        command=types.Command(title, IGNORE_CRITIQUE, arguments=[view.document.uri, passage.finding.id]),
+    )
+
+
+def _name(passage: Passage) -> str:
+    return f" (“{shortened(visible(passage.finding.critique), _NAME)}”)"
+
+
+def _disabled(title: str, reason: str, client: ClientCapabilities) -> types.CodeAction | None:
+    """An action that says why it cannot be taken, for clients that show such; else none."""
+    if not client.action_disabled:
+        return None
+    return types.CodeAction(title=title, kind=_KIND, disabled=types.CodeActionDisabled(reason))
+
+
+def _edit(view: PromptView, candidate: str, client: ClientCapabilities) -> types.WorkspaceEdit | None:
+    """The smallest edits that apply a candidate to this version."""
+    found = view.edits_to(candidate)
+    if not found:
+        return None
+    edits = [types.TextEdit(view.range(span), new) for span, new in found]
+    document = view.document
+    if not client.versioned_edits:
+        return types.WorkspaceEdit(changes={document.uri: edits})
+    named = types.OptionalVersionedTextDocumentIdentifier(uri=document.uri, version=document.version)
+    return types.WorkspaceEdit(document_changes=[types.TextDocumentEdit(named, list(edits))])

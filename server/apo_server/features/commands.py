@@ -1,0 +1,10 @@
+"""The names of the commands, all with the prompt's address as first argument."""
+
+from __future__ import annotations
+
+EVALUATE = "apo.evaluate"
+GRADIENTS = "apo.gradients"
+OPTIMIZE = "apo.optimize"
+CANCEL = "apo.cancel"
+IGNORE_CRITIQUE = "apo.ignoreCritique"
+SHOW_CANDIDATES = "apo.showCandidates"

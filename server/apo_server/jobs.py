@@ -1,0 +1,107 @@
+"""One job per prompt: a newer one cancels an older one, and a burst of saves is one job."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from apo_engine.search.events import Job
+
+_log = logging.getLogger(__name__)
+_RANK: dict[Job, int] = {"evaluate": 0, "gradients": 1, "optimize": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A job to do on a text. ``asked`` tells a command from the background work that follows a save."""
+
+    uri: str
+    path: Path
+    text: str
+    job: Job
+    asked: bool = False
+
+    def covers(self, other: Order) -> bool:
+        """Whether what this order does answers the other one too."""
+        return self.text == other.text and _RANK[self.job] >= _RANK[other.job]
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    order: Order
+    task: asyncio.Task[None]
+
+
+class Jobs:
+    """Runs orders through ``work``, side by side for different prompts; those that follow a save wait a moment.
+
+    ``on_change`` is called when a job begins or ends.
+    """
+
+    def __init__(
+        self,
+        work: Callable[[Order], Awaitable[None]],
+        *,
+        on_change: Callable[[], None] = lambda: None,
+        debounce: float = 0.3,
+    ) -> None:
+        self._work = work
+        self._on_change = on_change
+        self._debounce = debounce
+        self._running: dict[str, _Running] = {}
+        # Cancelled tasks too, until they have put away what they held.
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def place(self, order: Order) -> None:
+        """Begin an order, in place of what runs for its prompt; nothing where that answers the order already."""
+        before = self._running.get(order.uri)
+        if before is not None and before.order.covers(order):
+            return
+        task = asyncio.get_running_loop().create_task(self._carry_out(order, before.task if before else None))
+        self._running[order.uri] = _Running(order, task)
+        self._tasks.add(task)
+        task.add_done_callback(lambda task: self._ended(order, task))
+        self._on_change()
+
+    def running(self, uri: str) -> Order | None:
+        """The order under way for a prompt."""
+        found = self._running.get(uri)
+        return found.order if found else None
+
+    def cancel(self, uri: str, *, asked_too: bool = True) -> bool:
+        """Cancel what runs for a prompt; ``asked_too=False`` leaves alone what the user asked for."""
+        found = self._running.get(uri)
+        if found is None or (found.order.asked and not asked_too):
+            return False
+        del self._running[uri]
+        self._on_change()
+        return found.task.cancel()
+
+    async def close(self) -> None:
+        """Cancel everything and wait for it."""
+        self._running.clear()
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _carry_out(self, order: Order, before: asyncio.Task[None] | None) -> None:
+        try:
+            if before is not None:
+                before.cancel()
+                await asyncio.wait([before])
+            if not order.asked:
+                await asyncio.sleep(self._debounce)
+            await self._work(order)
+        except Exception:  # the boundary: a job that fails must not take the server along
+            _log.exception("A job failed.")
+
+    def _ended(self, order: Order, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        found = self._running.get(order.uri)
+        if found is not None and found.task is task:
+            del self._running[order.uri]
+            self._on_change()

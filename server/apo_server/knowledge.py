@@ -1,0 +1,222 @@
+"""What is known about a prompt text from earlier runs, and where it is kept.
+
+Knowledge is about one exact text. It lies in the cache folder by prompt path and text, so that a file that is opened
+again shows what is known without a single call.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from apo_engine.positions import Span
+from apo_engine.scoring.comparison import Comparison, Interval
+from apo_engine.search.events import Job, Part, Verdict
+
+_log = logging.getLogger(__name__)
+# Texts remembered for one prompt; the oldest go first.
+_TEXTS = 20
+_IGNORED = "ignored.json"
+KindT = TypeVar("KindT")
+
+
+class Row(msgspec.Struct, frozen=True):
+    """A failing row that the critic was allowed to see; ``text`` is an excerpt of its inputs."""
+
+    line: int
+    path: str
+    expected: str
+    answered: str
+    text: str = ""
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """A textual gradient of the text, with the first of the rows that show it. ``rows_in_all`` counts them all."""
+
+    id: str
+    critique: str
+    span: Span
+    anchor: str
+    share: float
+    rows: tuple[Row, ...]
+    rows_in_all: int
+
+
+class Rewrite(msgspec.Struct, frozen=True):
+    """A candidate and its evidence; ``against`` is its paired comparison with the text on selection rows."""
+
+    id: str
+    text: str
+    operator: str
+    gradient: str | None
+    parent: str | None
+    score: float | None = None
+    n: int = 0
+    against: Comparison | None = None
+
+
+class Score(msgspec.Struct, frozen=True):
+    """The metric of the text, with its interval, on ``n`` rows of a part."""
+
+    metric: str
+    value: float
+    interval: Interval
+    n: int
+    part: Part
+
+
+class Winner(msgspec.Struct, frozen=True):
+    """The best candidate of a search, what made it, and what the hold-out says of it."""
+
+    id: str
+    text: str
+    operators: tuple[str, ...]
+    verdict: Verdict | None
+
+
+class Knowledge(msgspec.Struct, frozen=True):
+    """Everything that is known about ``text``. Findings stand by falling share of failures."""
+
+    text: str
+    score: Score | None = None
+    findings: tuple[Finding, ...] = ()
+    rewrites: tuple[Rewrite, ...] = ()
+    winner: Winner | None = None
+    last_job: Job | None = None
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to show."""
+        return self.score is None and not self.findings and self.winner is None
+
+    def rewrite_for(self, gradient: str) -> Rewrite | None:
+        """The measured rewrite of the text that a gradient asked for; the best where there are several."""
+        measured = [
+            rewrite for rewrite in self.rewrites if rewrite.gradient == gradient and rewrite.against is not None
+        ]
+        return max(measured, key=lambda rewrite: rewrite.against.difference if rewrite.against else 0.0, default=None)
+
+    def rewrite(self, candidate: str) -> str | None:
+        """The text of a candidate."""
+        if self.winner is not None and self.winner.id == candidate:
+            return self.winner.text
+        return next((rewrite.text for rewrite in self.rewrites if rewrite.id == candidate), None)
+
+
+def merged(earlier: Knowledge | None, later: Knowledge) -> Knowledge:
+    """Two runs on one text as one: the later one's word where both speak, the wider score where one is wider."""
+    if earlier is None or earlier.text != later.text:
+        return later
+    score = later.score or earlier.score
+    if earlier.score and later.score and later.score.part != "open" and earlier.score.n > later.score.n:
+        score = earlier.score
+    # Findings stay together with their rewrites: a rewrite without its finding would have nothing to stand on.
+    findings = {finding.id: finding for finding in (later.findings or earlier.findings)}
+    rewrites = {rewrite.id: rewrite for rewrite in (*earlier.rewrites, *later.rewrites)}
+    return Knowledge(
+        text=later.text,
+        score=score,
+        findings=tuple(findings.values()),
+        rewrites=tuple(rewrites.values()),
+        winner=later.winner or earlier.winner,
+        last_job=later.last_job,
+    )
+
+
+class KnowledgeStore:
+    """Knowledge and ignored critiques in a folder that only its owner can read.
+
+    A file that is damaged counts as not there. What cannot be written is logged and otherwise forgotten: losing it
+    costs nothing but another look into the answer cache.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def load(self, path: Path, text: str) -> Knowledge | None:
+        """What is known about this text, else about the text of this prompt that was measured last."""
+        folder = self._of(path)
+        exact = _read(folder / _name(text), Knowledge)
+        if exact is not None and exact.text == text:
+            return exact
+        for file in _newest_first(folder):
+            known = _read(file, Knowledge)
+            if known is not None:
+                return known
+        return None
+
+    def save(self, path: Path, known: Knowledge) -> None:
+        """Keep what is known about a text."""
+        folder = self._of(path)
+        _write(folder / _name(known.text), known)
+        for file in _newest_first(folder)[_TEXTS:]:
+            file.unlink(missing_ok=True)
+
+    def ignored(self, path: Path) -> frozenset[str]:
+        """The ids of the critiques that the user does not want to see again."""
+        return frozenset(_read(self._of(path) / _IGNORED, list[str]) or ())
+
+    def ignore(self, path: Path, gradient: str) -> frozenset[str]:
+        """Add a critique to the ignored ones, and give them all."""
+        ignored = self.ignored(path) | {gradient}
+        _write(self._of(path) / _IGNORED, sorted(ignored))
+        return ignored
+
+    def save_page(self, path: Path, page: str) -> Path:
+        """Write a page about a prompt for the user to read, and say where it lies.
+
+        Raises:
+            OSError: the folder cannot be written.
+        """
+        file = self._of(path) / f"{path.stem}.candidates.md"
+        _make_private(file.parent)
+        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as out:
+            out.write(page)
+        return file
+
+    def _of(self, path: Path) -> Path:
+        name = hashlib.sha256(os.fsencode(path)).hexdigest()[:24]
+        return self._folder / "editor" / name
+
+
+def _make_private(folder: Path) -> None:
+    """Make a folder and those above it that are missing, each for its owner alone."""
+    for one in (*reversed(folder.parents), folder):
+        one.mkdir(exist_ok=True, mode=0o700)
+
+
+def _name(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:24] + ".known.json"
+
+
+def _newest_first(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.glob("*.known.json"), key=lambda file: file.stat().st_mtime_ns, reverse=True)
+    except OSError:
+        return []
+
+
+def _read(file: Path, kind: type[KindT]) -> KindT | None:
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=kind)
+    except FileNotFoundError:
+        return None
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        _log.warning("A damaged file was left out: %s", file)
+        return None
+
+
+def _write(file: Path, value: object) -> None:
+    try:
+        _make_private(file.parent)
+        part = file.with_name(f"{file.name}.{os.getpid()}.part")
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
+            out.write(msgspec.json.encode(value))
+        part.replace(file)
+    except OSError as error:
+        _log.warning("Results cannot be kept in %s: %s", file.parent, error.strerror)

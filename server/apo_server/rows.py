@@ -1,0 +1,68 @@
+"""What a row of an example file says, in one short line, for the table that a hover shows."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+_WIDTH = 80
+# A line beyond this is no row that anybody reads in a hover.
+_LONGEST = 100_000
+
+
+def excerpts(path: Path, wanted: Mapping[int, str]) -> dict[int, str]:
+    """The inputs of rows, shortened, by the 1-based line on which each begins; rows that cannot be read are left out.
+
+    ``wanted`` gives each row's expected answer, which is no input. The file is read only as far as the last row.
+    """
+    if not wanted:
+        return {}
+    try:
+        with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+            suffix = path.suffix.lower()
+            rows = _table(file, "\t" if suffix == ".tsv" else ",") if suffix in (".csv", ".tsv") else _objects(file)
+            until_last = itertools.takewhile(lambda row: row[0] <= max(wanted), rows)
+            return {line: _in_one_line(cells, wanted[line]) for line, cells in until_last if line in wanted}
+    except (OSError, csv.Error):
+        return {}
+
+
+def shortened(text: str, width: int = _WIDTH) -> str:
+    """The text on one line, cut after ``width`` characters."""
+    line = " ".join(text[: 8 * width].split())
+    return line if len(line) <= width else line[: width - 1] + "…"
+
+
+def _in_one_line(cells: Iterable[str], expected: str) -> str:
+    return shortened(" · ".join(cell for cell in cells if cell.strip() != expected.strip()))
+
+
+def _table(lines: Iterator[str], delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    reader = csv.reader(lines, delimiter=delimiter)
+    line = 1
+    for record in reader:
+        yield line, record
+        line = reader.line_num + 1
+
+
+def _objects(lines: Iterator[str]) -> Iterator[tuple[int, Iterable[str]]]:
+    for number, line in enumerate(lines, 1):
+        yield number, _Cells(line)
+
+
+class _Cells:
+    """The values of a JSON row, read only where they are wanted."""
+
+    def __init__(self, line: str) -> None:
+        self._line = line
+
+    def __iter__(self) -> Iterator[str]:
+        try:
+            row = json.loads(self._line) if len(self._line) <= _LONGEST else self._line
+        except ValueError:
+            row = self._line
+        values = row.values() if isinstance(row, dict) else (row,)
+        return (value if isinstance(value, str) else json.dumps(value) for value in values)

@@ -1,0 +1,149 @@
+"""One run in the background: plan, consent, engine, and what it found, put before the user."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol
+
+from apo_engine.problems import ApoError, Problem, Severity
+from apo_engine.search.events import AnyEvent, Job, Noted, RunEnded, RunStarted, VerdictReached
+from apo_server.collector import Collector
+from apo_server.consent import Consent
+from apo_server.engine import EngineClient, WorkerDied
+from apo_server.jobs import Order
+from apo_server.session import Session
+from apo_server.wire import Request
+
+_TITLES: dict[Job, str] = {"evaluate": "Evaluating", "gradients": "Finding critiques of", "optimize": "Optimizing"}
+# Findings come in bursts; they are shown together.
+_BURST = 0.05
+
+
+class Progress(Protocol):
+    """Shows how far a run has come."""
+
+    def update(self, event: AnyEvent) -> None:
+        """Take up an event."""
+
+    def end(self, words: str) -> None:
+        """The run is over."""
+
+
+class Screen(Protocol):
+    """What a run may put before the user."""
+
+    def progress(self, title: str, uri: str) -> Progress:
+        """Begin to show a run."""
+        ...
+
+    def tell(self, message: str, severity: Severity) -> None:
+        """Show a message."""
+
+    def note(self, message: str) -> None:
+        """Write a line into the editor's log."""
+
+    def workspace_of(self, uri: str) -> str:
+        """The address of the workspace that a document belongs to."""
+        ...
+
+
+class Runner:
+    """Carries out orders."""
+
+    def __init__(self, session: Session, engine: EngineClient, consent: Consent, screen: Screen) -> None:
+        self._session = session
+        self._engine = engine
+        self._consent = consent
+        self._screen = screen
+        self._told: set[tuple[str, str]] = set()
+
+    async def carry_out(self, order: Order) -> None:
+        """Run a job to its end; whatever stops it is told once, and shown in the prompt where it has a place there."""
+        settings = self._session.settings
+        request = Request(0, order.job, str(order.path), order.text, editor=dict(settings.editor), cache=settings.cache)
+        try:
+            started = await self._engine.plan(request)
+            if not (started.local or settings.consent or await self._may_send(order, started)):
+                self._explain_consent(order)
+                return
+            await self._run(order, request)
+        except WorkerDied:
+            # The engine client has told so; a job that was asked for says what became of it.
+            if order.asked:
+                self._screen.tell("The run ended with the engine process. Start it again.", Severity.WARNING)
+        except ApoError as error:
+            self._stopped_by(order, error.problems)
+
+    async def _may_send(self, order: Order, started: RunStarted) -> bool:
+        workspace = self._screen.workspace_of(order.uri)
+        return await self._consent.given(workspace, order.path.name, started, asked=order.asked)
+
+    async def _run(self, order: Order, request: Request) -> None:
+        collector = Collector(order.text)
+        progress = self._screen.progress(f"{_TITLES[order.job]} {order.path.name}", order.uri)
+        words = "cancelled"
+        showing: asyncio.Task[None] | None = None
+        try:
+            async for event in self._engine.run(request):
+                progress.update(event)
+                self._note(order, event)
+                if collector.add(event) and (showing is None or showing.done()):
+                    showing = asyncio.ensure_future(self._show(order, collector))
+                words = _closing_words(event) or words
+            if showing is not None:
+                await showing
+            await self._show(order, collector, keep=True)
+        except ApoError:
+            words = "stopped"
+            raise
+        finally:
+            if showing is not None:
+                showing.cancel()
+            progress.end(words)
+
+    async def _show(self, order: Order, collector: Collector, *, keep: bool = False) -> None:
+        if not keep:
+            await asyncio.sleep(_BURST)
+        found = await asyncio.to_thread(collector.knowledge)
+        if found.empty:
+            return
+        known = self._session.learned(order.uri, found)
+        self._told = {(uri, words) for uri, words in self._told if uri != order.uri}
+        if keep:
+            await asyncio.to_thread(self._session.store.save, order.path, known)
+
+    def _note(self, order: Order, event: AnyEvent) -> None:
+        if isinstance(event, Noted):
+            self._screen.note(f"{order.path.name}: {event.message}")
+            if event.severity is not Severity.INFORMATION:
+                self._tell_once(order, event.message, event.severity)
+        elif isinstance(event, VerdictReached):
+            self._screen.tell(f"{order.path.name}: {event.verdict.words}.", Severity.INFORMATION)
+        elif isinstance(event, RunEnded) and event.stopped in ("budget", "endpoint"):
+            self._tell_once(order, f"The run stopped: {event.reason}.", Severity.WARNING)
+
+    def _stopped_by(self, order: Order, problems: tuple[Problem, ...]) -> None:
+        self._session.troubled(order.uri, order.text, problems)
+        here = [problem for problem in problems if problem.place is not None and problem.place.path == order.path]
+        elsewhere = [problem for problem in problems if problem not in here]
+        # What stands in the prompt as a diagnostic needs a message only where the user waits for the answer.
+        for problem in problems if order.asked else elsewhere:
+            self._tell_once(order, str(problem), problem.severity)
+
+    def _tell_once(self, order: Order, message: str, severity: Severity) -> None:
+        """Tell; of background work each message once until a run succeeds, for every save would bring it again."""
+        if order.asked or (order.uri, message) not in self._told:
+            self._told.add((order.uri, message))
+            self._screen.tell(message, severity)
+
+    def _explain_consent(self, order: Order) -> None:
+        if order.asked:
+            self._screen.tell(
+                "Nothing was sent: this run needs your consent. Allow it when asked, or set 'apo.consent' to true in "
+                "your own settings (in the initialization options, where the editor has no settings of yours).",
+                Severity.INFORMATION,
+            )
+
+
+def _closing_words(event: AnyEvent) -> str | None:
+    return event.reason if isinstance(event, RunEnded) else None

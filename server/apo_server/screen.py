@@ -1,0 +1,115 @@
+"""What the server puts before the user, in the ways that the client has."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+from lsprotocol import types
+
+from apo_engine.problems import Severity
+from apo_server.documents import path_of
+from apo_server.features import diagnostics
+from apo_server.features.progress import Progress
+
+if TYPE_CHECKING:
+    from apo_server.server import ApoLanguageServer
+
+_log = logging.getLogger(__name__)
+# Changes that come faster than this are shown together.
+_SOON = 0.01
+_MESSAGES = {
+    Severity.ERROR: types.MessageType.Error,
+    Severity.WARNING: types.MessageType.Warning,
+    Severity.INFORMATION: types.MessageType.Info,
+}
+
+
+class EditorScreen:
+    """Diagnostics, lenses, messages, questions, pages and progress."""
+
+    def __init__(self, server: ApoLanguageServer) -> None:
+        self._server = server
+        self._due: set[str] = set()
+
+    def show_soon(self, uri: str) -> None:
+        """Push the diagnostics of a prompt, unless the client pulls them itself."""
+        if self._server.session.client.pull_diagnostics or uri in self._due:
+            return
+        self._due.add(uri)
+        asyncio.get_running_loop().call_later(_SOON, self._show, uri)
+
+    def changed(self, uri: str) -> None:
+        """What is known about a prompt has changed: diagnostics and lenses are shown anew."""
+        self.show_soon(uri)
+        if self._server.session.client.pull_diagnostics:
+            self._server.spawn(self._server.workspace_diagnostic_refresh_async(None))
+        self.refresh_lenses()
+
+    def refresh_lenses(self) -> None:
+        """Let the client ask for the lenses again."""
+        if self._server.session.client.code_lens_refresh:
+            self._server.spawn(self._server.workspace_code_lens_refresh_async(None))
+
+    def clear(self, uri: str) -> None:
+        """Take a closed document's diagnostics away."""
+        if not self._server.session.client.pull_diagnostics:
+            self._server.text_document_publish_diagnostics(types.PublishDiagnosticsParams(uri, []))
+
+    def progress(self, title: str, uri: str) -> Progress:
+        """Begin to show a run; cancelling it there cancels it."""
+        supported = self._server.session.client.progress
+        return Progress(self._server, title, supported=supported, on_cancel=lambda: self._server.cancel(uri))
+
+    def tell(self, message: str, severity: Severity = Severity.INFORMATION) -> None:
+        """Show a message."""
+        self._server.window_show_message(types.ShowMessageParams(_MESSAGES[severity], f"APO: {message}"))
+
+    def note(self, message: str) -> None:
+        """Write a line into the editor's log."""
+        self._server.window_log_message(types.LogMessageParams(types.MessageType.Info, message))
+
+    async def ask(self, question: str, answers: tuple[str, ...]) -> str | None:
+        """Put a question; None where the client shows none, or the user chooses none."""
+        actions = [types.MessageActionItem(answer) for answer in answers]
+        params = types.ShowMessageRequestParams(types.MessageType.Info, f"APO: {question}", actions)
+        try:
+            chosen = await self._server.window_show_message_request_async(params)
+        except Exception as error:  # whatever a client answers instead, it is no consent
+            _log.debug("The client shows no questions: %s", error)
+            return None
+        return chosen.title if chosen is not None else None
+
+    async def show_page(self, file: Path) -> None:
+        """Open a file beside the prompt; say where it lies where the client cannot."""
+        if self._server.session.client.show_document:
+            shown = await self._server.window_show_document_async(types.ShowDocumentParams(file.as_uri()))
+            if shown is not None and shown.success:
+                return
+        self.tell(f"The candidates are in {file}")
+
+    def workspace_of(self, uri: str) -> str:
+        """The workspace folder that holds a document, else the document's own folder."""
+        folders = [unquote(folder).rstrip("/") for folder in self._server.workspace.folders]
+        root = self._server.workspace.root_uri
+        if not folders and root:
+            folders = [unquote(root).rstrip("/")]
+        holding = [folder for folder in folders if unquote(uri).startswith(f"{folder}/")]
+        path = path_of(uri)
+        return max(holding, key=len, default=path.parent.as_uri() if path else uri)
+
+    def _show(self, uri: str) -> None:
+        self._due.discard(uri)
+        view = self._server.session.view(uri)
+        if view is None:
+            return
+        client = self._server.session.client
+        params = types.PublishDiagnosticsParams(
+            uri=view.document.uri,
+            diagnostics=diagnostics.diagnostics(view, client),
+            version=view.document.version if client.diagnostic_versions else None,
+        )
+        self._server.text_document_publish_diagnostics(params)

@@ -1,0 +1,93 @@
+"""The server: one connection to an editor, and the engine process behind it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable
+from typing import Any
+
+from pygls.lsp.server import LanguageServer
+
+from apo_engine.problems import Severity
+from apo_engine.search.events import Job
+from apo_server.consent import Consent
+from apo_server.engine import EngineClient
+from apo_server.jobs import Jobs, Order
+from apo_server.protocol import ApoProtocol
+from apo_server.runner import Runner
+from apo_server.screen import EditorScreen
+from apo_server.session import Session
+from apo_server.view import PromptView
+
+_log = logging.getLogger(__name__)
+
+
+class ApoLanguageServer(LanguageServer):
+    """One connection to an editor, and the engine process behind it."""
+
+    def __init__(self, version: str) -> None:
+        super().__init__("apo-language-server", version, protocol_cls=ApoProtocol)
+        self.screen = EditorScreen(self)
+        self.session = Session(self.screen.changed)
+        self.engine = EngineClient(on_death=lambda words: self.screen.tell(words, Severity.WARNING))
+        self.runner = Runner(self.session, self.engine, Consent(self.screen.ask), self.screen)
+        self.jobs = Jobs(self.runner.carry_out, on_change=self.screen.refresh_lenses)
+        self.complaints: tuple[str, ...] = ()
+        self.configured = asyncio.Event()
+        self.exit_code = 0
+        self._closed = False
+        self._tasks: set[asyncio.Future[Any]] = set()
+
+    def spawn(self, work: Awaitable[object]) -> None:
+        """Do something beside the answering of requests; a failure is logged."""
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._spawned_ended)
+
+    def report_server_error(self, error: Exception, source: type[Exception]) -> None:
+        """Errors go to the log: a message for each would bury the editor, and may quote prompts."""
+        _log.error("%s while handling a message", type(error).__name__)
+        _log.debug("The error in full:", exc_info=error)
+
+    def order(self, uri: str, job: Job, *, asked: bool) -> None:
+        """Begin a job on the current text of a prompt; what keeps it from beginning is told to who asked."""
+        view = self.session.view(uri)
+        reason = self._obstacle(view)
+        if reason is not None or view is None or view.document.path is None:
+            if asked:
+                self.screen.tell(reason or "Open the prompt first.", Severity.WARNING)
+            return
+        document = view.document
+        assert document.path is not None
+        self.jobs.place(Order(document.uri, document.path, view.prompt.text, job, asked))
+
+    def cancel(self, uri: str) -> bool:
+        """Cancel what runs for a prompt."""
+        document = self.session.documents.get(uri)
+        return self.jobs.cancel(document.uri if document else uri)
+
+    async def close(self) -> None:
+        """End jobs, tasks and the engine process."""
+        self._closed = True
+        await self.jobs.close()
+        for task in list(self._tasks):
+            task.cancel()
+        await self.engine.close()
+
+    def leave(self) -> None:
+        """The client says `exit`: in order after `shutdown`, and a failure before it."""
+        self.exit_code = 0 if self._closed else 1
+
+    def _obstacle(self, view: PromptView | None) -> str | None:
+        if not self.session.settings.trusted:
+            return "This workspace is not trusted: prompts are checked, and not run."
+        if view is None:
+            return "Open the prompt first."
+        return "Save the prompt to a file first." if view.document.path is None else None
+
+    def _spawned_ended(self, task: asyncio.Future[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.warning("A task failed: %s", type(error).__name__)
+            _log.debug("The error in full:", exc_info=error)

@@ -1,0 +1,86 @@
+"""One version of a prompt as the editor shows it: parsed, with what is known put in its place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lsprotocol import types
+
+from apo_engine.positions import Span
+from apo_engine.problems import Problem
+from apo_server.anchoring import Rebase
+from apo_server.documents import Document
+from apo_server.knowledge import Finding, Knowledge
+
+if TYPE_CHECKING:
+    from apo_engine.prompt.file import PromptFile
+
+Edits = tuple[tuple[Span, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A finding and where the passage it is about stands in this version."""
+
+    finding: Finding
+    span: Span
+
+
+@dataclass(frozen=True)
+class PromptView:
+    """A version of a prompt with its problems and findings. All spans are in offsets of ``prompt.text``.
+
+    ``passages`` stand by falling share of failures; those that are ignored, or whose text is gone, are not among
+    them. ``trouble`` is what stopped the last run.
+    """
+
+    document: Document
+    prompt: PromptFile
+    problems: tuple[Problem, ...]
+    known: Knowledge | None = None
+    passages: tuple[Passage, ...] = ()
+    trouble: tuple[Problem, ...] = ()
+
+    @property
+    def current(self) -> bool:
+        """Whether what is known is about exactly this text."""
+        return self.known is not None and self.known.text == self.prompt.text
+
+    def range(self, span: Span) -> types.Range:
+        """The editor's range of a span; the byte order mark is text to the editor."""
+        shift = 1 if self.prompt.bom else 0
+        return self.document.positions.range(Span(span.start + shift, span.end + shift))
+
+    def offset(self, position: types.Position) -> int:
+        """The offset of an editor's position."""
+        return max(0, self.document.positions.offset(position) - (1 if self.prompt.bom else 0))
+
+    def passages_in(self, span: Span) -> tuple[Passage, ...]:
+        """The passages that a selection touches, the narrowest first."""
+        touched = [p for p in self.passages if p.span.start <= span.end and span.start <= p.span.end]
+        return tuple(sorted(touched, key=lambda passage: len(passage.span)))
+
+    def edits_to(self, candidate: str) -> Edits | None:
+        """The edits that apply a candidate to this version; None where an edit would touch text that has changed."""
+        from apo_engine.prompt.difference import minimal_edits
+
+        if self.known is None or (text := self.known.rewrite(candidate)) is None:
+            return None
+        edits = minimal_edits(self.known.text, text)
+        if self.current:
+            return edits
+        rebase = Rebase(self.known.text, self.prompt.text)
+        moved = [(rebase.untouched(span), new) for span, new in edits]
+        return tuple((span, new) for span, new in moved if span is not None) if _all_there(moved) else None
+
+
+def place(findings: tuple[Finding, ...], measured: str, now: str, ignored: frozenset[str]) -> tuple[Passage, ...]:
+    """The findings that can be shown in the text ``now``, and where."""
+    rebase = Rebase(measured, now)
+    placed = [(finding, rebase.span(finding.span)) for finding in findings if finding.id not in ignored]
+    return tuple(Passage(finding, span) for finding, span in placed if span is not None)
+
+
+def _all_there(moved: list[tuple[Span | None, str]]) -> bool:
+    return all(span is not None for span, _ in moved)

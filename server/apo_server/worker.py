@@ -1,0 +1,137 @@
+"""The engine process: ``python -m apo_server.worker`` runs the engine for the language server.
+
+Requests come as lines on stdin and replies go as lines to stdout, which carries nothing else. The process ends when
+its stdin closes, so it never outlives the server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import sys
+import threading
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import msgspec
+
+from apo_engine.problems import ApoError, Problem
+from apo_engine.search.events import AnyEvent
+from apo_server.wire import Reply, Request, Trouble, decode_request, encode
+
+_log = logging.getLogger(__name__)
+# How long running jobs may take to put away what they hold once the server is gone.
+_GRACE = 2.0
+
+
+async def events_of(request: Request) -> AsyncIterator[AnyEvent]:
+    """What the engine says about a request.
+
+    Raises:
+        ApoError: the user's files, a model or a cap stopped the job.
+    """
+    from apo_engine import api
+    from apo_engine.prompt.file import parse_prompt
+
+    environ = {**os.environ, "APO_CACHE_DIR": request.cache} if request.cache else None
+    options = api.Options(flags=request.flags, editor=request.editor, environ=environ)
+    prompt = parse_prompt(request.text, Path(request.path))
+    if request.do == "plan":
+        yield await api.plan(prompt, options, request.job)
+        return
+    if request.do == "gradients":
+        run: api.Run[Any] = api.gradients(prompt, options, fixes=True)
+    else:
+        run = api.evaluate(prompt, options) if request.do == "evaluate" else api.optimize(prompt, options)
+    async for event in run:
+        yield event
+
+
+class Worker:
+    """Serves requests side by side, each as a task that a cancel request ends."""
+
+    def __init__(self, send: Callable[[Reply], None]) -> None:
+        self._send = send
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+
+    def receive(self, line: bytes) -> None:
+        """Take up one line; what is no request is left out, for there is nobody to tell."""
+        try:
+            request = decode_request(line)
+        except msgspec.DecodeError:
+            _log.warning("A line that is no request was left out.")
+            return
+        if request.do == "cancel":
+            task = self._tasks.get(request.id)
+            if task is not None:
+                task.cancel()
+            return
+        task = asyncio.get_running_loop().create_task(self._serve(request))
+        self._tasks[request.id] = task
+        task.add_done_callback(lambda _: self._tasks.pop(request.id, None))
+
+    async def close(self) -> None:
+        """Cancel everything and wait for it, within the time of grace."""
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=_GRACE)
+
+    async def _serve(self, request: Request) -> None:
+        end = Reply(request.id, cancelled=True)
+        try:
+            async for event in events_of(request):
+                self._send(Reply(request.id, event=event))
+            end = Reply(request.id, done=True)
+        except ApoError as error:
+            end = Reply(request.id, error=tuple(Trouble.of(problem) for problem in error.problems))
+        except Exception as error:  # the boundary: whatever went wrong is one sentence for the editor
+            _log.debug("The job failed.", exc_info=True)
+            message = f"The engine failed unexpectedly ({type(error).__name__})."
+            problem = Problem("engine-failure", message, "Please report this, with the server's log.")
+            end = Reply(request.id, error=(Trouble.of(problem),))
+        finally:
+            self._send(end)
+
+
+async def serve(stdin: BinaryIO, stdout: BinaryIO) -> None:
+    """Serve until ``stdin`` closes."""
+    loop = asyncio.get_running_loop()
+    lines: asyncio.Queue[bytes] = asyncio.Queue()
+
+    def read() -> None:
+        # A thread, because pipes given as stdin cannot be watched on every platform.
+        while line := stdin.readline():
+            loop.call_soon_threadsafe(lines.put_nowait, line)
+        loop.call_soon_threadsafe(lines.put_nowait, b"")
+
+    def send(reply: Reply) -> None:
+        stdout.write(encode(reply))
+        stdout.flush()
+
+    threading.Thread(target=read, name="requests", daemon=True).start()
+    worker = Worker(send)
+    while line := await lines.get():
+        worker.receive(line)
+    await worker.close()
+
+
+def main() -> None:
+    """Run the process."""
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
+    requests = os.fdopen(os.dup(0), "rb")
+    replies = os.fdopen(os.dup(1), "wb")
+    # Whatever a library prints must not land between the replies.
+    os.dup2(2, 1)
+    with contextlib.suppress(KeyboardInterrupt, BrokenPipeError):
+        asyncio.run(serve(requests, replies))
+    # Threads of a library may hang; the replies are out and the answers stored.
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

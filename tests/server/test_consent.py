@@ -1,0 +1,117 @@
+"""Leave to send rows: asked once, in plain words, and remembered where no workspace can write it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import msgspec
+
+from apo_engine.search.candidate import Candidate
+from apo_engine.search.events import Estimate, RowCounts, RunStarted
+from apo_server.consent import ALLOW, NOT_NOW, Consent, destination, words
+
+STARTED = RunStarted(
+    run="r",
+    job="gradients",
+    prompt=Candidate("s", "text", "seed"),
+    task_model="openai/gpt-4.1-mini",
+    optimizer_model="openai/gpt-4.1",
+    local=False,
+    metric="label",
+    labels=("a", "b"),
+    rows=RowCounts(60, 45, 45),
+    estimate=Estimate(1000, 40_000, 0.1234),
+    seed=0,
+)
+
+
+class User:
+    """Answers questions, and counts them."""
+
+    def __init__(self, cache: Path, answer: str | None) -> None:
+        self.answer = answer
+        self.questions: list[str] = []
+        self.consent = Consent(self.ask, {"APO_CACHE_DIR": str(cache)})
+
+    async def ask(self, question: str, answers: tuple[str, ...]) -> str | None:
+        assert answers == (ALLOW, NOT_NOW)
+        self.questions.append(question)
+        await asyncio.sleep(0.01)
+        return self.answer
+
+    async def may(self, workspace: str = "file:///w", *, asked: bool = False, model: str = "openai/x") -> bool:
+        started = msgspec.structs.replace(STARTED, task_model=model)
+        return await self.consent.given(workspace, "a.prompt", started, asked=asked)
+
+
+def test_the_question_says_what_leaves_where_to_and_what_it_may_cost() -> None:
+    assert words("a.prompt", STARTED, "api.openai.com") == (
+        "Send 105 rows of a.prompt to api.openai.com (openai/gpt-4.1-mini)? At most 1,000 calls, about $0.12."
+    )
+    unpriced = msgspec.structs.replace(STARTED, job="optimize", estimate=Estimate(9, 9, None))
+    assert words("a.prompt", unpriced, "h") == (
+        "Send 150 rows of a.prompt to h (openai/gpt-4.1-mini)? At most 9 calls, at a price that is not known."
+    )
+
+
+async def test_a_yes_is_remembered_for_the_user(tmp_path: Path) -> None:
+    first = User(tmp_path, ALLOW)
+    assert await first.may()
+    assert await first.may()
+    assert len(first.questions) == 1
+    later = User(tmp_path, None)
+    assert await later.may()
+    assert later.questions == []
+
+
+async def test_another_workspace_and_another_host_are_asked_about(tmp_path: Path) -> None:
+    user = User(tmp_path, ALLOW)
+    await user.may("file:///w")
+    await user.may("file:///other")
+    await user.may("file:///w", model="elsewhere/x")
+    assert len(user.questions) == 3
+
+
+async def test_a_no_is_not_asked_again_for_background_work(tmp_path: Path) -> None:
+    user = User(tmp_path, NOT_NOW)
+    assert not await user.may()
+    assert not await user.may()
+    assert len(user.questions) == 1
+    user.answer = ALLOW
+    assert await user.may(asked=True)
+
+
+async def test_no_answer_is_no_consent(tmp_path: Path) -> None:
+    assert not await User(tmp_path, None).may(asked=True)
+    assert not (tmp_path / "consent.json").exists()
+
+
+async def test_prompts_of_one_workspace_share_one_question(tmp_path: Path) -> None:
+    user = User(tmp_path, ALLOW)
+    assert await asyncio.gather(user.may(), user.may(), user.may()) == [True, True, True]
+    assert len(user.questions) == 1
+
+
+async def test_a_cancelled_job_leaves_the_question_open_for_the_next(tmp_path: Path) -> None:
+    user = User(tmp_path, ALLOW)
+    job = asyncio.ensure_future(user.may())
+    await asyncio.sleep(0)
+    job.cancel()
+    assert await user.may()
+    assert len(user.questions) == 1
+
+
+async def test_a_damaged_memory_asks_again(tmp_path: Path) -> None:
+    (tmp_path / "consent.json").write_text(json.dumps({"all": True}))
+    user = User(tmp_path, ALLOW)
+    assert await user.may()
+    assert len(user.questions) == 1
+
+
+def test_the_destination_names_each_host_once() -> None:
+    assert destination(STARTED, {}) == "api.openai.com"
+    assert destination(STARTED, {"OPENAI_BASE_URL": "https://user:secret@llm.example:8443/v1"}) == "llm.example"
+    mixed = msgspec.structs.replace(STARTED, task_model="embedded/gemma", optimizer_model="openai/x")
+    assert destination(mixed, {}) == "api.openai.com"

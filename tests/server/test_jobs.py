@@ -1,0 +1,124 @@
+"""One job per prompt; newer cancels older; bursts are one job."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from apo_engine.search.events import Job
+from apo_server.jobs import Jobs, Order
+
+
+class Bench:
+    """Work that takes until it is let go, and what became of it."""
+
+    def __init__(self, debounce: float = 0.01) -> None:
+        self.log: list[str] = []
+        self.gate = asyncio.Event()
+        self.changes = 0
+        self.jobs = Jobs(self.work, on_change=self.changed, debounce=debounce)
+
+    def changed(self) -> None:
+        self.changes += 1
+
+    async def work(self, order: Order) -> None:
+        self.log.append(f"begin {order.text} {order.job}")
+        try:
+            await self.gate.wait()
+            self.log.append(f"end {order.text}")
+        except asyncio.CancelledError:
+            self.log.append(f"cancelled {order.text}")
+            raise
+
+    def place(self, text: str, job: Job = "gradients", *, uri: str = "u", asked: bool = False) -> None:
+        self.jobs.place(Order(uri, Path("p"), text, job, asked))
+
+    async def settle(self) -> None:
+        await asyncio.sleep(0.05)
+
+
+async def test_a_burst_of_saves_is_one_job_on_the_last_text() -> None:
+    bench = Bench(debounce=0.03)
+    for text in "abcde":
+        bench.place(text)
+        await asyncio.sleep(0.005)
+    await bench.settle()
+    assert bench.log == ["begin e gradients"]
+
+
+async def test_saving_the_same_text_again_does_not_begin_again() -> None:
+    bench = Bench()
+    bench.place("a")
+    await bench.settle()
+    bench.place("a")
+    bench.place("a", "evaluate")
+    await bench.settle()
+    assert bench.log == ["begin a gradients"]
+
+
+async def test_a_newer_text_ends_the_older_job_first() -> None:
+    bench = Bench()
+    bench.place("a")
+    await bench.settle()
+    bench.place("b")
+    await bench.settle()
+    assert bench.log == ["begin a gradients", "cancelled a", "begin b gradients"]
+
+
+async def test_a_greater_job_on_the_same_text_replaces_a_smaller_one() -> None:
+    bench = Bench()
+    bench.place("a")
+    await bench.settle()
+    bench.place("a", "optimize", asked=True)
+    await bench.settle()
+    assert bench.log[-1] == "begin a optimize"
+
+
+async def test_prompts_do_not_wait_for_each_other() -> None:
+    bench = Bench()
+    bench.place("a", uri="u")
+    bench.place("b", uri="v")
+    await bench.settle()
+    assert sorted(bench.log) == ["begin a gradients", "begin b gradients"]
+
+
+async def test_cancel_ends_a_job_and_leaves_nothing_running() -> None:
+    bench = Bench()
+    bench.place("a")
+    await bench.settle()
+    assert bench.jobs.cancel("u")
+    assert bench.jobs.running("u") is None
+    await bench.settle()
+    assert bench.log[-1] == "cancelled a"
+    assert not bench.jobs.cancel("u")
+
+
+async def test_what_was_asked_for_outlives_the_closing_of_its_prompt() -> None:
+    bench = Bench()
+    bench.place("a", asked=True)
+    await bench.settle()
+    assert not bench.jobs.cancel("u", asked_too=False)
+    running = bench.jobs.running("u")
+    assert running is not None
+    assert running.text == "a"
+
+
+async def test_lenses_hear_of_beginning_and_end() -> None:
+    bench = Bench()
+    bench.place("a", asked=True)
+    assert bench.changes == 1
+    bench.gate.set()
+    await bench.settle()
+    assert bench.changes == 2
+    assert bench.jobs.running("u") is None
+
+
+async def test_a_job_that_fails_takes_nothing_along() -> None:
+    async def fail(order: Order) -> None:
+        raise ValueError("broken")
+
+    jobs = Jobs(fail, debounce=0)
+    jobs.place(Order("u", Path("p"), "a", "evaluate"))
+    await asyncio.sleep(0.05)
+    assert jobs.running("u") is None
+    await jobs.close()

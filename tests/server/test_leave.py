@@ -1,0 +1,112 @@
+"""Nothing leaves the machine without the user's leave."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from lsprotocol import types
+
+from tests.scripted import ScriptedServer
+from tests.server.conftest import StartEditor
+from tests.server.editor import Editor
+
+
+@pytest.fixture
+def elsewhere(scripted: ScriptedServer) -> dict[str, str]:
+    """The endpoint under an address that is not known to stay on this machine."""
+    return {"OPENAI_BASE_URL": scripted.base_url.replace("127.0.0.1", "0.0.0.0")}
+
+
+async def answered(editor: Editor, uri: str) -> None:
+    await editor.until(lambda: editor.progress() and editor.finished())
+    assert editor.diagnostics(uri, "critique")
+
+
+async def test_loopback_needs_no_leave(start: StartEditor) -> None:
+    editor = await start()
+    uri = editor.open("tickets.prompt")
+    editor.save(uri)
+    await answered(editor, uri)
+    assert editor.questions == []
+
+
+@pytest.mark.parametrize("profile", ["visual-studio-code", "neovim@v0.11.0", "emacs"])
+async def test_leave_is_asked_for_once_and_remembered(
+    start: StartEditor, scripted: ScriptedServer, elsewhere: dict[str, str], profile: str
+) -> None:
+    editor = await start(profile, elsewhere)
+    uri = editor.open("tickets.prompt")
+    editor.save(uri)
+    await editor.until(lambda: editor.questions)
+    await asyncio.sleep(0.3)
+    assert len(scripted.log) == 0
+    (question,) = editor.questions
+    assert question.message.startswith("APO: Send 105 rows of tickets.prompt to 0.0.0.0 (openai/scripted)? At most ")
+    assert [action.title for action in question.actions or ()] == ["Allow for this workspace", "Not now"]
+    editor.answer = "Allow for this workspace"
+    await editor.command("apo.gradients", uri)
+    await answered(editor, uri)
+    asked = len(editor.questions)
+    await editor.stop()
+    later = await start(profile, elsewhere)
+    later.open("tickets.prompt")
+    before = len(later.progress())
+    later.save(uri)
+    await later.until(lambda: len(later.progress()) > before and later.finished())
+    assert later.questions == []
+    assert asked <= 2
+
+
+async def test_without_leave_nothing_is_sent(
+    start: StartEditor, scripted: ScriptedServer, elsewhere: dict[str, str]
+) -> None:
+    editor = await start(environ=elsewhere)
+    editor.answer = "Not now"
+    uri = editor.open("tickets.prompt")
+    for _ in range(3):
+        editor.save(uri)
+        await asyncio.sleep(0.6)
+    assert len(editor.questions) == 1, "a no to background work is not asked about at every save"
+    await editor.command("apo.evaluate", uri)
+    await editor.until(editor.messages)
+    assert len(editor.questions) == 2
+    assert "apo.consent" in editor.messages()[0]
+    assert len(scripted.log) == 0
+
+
+async def test_consent_in_the_initialization_options_is_enough(start: StartEditor, elsewhere: dict[str, str]) -> None:
+    editor = await start(environ=elsewhere, options={"consent": True})
+    uri = editor.open("tickets.prompt")
+    editor.save(uri)
+    await answered(editor, uri)
+    assert editor.questions == []
+
+
+async def test_a_workspace_cannot_give_consent(
+    start: StartEditor, scripted: ScriptedServer, elsewhere: dict[str, str], workspace: Path
+) -> None:
+    forged = workspace / "cache"
+    forged.mkdir()
+    (forged / "consent.json").write_text(f'[["{workspace.as_uri()}", "0.0.0.0"]]'.replace("%20", " "))
+    configuration = {"consent": True, "cacheDir": str(forged)}
+    editor = await start(environ=elsewhere, configuration=configuration)
+    editor.client.workspace_did_change_configuration(types.DidChangeConfigurationParams({"apo": configuration}))
+    uri = editor.open("tickets.prompt")
+    editor.save(uri)
+    await editor.until(lambda: editor.questions)
+    await asyncio.sleep(0.3)
+    assert len(scripted.log) == 0
+
+
+async def test_a_client_that_cannot_ask_reads_how_to_give_leave(
+    start: StartEditor, scripted: ScriptedServer, elsewhere: dict[str, str]
+) -> None:
+    editor = await start(environ=elsewhere)
+    editor.client.protocol.fm.features.pop(types.WINDOW_SHOW_MESSAGE_REQUEST)
+    uri = editor.open("tickets.prompt")
+    await editor.command("apo.evaluate", uri)
+    await editor.until(editor.messages)
+    assert "initialization options" in editor.messages()[0]
+    assert len(scripted.log) == 0

@@ -1,0 +1,67 @@
+"""The section `apo`: what may be set where."""
+
+from __future__ import annotations
+
+import pytest
+
+from apo_server.settings import ServerSettings, from_options, updated
+
+
+def test_without_options_everything_has_its_default() -> None:
+    assert from_options(None) == (ServerSettings(), ())
+
+
+def test_options_may_stand_in_the_section_or_alone() -> None:
+    options = {"background": "off", "model": "openai/x", "budget": {"calls": 5, "usd": None}, "cacheDir": "/c"}
+    alone, wrong = from_options(options)
+    inside, _ = from_options({"apo": options})
+    assert alone == inside
+    assert wrong == ()
+    assert alone.background == "off"
+    assert alone.cache == "/c"
+    assert alone.editor == {"model": "openai/x", "budget": {"calls": 5}}
+
+
+def test_empty_values_set_nothing() -> None:
+    settings, wrong = from_options({"model": "", "optimizer": {}, "budget": {}, "cacheDir": ""})
+    assert (settings, wrong) == (ServerSettings(), ())
+
+
+def test_a_workspace_can_give_neither_consent_nor_trust() -> None:
+    started, _ = from_options({"trusted": False})
+    changed, _ = updated(started, {"consent": True, "trusted": True, "background": "evaluate"})
+    assert not changed.consent
+    assert not changed.trusted
+    assert changed.background == "evaluate"
+
+
+def test_consent_and_trust_take_plain_words_only() -> None:
+    settings, wrong = from_options({"consent": "yes", "trusted": 1})
+    assert not settings.consent
+    assert not settings.trusted
+    assert len(wrong) == 2
+
+
+@pytest.mark.parametrize(
+    ("configuration", "named"),
+    [
+        ({"background": "sometimes"}, "apo.background"),
+        ({"model": 3}, "apo.model"),
+        ({"budget": 3}, "apo.budget"),
+        ({"cacheDir": []}, "apo.cacheDir"),
+    ],
+)
+def test_what_is_wrong_is_named_and_changes_nothing(configuration: dict[str, object], named: str) -> None:
+    before, _ = from_options({"background": "off", "model": "openai/x", "cacheDir": "/c"})
+    after, wrong = updated(before, configuration)
+    assert after == before
+    assert len(wrong) == 1
+    assert named in wrong[0]
+
+
+def test_a_missing_key_changes_nothing_and_an_empty_one_takes_back() -> None:
+    before, _ = from_options({"model": "openai/x", "cacheDir": "/c"})
+    assert updated(before, {"background": "off"})[0].editor == {"model": "openai/x"}
+    after, _ = updated(before, {"model": "", "cacheDir": ""})
+    assert after.editor == {}
+    assert after.cache is None

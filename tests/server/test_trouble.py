@@ -1,0 +1,140 @@
+"""When something goes wrong: it is said once, where it belongs, and everything else goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from lsprotocol import types
+
+from tests.scripted import ScriptedServer, unauthorized
+from tests.scripted.world import SEED, World
+from tests.server.conftest import StartEditor
+from tests.server.editor import Editor
+
+FIRST_LINE = SEED.splitlines()[0]
+
+
+async def test_a_killed_engine_process_is_said_once_and_the_next_run_works(
+    start: StartEditor, scripted: ScriptedServer, world: World
+) -> None:
+    scripted.latency = 1.0
+    editor = await start()
+    uri = editor.open("tickets.prompt")
+    editor.save(uri)
+    await editor.until(lambda: len(scripted.log))
+    os.kill(_engine_of(editor), signal.SIGKILL)
+    await editor.until(editor.finished, 5)
+    assert editor.messages() == ["APO: The engine process ended unexpectedly (signal 9). The next run starts it again."]
+    assert (await editor.lenses(uri))[-1] == "Optimize"
+    scripted.latency = 0.0
+    assert await editor.run(uri)
+    assert len(editor.messages()) == 1
+
+
+def _engine_of(editor: Editor) -> int:
+    """The process id of the server's only child."""
+    children = Path(f"/proc/{editor.server.pid}/task/{editor.server.pid}/children").read_text().split()
+    (child,) = children
+    return int(child)
+
+
+async def test_no_process_outlives_a_server_that_is_killed(start: StartEditor, scripted: ScriptedServer) -> None:
+    scripted.latency = 30
+    editor = await start()
+    uri = editor.open("tickets.prompt")
+    editor.save(uri)
+    await editor.until(lambda: len(scripted.log))
+    engine = _engine_of(editor)
+    editor.server.kill()
+    await editor.server.wait()
+    await editor.until(lambda: not Path(f"/proc/{engine}/cmdline").exists() or _is_zombie(engine), 5)
+
+
+def _is_zombie(pid: int) -> bool:
+    return ") Z " in Path(f"/proc/{pid}/stat").read_text()
+
+
+async def test_the_server_ends_in_the_middle_of_a_run(start: StartEditor, scripted: ScriptedServer) -> None:
+    scripted.latency = 30
+    editor = await start()
+    uri = editor.open("tickets.prompt")
+    editor.save(uri)
+    await editor.until(lambda: len(scripted.log))
+    await editor.stop()
+
+
+async def test_what_keeps_a_run_from_beginning_is_shown_where_it_is(start: StartEditor, workspace: Path) -> None:
+    (workspace / "tickets.jsonl").unlink()
+    editor = await start()
+    uri = editor.open("tickets.prompt")
+    editor.save(uri)
+    (problem,) = await editor.until(lambda: editor.diagnostics(uri))
+    assert problem.severity is types.DiagnosticSeverity.Error
+    assert "tickets.jsonl" in problem.message
+    assert editor.marked(uri, problem).strip() == "tickets.jsonl"
+    assert editor.messages() == [], "a save is no question; the mark is enough"
+    await editor.command("apo.evaluate", uri)
+    await editor.until(editor.messages)
+    assert "tickets.prompt:4:15" in editor.messages()[0]
+
+
+async def test_an_endpoint_that_refuses_is_told_once_for_all_saves(
+    start: StartEditor, scripted: ScriptedServer
+) -> None:
+    scripted.script = lambda _: unauthorized()
+    editor = await start()
+    uri = editor.open("tickets.prompt")
+    for _ in range(3):
+        await editor.run(uri)
+    assert len(editor.messages()) == 1
+    assert "OPENAI_API_KEY" in editor.messages()[0]
+    assert "sk-" not in editor.messages()[0]
+
+
+async def test_an_untrusted_workspace_is_only_checked(start: StartEditor, scripted: ScriptedServer) -> None:
+    editor = await start(options={"trusted": False})
+    uri = editor.open("tickets.prompt")
+    editor.save(uri)
+    await editor.command("apo.optimize", uri)
+    await editor.until(editor.messages)
+    assert "not trusted" in editor.messages()[0]
+    assert await editor.lenses(uri) == []
+    await asyncio.sleep(0.6)
+    assert len(scripted.log) == 0
+
+
+async def test_a_prompt_that_is_no_file_yet_is_not_run(start: StartEditor) -> None:
+    editor = await start()
+    uri = "untitled:Untitled-1"
+    text = "---\napo.examples: rows.jsonl\n---\n{{text}}\n"
+    item = types.TextDocumentItem(uri, "dotprompt", 1, text)
+    editor.client.text_document_did_open(types.DidOpenTextDocumentParams(item))
+    await editor.command("apo.evaluate", uri)
+    await editor.until(editor.messages)
+    assert editor.messages() == ["APO: Save the prompt to a file first."]
+
+
+async def test_no_word_of_the_prompt_reaches_the_log(
+    start: StartEditor, capfd: pytest.CaptureFixture[str], world: World
+) -> None:
+    editor = await start(arguments=["--log-level", "info"])
+    uri = editor.open("tickets.prompt")
+    await editor.run(uri)
+    for body in (
+        {"jsonrpc": "2.0", "method": "textDocument/didOpen", "params": {"textDocument": {"text": FIRST_LINE}}},
+        {"jsonrpc": "2.0", "id": 77, "method": "textDocument/hover", "params": {"textDocument": FIRST_LINE}},
+        {"jsonrpc": "2.0", "method": "apo/unknown", "params": {"text": FIRST_LINE}},
+    ):
+        editor.send_raw(json.dumps(body).encode())
+    editor.send_raw(f'{{"jsonrpc": "2.0", "method": "{FIRST_LINE}", '.encode())
+    assert await editor.lenses(uri)
+    await editor.stop()
+    logged = capfd.readouterr().err
+    assert FIRST_LINE not in logged
+    assert world.rows[0].text not in logged
+    assert "sk-scripted" not in logged
