@@ -1,4 +1,4 @@
-"""One `apo optimize` as a process against a scripted endpoint: wall-clock beside its floor, and a second run's requests.
+"""One `apo optimize` as a process against a scripted endpoint: wall-clock beside its floor, and what a rerun asks.
 
     python benchmarks/search_run.py [--calls 1000] [--latency 0.1] [--width 32]
 

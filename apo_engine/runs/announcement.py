@@ -22,7 +22,7 @@ def announce(plan: Plan) -> RunStarted:
     counts = (
         RowCounts(len(rows.critique), len(rows.selection), len(rows.holdout))
         if rows
-        else RowCounts(0, len(plan.examples.rows), 0)
+        else RowCounts(0, len(plan.open_rows), 0)
     )
     return RunStarted(
         run=plan.run,

@@ -20,6 +20,7 @@ from apo_engine.problems import Severity
 from apo_engine.runs.announcement import announce
 from apo_engine.runs.options import Options
 from apo_engine.runs.plan import Plan
+from apo_engine.runs.row_budget import left_out_words
 from apo_engine.runs.store import RunLog, RunStore
 from apo_engine.search.allowance import Allowance
 from apo_engine.search.arm import Arm, seed_arm
@@ -169,6 +170,9 @@ async def open_desk(plan: Plan, options: Options, emit: Emit) -> AsyncIterator[D
         tell(announce(plan))
         if failure is not None:
             reporter.note(_unwritable(plan.folder, failure), Severity.WARNING)
+        left_out = plan.rows and plan.whole and left_out_words(plan.whole, plan.rows, plan.settings.budget.calls)
+        if left_out:
+            reporter.note(left_out)
         for problem in plan.examples.problems:
             reporter.note(str(problem), Severity.WARNING)
         yield desk

@@ -106,7 +106,9 @@ async def _search(desk: Desk, search: ApoSearch) -> Found:
 
 async def _judge(desk: Desk, task: SearchTask, winner: Arm) -> Verdict:
     rows = task.rows.holdout
-    name = fingerprint_of(rows)
+    assert desk.plan.whole is not None
+    # Any part of a hold-out is a look at it.
+    name = fingerprint_of(desk.plan.whole.holdout)
     earlier = desk.store.open_holdout(name, desk.plan.run)
     desk.reporter.emit(HoldoutOpened(name, len(rows), earlier))
     tick = desk.reporter.phase("Judging the winner on unseen rows", 2 * len(rows))

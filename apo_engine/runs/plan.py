@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from apo_engine.problems import InputError, Problem
 from apo_engine.prompt.checks import check_prompt
 from apo_engine.prompt.file import PromptFile, require_runnable
 from apo_engine.runs.options import Options
+from apo_engine.runs.row_budget import within_cap
 from apo_engine.scoring.metric import Metric, make_metric
 from apo_engine.search.events import Job
 from apo_engine.settings import Layer, Settings, cache_dir, environment_layer, resolve, user_layer
@@ -31,12 +33,17 @@ MEASURED_FIXES = 6
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything a run needs, resolved and checked. ``rows`` is None where the rows are too few to split."""
+    """Everything a run needs, resolved and checked.
+
+    ``whole`` is the split of all rows, ``rows`` the part of it that the cap on calls leaves room for; both are None
+    where the rows are too few to split.
+    """
 
     job: Job
     prompt: PromptFile
     settings: Settings
     examples: ExampleSet
+    whole: Split | None
     rows: Split | None
     metric: Metric
     task_model: ChatModel
@@ -52,7 +59,9 @@ class Plan:
     @property
     def open_rows(self) -> tuple[Example, ...]:
         """The rows that are not sealed."""
-        return (*self.rows.critique, *self.rows.selection) if self.rows else self.examples.rows
+        if self.rows is None:
+            return self.examples.rows[: self.settings.budget.calls]
+        return (*self.rows.critique, *self.rows.selection)
 
     @property
     def calibration(self) -> tuple[Example, ...]:
@@ -96,8 +105,8 @@ async def make_plan(job: Job, prompt: PromptFile, options: Options, *, fixes: bo
             environment_layer(environ),
         ]
     )
-    examples = _examples(prompt, settings)
-    rows = _rows(job, examples)
+    examples = await asyncio.to_thread(_examples, prompt, settings)
+    whole = _rows(job, examples)
     metric = make_metric(settings.metric, examples.labels)
     folder = cache_dir(environ)
     endpoints = _endpoints(settings)
@@ -114,7 +123,8 @@ async def make_plan(job: Job, prompt: PromptFile, options: Options, *, fixes: bo
         await prices.require_price(optimizer)
     if not (task.local and optimizer.local):
         await prices.load()
-    return Plan(job, prompt, settings, examples, rows, metric, task, optimizer, folder, fixes)
+    rows = whole and within_cap(whole, job, settings.budget.calls)
+    return Plan(job, prompt, settings, examples, whole, rows, metric, task, optimizer, folder, fixes)
 
 
 async def reachable_models(options: Options) -> tuple[EndpointStatus, ...]:
