@@ -6,7 +6,7 @@ from apo_engine.models import prices
 from apo_engine.models.chat import Usage
 from apo_engine.models.tokens import estimate_tokens
 from apo_engine.prompt.render import Renderer
-from apo_engine.runs.plan import MEASURED_FIXES, Plan
+from apo_engine.runs.plan import CRITIQUE_GROUPS, MEASURED_FIXES, Plan
 from apo_engine.search.arm import seed_arm
 from apo_engine.search.events import Estimate, RowCounts, RunStarted
 
@@ -68,7 +68,10 @@ def _calls(plan: Plan, counts: RowCounts) -> tuple[int, int]:
     critiques = 0 if plan.evidence_only else search.groups
     edits = critiques * search.reasons
     if plan.job == "gradients":
-        return rows + plan.fixes * MEASURED_FIXES * counts.selection, critiques + plan.fixes * edits
+        if not plan.evidence_only:
+            critiques = max(CRITIQUE_GROUPS, critiques)
+        written = critiques + (MEASURED_FIXES if plan.fixes and critiques else 0)
+        return rows + plan.fixes * MEASURED_FIXES * counts.selection, written
     per_parent = critiques + edits * search.edits * (1 + search.paraphrases)
     written = min(cap // 3, search.rounds * search.beam * per_parent)
     return cap - written, written

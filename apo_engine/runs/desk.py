@@ -110,8 +110,11 @@ class Desk:
         if plan.evidence_only:
             return evidence, evidence
         critic, _ = self.critics(settings)
-        editor = ModelEditor(self.optimizer, self.meta, temperature=settings.temperature)
-        return ModelProposer(critic, editor, settings), evidence
+        return ModelProposer(critic, self.editor(settings), settings), evidence
+
+    def editor(self, settings: OptimizerSettings) -> ModelEditor:
+        """The editor that asks the optimizer model."""
+        return ModelEditor(self.optimizer, self.meta, temperature=settings.temperature)
 
     @cached_property
     def meta(self) -> MetaPrompts:

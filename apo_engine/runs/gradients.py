@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import msgspec
@@ -12,16 +14,19 @@ from apo_engine.prompt.file import PromptFile
 from apo_engine.runs.desk import Desk, open_desk
 from apo_engine.runs.evaluate import score_open_rows
 from apo_engine.runs.options import Options
-from apo_engine.runs.plan import MEASURED_FIXES, make_plan
+from apo_engine.runs.plan import CRITIQUE_GROUPS, MEASURED_FIXES, make_plan
 from apo_engine.runs.results import Critiques, Fix
 from apo_engine.runs.stream import Job, Stop
-from apo_engine.search.critic import Critic, Scored, failing, merged
-from apo_engine.search.editor import Rejected
+from apo_engine.search.critic import Scored, failing, merged
+from apo_engine.search.editor import Rejected, Rewrite
 from apo_engine.search.events import CandidateDiscarded, CandidateProposed, GradientFound, RunEnded
+from apo_engine.search.gradient import Gradient
 from apo_engine.search.guard import Guard
-from apo_engine.search.proposer import Proposals, Proposer
 from apo_engine.search.reporter import Emit
 from apo_engine.search.selection.halving import affordable
+
+# So that a look at why a prompt fails shows the critic all failures, or at least many.
+_LARGEST_GROUP = 12
 
 
 def gradients_job(prompt: PromptFile, options: Options, *, fixes: bool) -> Job[Critiques]:
@@ -31,61 +36,62 @@ def gradients_job(prompt: PromptFile, options: Options, *, fixes: bool) -> Job[C
         plan = await make_plan("gradients", prompt, options, fixes=fixes)
         async with open_desk(plan, options, emit) as desk:
             evaluation = await score_open_rows(desk)
-            made = await _criticise(desk, fixes=fixes)
-            for gradient in made.gradients:
+            assert plan.rows is not None
+            scored = list(zip(plan.rows.critique, desk.evaluator.known(prompt, plan.rows.critique), strict=False))
+            gradients = await _criticise(desk, scored) if failing(scored) else ()
+            for gradient in gradients:
                 desk.reporter.emit(GradientFound(desk.seed.id, gradient))
-            measured = await _measure(desk, made) if fixes else ()
+            measured = await _measure(desk, gradients, scored) if fixes and gradients else ()
             spent = desk.reporter.spent()
             seed = desk.seed.candidate
             desk.end(
                 RunEnded("finished", "the failures are criticised", seed, spent, desk.seconds)
-                if made.gradients
+                if gradients
                 else RunEnded("no-failures", "every critique row is answered right", seed, spent, desk.seconds)
             )
-            return Critiques(replace(evaluation, spent=spent, seconds=desk.seconds), made.gradients, measured)
+            return Critiques(replace(evaluation, spent=spent, seconds=desk.seconds), gradients, measured)
 
     return job
 
 
-async def _criticise(desk: Desk, *, fixes: bool) -> Proposals:
-    assert desk.plan.rows is not None
-    rows = desk.plan.rows.critique
-    scored = list(zip(rows, desk.evaluator.known(desk.plan.prompt, rows), strict=False))
-    if not failing(scored):
-        return Proposals((), ())
-    # One rewrite a reason, in the words of its edit: a paraphrase would measure something else.
-    settings = msgspec.structs.replace(desk.plan.settings.optimizer, edits=1, paraphrases=0)
+async def _criticise(desk: Desk, scored: Sequence[Scored]) -> tuple[Gradient, ...]:
+    settings = desk.plan.settings.optimizer
+    groups = max(CRITIQUE_GROUPS, settings.groups)
+    size = min(_LARGEST_GROUP, max(settings.group_size, math.ceil(len(failing(scored)) / groups)))
+    critic, fallback = desk.critics(msgspec.structs.replace(settings, groups=groups, group_size=size))
     tick = desk.reporter.phase("Asking why rows fail", 1)
-    pairs = desk.proposers(settings) if fixes else desk.critics(settings)
-    made = await _ask(desk, pairs[0], scored)
-    if not made.gradients and pairs[0] is not pairs[1]:
+    looks = await fan_out(critic.criticise(desk.seed, scored, 1))
+    if all(look.unreadable for look in looks):
         desk.reporter.note(
-            f"The optimizer model is too weak for this: none of its {made.asked} answers held a critique. "
+            f"The optimizer model is too weak for this: none of its {len(looks)} answers held a critique. "
             "Counted evidence takes its place.",
             Severity.WARNING,
         )
-        made = await _ask(desk, pairs[1], scored)
+        looks = await fan_out(fallback.criticise(desk.seed, scored, 1))
     tick()
-    return made
+    return merged([gradient for look in looks for gradient in look.gradients], len(failing(scored)))
 
 
-async def _ask(desk: Desk, asked: Critic | Proposer, scored: list[Scored]) -> Proposals:
-    if isinstance(asked, Critic):
-        looks = await fan_out(asked.criticise(desk.seed, scored, 1))
-        found = [gradient for look in looks for gradient in look.gradients]
-        return Proposals(merged(found, len(failing(scored))), (), len(looks), sum(look.unreadable for look in looks))
-    return await asked.propose(desk.seed, scored, 1)
+async def _rewrites(desk: Desk, gradients: Sequence[Gradient], scored: Sequence[Scored]) -> Sequence[Rewrite]:
+    """One rewrite per gradient of a model; for counted evidence, worked examples and a rule."""
+    if all(gradient.source == "evidence" for gradient in gradients):
+        _, evidence = desk.proposers(desk.plan.settings.optimizer)
+        return (await evidence.propose(desk.seed, scored, 1)).rewrites
+    editor = desk.editor(desk.plan.settings.optimizer)
+    return await fan_out(editor.edit(desk.seed, gradient, failing(scored), 1, 0) for gradient in gradients)
 
 
-async def _measure(desk: Desk, made: Proposals) -> tuple[Fix, ...]:
+async def _measure(desk: Desk, gradients: Sequence[Gradient], scored: Sequence[Scored]) -> tuple[Fix, ...]:
     """Score one sound rewrite for each of the leading gradients on selection rows, in pairs with the prompt."""
+    leading = gradients[:MEASURED_FIXES]
+    rewrites = await _rewrites(desk, leading, scored)
     task = desk.search_task()
     guard = Guard(task.seed, (*task.rows.critique, *task.rows.selection))
     known = {task.seed.id}
     fixes: dict[str, Fix] = {}
     arms = []
-    wanted = [gradient.id for gradient in made.gradients[:MEASURED_FIXES]]
-    for rewrite in made.rewrites:
+    wanted = [gradient.id for gradient in leading]
+    for rewrite in rewrites:
         if isinstance(rewrite, Rejected):
             discarded = CandidateDiscarded(rewrite.parent, rewrite.operator, rewrite.gradient, rewrite.reason)
             desk.reporter.emit(discarded)

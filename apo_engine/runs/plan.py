@@ -27,6 +27,8 @@ from apo_engine.settings import Layer, Settings, cache_dir, environment_layer, r
 
 # Rows whose inputs set the base rate of each label, where calibration is asked for.
 CALIBRATION_ROWS = 16
+# A look at why a prompt fails asks more often than a step of a search does.
+CRITIQUE_GROUPS = 4
 # Gradients whose fix is measured when critiques are asked for with fixes.
 MEASURED_FIXES = 6
 
