@@ -1,0 +1,133 @@
+import type { ChildProcess } from "node:child_process";
+import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
+
+import type { FileSystemWatcher, LogOutputChannel } from "vscode";
+import {
+  CloseAction,
+  ErrorAction,
+  LanguageClient,
+  type LanguageClientOptions,
+  RevealOutputChannelOn,
+  State,
+} from "vscode-languageclient/node";
+
+import { PROMPT_DOCUMENTS } from "../common/documents";
+import { SECTION, type Settings } from "../common/settings";
+import type { Surroundings } from "./machine";
+import { spawnServer, within } from "./process";
+import type { Launch } from "./resolution";
+
+/** A server that has not answered `initialize` by then never will. */
+const START_TIMEOUT_MS = 60_000;
+/** Errors on the connection that are still borne before it is given up. */
+const BEARABLE_ERRORS = 3;
+
+/** The client whose notices all go to the log: what the user is told is decided in one place, the server's. */
+class QuietClient extends LanguageClient {
+  override error(message: string, data?: unknown): void {
+    super.error(message, data, false);
+  }
+}
+
+/** What a connection is made from. */
+export interface Parts {
+  readonly launch: Launch;
+  readonly surroundings: Surroundings;
+  readonly settings: Settings;
+  readonly exampleFiles: FileSystemWatcher;
+  readonly log: LogOutputChannel;
+  /** Called when a running server goes away though nobody asked it to. */
+  readonly onLost: (connection: Connection) => void;
+}
+
+/** One life of the server: its process and the client that talks to it. A restart makes a new one. */
+export class Connection {
+  readonly #client: LanguageClient;
+  readonly #log: LogOutputChannel;
+  #process: ChildProcess | undefined;
+
+  constructor(parts: Parts) {
+    this.#log = parts.log;
+    this.#client = new QuietClient(SECTION, "APO", async () => this.#spawn(parts), this.#options(parts));
+  }
+
+  /** What the server calls its version; undefined before it runs. */
+  get version(): string | undefined {
+    return this.#client.initializeResult?.serverInfo?.version;
+  }
+
+  /** Whether {@link start} is still under way. */
+  get isStarting(): boolean {
+    return this.#client.state === State.Starting;
+  }
+
+  /** Starts the process and waits until the server is initialized. */
+  async start(): Promise<void> {
+    try {
+      await within(this.#client.start(), START_TIMEOUT_MS, "The server did not answer in time.");
+    } catch (error) {
+      this.kill();
+      throw error;
+    }
+  }
+
+  /** Shuts the server down in order, or by force when it does not comply. */
+  async stop(): Promise<void> {
+    try {
+      if (this.#client.isRunning()) {
+        await this.#client.dispose();
+      }
+    } catch (error) {
+      this.#log.warn("The server is ended by force:", error);
+      this.kill();
+    }
+  }
+
+  /** Ends the process at once. */
+  kill(): void {
+    this.#process?.kill("SIGKILL");
+  }
+
+  async #spawn(parts: Parts): Promise<ChildProcess> {
+    const child = await spawnServer(parts.launch, parts.surroundings);
+    child.on("exit", (code, signal) => {
+      this.#log.info(`The server process ended (${signal ?? `exit status ${code ?? "unknown"}`})`);
+    });
+    this.#process = child;
+    return child;
+  }
+
+  #options(parts: Parts): LanguageClientOptions {
+    const logLines = (stream: Readable): void => {
+      createInterface({ input: stream }).on("line", (line) => {
+        parts.log.info(line);
+      });
+    };
+    return {
+      documentSelector: PROMPT_DOCUMENTS,
+      initializationOptions: parts.settings,
+      initializationFailedHandler: () => false,
+      outputChannel: parts.log,
+      revealOutputChannelOn: RevealOutputChannelOn.Never,
+      stdioOptions: { stdout: logLines, stderr: logLines },
+      synchronize: {
+        // eslint-disable-next-line @typescript-eslint/no-deprecated -- what servers without workspace/configuration need
+        configurationSection: SECTION,
+        fileEvents: parts.exampleFiles,
+      },
+      errorHandler: {
+        error: (_error, _message, count) => ({
+          action: (count ?? 0) <= BEARABLE_ERRORS ? ErrorAction.Continue : ErrorAction.Shutdown,
+          handled: true,
+        }),
+        closed: () => {
+          if (this.#client.state === State.Running) {
+            parts.onLost(this);
+          }
+          return { action: CloseAction.DoNotRestart, handled: true };
+        },
+      },
+    };
+  }
+}

@@ -1,0 +1,57 @@
+import { readFile } from "node:fs/promises";
+
+import { describe, expect, it, vi } from "vitest";
+
+const manifest = JSON.parse(await readFile("package.json", "utf8")) as {
+  capabilities: { untrustedWorkspaces: { supported: string; restrictedConfigurations: string[] } };
+  contributes: {
+    commands: { command: string }[];
+    configuration: { properties: Record<string, { scope: string; default: unknown }> };
+    languages: { id: string; extensions: string[] }[];
+  };
+};
+
+vi.mock("vscode", () => ({}));
+
+const { COMMANDS } = await import("../src/common/commands");
+const { settingsSnapshot } = await import("../src/common/settings");
+const { properties } = manifest.contributes.configuration;
+
+describe("the manifest agrees with the code", () => {
+  it("declares the commands that are registered, and no id of the server", () => {
+    const declared = manifest.contributes.commands.map(({ command }) => command);
+    expect(declared.sort()).toEqual(Object.values(COMMANDS).sort());
+    expect(declared.every((command) => command.startsWith("apo.client."))).toBe(true);
+  });
+
+  it("declares the settings that the server is given, with the same defaults", () => {
+    const { trusted, ...defaults } = settingsSnapshot(
+      { get: (_key: string, fallback?: unknown) => fallback, inspect: () => undefined },
+      true,
+    );
+    expect(trusted).toBe(true);
+    const declared = Object.entries(properties)
+      .filter(([key]) => key !== "apo.trace.server")
+      .map(([key, { default: value }]) => [key.replace("apo.", ""), value]);
+    expect(Object.fromEntries(declared)).toEqual(defaults);
+  });
+});
+
+describe("trust", () => {
+  it("lets only the user consent", () => {
+    expect(properties["apo.consent"]?.scope).toBe("application");
+  });
+
+  it("ignores what an untrusted workspace sets, except how much is traced", () => {
+    const { supported, restrictedConfigurations } = manifest.capabilities.untrustedWorkspaces;
+    expect(supported).toBe("limited");
+    const settable = Object.keys(properties).filter((key) => properties[key]?.scope !== "application");
+    expect(settable.filter((key) => !restrictedConfigurations.includes(key))).toEqual(["apo.trace.server"]);
+  });
+});
+
+it("registers .prompt as dotprompt", () => {
+  expect(manifest.contributes.languages).toEqual([
+    expect.objectContaining({ id: "dotprompt", extensions: [".prompt"] }),
+  ]);
+});

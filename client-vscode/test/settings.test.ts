@@ -1,0 +1,58 @@
+import { describe, expect, it } from "vitest";
+
+import { type Settings, settingsSnapshot } from "../src/common/settings";
+
+interface Layers {
+  user?: Record<string, unknown>;
+  workspace?: Record<string, unknown>;
+}
+
+/** A configuration in which the workspace wins over the user, as in VS Code. */
+function configuration({ user = {}, workspace = {} }: Layers): Parameters<typeof settingsSnapshot>[0] {
+  return {
+    get: (key: string, fallback?: unknown) => workspace[key] ?? user[key] ?? fallback,
+    inspect: <T>(key: string) => ({
+      key,
+      globalValue: user[key] as T,
+      workspaceValue: workspace[key] as T,
+    }),
+  };
+}
+
+function snapshot(layers: Layers, trusted = true): Settings {
+  return settingsSnapshot(configuration(layers), trusted);
+}
+
+describe("settingsSnapshot", () => {
+  it("has every setting, with careful defaults", () => {
+    expect(snapshot({})).toEqual({
+      background: "gradients",
+      consent: false,
+      budget: {},
+      model: "",
+      optimizer: {},
+      cacheDir: "",
+      python: "",
+      trusted: true,
+    });
+  });
+
+  it("passes on what is set", () => {
+    const budget = { usd: 0.5, calls: 100 };
+    expect(snapshot({ workspace: { background: "off", budget }, user: { model: "openai/gpt-4.1" } })).toMatchObject({
+      background: "off",
+      budget,
+      model: "openai/gpt-4.1",
+    });
+  });
+
+  it("takes consent from the user, never from the workspace", () => {
+    expect(snapshot({ user: { consent: true } }).consent).toBe(true);
+    expect(snapshot({ workspace: { consent: true } }).consent).toBe(false);
+    expect(snapshot({ user: { consent: "yes" } }).consent).toBe(false);
+  });
+
+  it("tells the server when the workspace is not trusted", () => {
+    expect(snapshot({}, false).trusted).toBe(false);
+  });
+});
