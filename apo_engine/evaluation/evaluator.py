@@ -76,6 +76,10 @@ class Evaluator:
         wanted = {row.id for row in (*rows, *self._calibration)} if rows else set()
         return sum((prompt.fingerprint, row) not in asked for row in wanted)
 
+    def cost_of_new(self, rows: Sequence[Example]) -> int:
+        """How many calls ``score`` would make for a prompt that nothing is known of."""
+        return len({row.id for row in (*rows, *self._calibration)}) if rows else 0
+
     @property
     def answers_by_probability(self) -> bool:
         """Whether answers are the most probable label, rather than text that the model writes."""

@@ -25,8 +25,10 @@ def label_tree(labels: Sequence[str], tokenize: Tokenize) -> LabelTree:
     A spelling ends with a line break, so that a label can be told from one that it begins.
 
     Raises:
-        ModelError: two labels are the same but for white space, or there is none.
+        ModelError: two labels are the same but for white space, one is empty or has several lines, or there is none.
     """
+    if not labels or any(not label.strip() or "\n" in label for label in labels):
+        raise _unusable("A label is empty or has several lines, or there is none.")
     end = tuple(tokenize("\n"))
     paths: dict[tuple[int, ...], str] = {}
     for label in labels:
@@ -35,9 +37,7 @@ def label_tree(labels: Sequence[str], tokenize: Tokenize) -> LabelTree:
                 path = (*tokenize(text), *end)
                 if paths.setdefault(path, label) != label:
                     raise _unusable(f"The labels {paths[path]!r} and {label!r} look the same to the model.")
-    if not labels or any(not label.strip() for label in labels):
-        raise _unusable("There is no label to score, or an empty one.")
-    return _grow([(path, label) for path, label in paths.items()], 0)
+    return _grow(list(paths.items()), 0)
 
 
 def label_probabilities(tree: LabelTree, labels: Sequence[str], next_tokens: NextTokens) -> dict[str, float]:

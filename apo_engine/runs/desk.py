@@ -106,7 +106,7 @@ class Desk:
         """The proposer that the settings ask for, and the one to fall back on."""
         plan = self.plan
         assert plan.rows is not None
-        evidence = EvidenceProposer(plan.rows.critique, plan.settings.seed, settings.max_children)
+        evidence = EvidenceProposer(plan.rows.critique, plan.settings.seed)
         if plan.evidence_only:
             return evidence, evidence
         critic, _ = self.critics(settings)

@@ -76,7 +76,7 @@ async def _rewrites(desk: Desk, gradients: Sequence[Gradient], scored: Sequence[
     """One rewrite per gradient of a model; for counted evidence, worked examples and a rule."""
     if all(gradient.source == "evidence" for gradient in gradients):
         _, evidence = desk.proposers(desk.plan.settings.optimizer)
-        return (await evidence.propose(desk.seed, scored, 1)).rewrites
+        return (await evidence.propose(desk.seed, scored, 1, MEASURED_FIXES)).rewrites
     editor = desk.editor(desk.plan.settings.optimizer)
     return await fan_out(editor.edit(desk.seed, gradient, failing(scored), 1, 0) for gradient in gradients)
 

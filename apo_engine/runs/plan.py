@@ -26,7 +26,7 @@ from apo_engine.search.events import Job
 from apo_engine.settings import Layer, Settings, cache_dir, environment_layer, resolve, user_layer
 
 # Rows whose inputs set the base rate of each label, where calibration is asked for.
-CALIBRATION_ROWS = 16
+CALIBRATION_ROWS = 8
 # A look at why a prompt fails asks more often than a step of a search does.
 CRITIQUE_GROUPS = 4
 # Gradients whose fix is measured when critiques are asked for with fixes.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
@@ -12,7 +13,7 @@ from apo_engine.examples.example import Example
 from apo_engine.problems import BudgetError, Problem, Severity
 from apo_engine.search.arm import Arm
 from apo_engine.search.critic import Scored, failing
-from apo_engine.search.editor import Rejected
+from apo_engine.search.editor import Rejected, Rewrite
 from apo_engine.search.events import (
     CandidateDiscarded,
     CandidateProposed,
@@ -26,15 +27,18 @@ from apo_engine.search.events import (
 from apo_engine.search.guard import Guard
 from apo_engine.search.proposer import EvidenceProposer, Proposals, Proposer
 from apo_engine.search.selection import Selector
+from apo_engine.search.selection.halving import FEWEST_ROWS, affordable
 from apo_engine.search.task import SearchTask
 
-# A child seen on fewer rows than this cannot be told from its parent.
-_FEWEST_ROWS = 12
 # A round with fewer calls than this scores too little to choose well; fewer, fuller rounds find more.
-_CALLS_PER_ROUND = 180
+_CALLS_PER_ROUND = 220
 # Of a round's calls, at most these shares find out where the parents fail, and write; the rest selects.
-_READING_SHARE = 0.35
+_READING_SHARE = 0.3
 _WRITING_SHARE = 0.25
+# Of what selects, at most this share gives every child its first rows; the rest tells the good ones apart.
+_ENTRY_SHARE = 0.6
+# The last word among the finalists is had on all selection rows, as far as the calls kept for it go.
+_FINALISTS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,28 +79,26 @@ class ApoSearch:
         await self._score_seed()
         stale, planned = 0, self._rounds()
         for round_ in range(1, planned + 1):
-            allowance = task.allowance.remaining() // (planned - round_ + 1)
+            allowance = self._remaining() // (planned - round_ + 1)
             parents = await self._read(allowance, round_)
             if parents is None:
                 return self.found("no-failures", "every critique row is answered right: there is nothing to criticise")
             task.reporter.emit(RoundStarted(round_, tuple(arm.id for arm in self._beam)))
-            children = await self._propose(self._affordable(parents, allowance), round_)
-            spared = task.allowance.remaining() - (planned - round_) * allowance
-            if spared < _FEWEST_ROWS:
-                return self.found("budget", "the calls left are too few for another round")
+            later = (planned - round_) * allowance
+            children = await self._propose(self._affordable(parents, allowance), round_, later)
             before = self.best
-            await self._select(children[: max(1, spared // _FEWEST_ROWS)], spared, round_)
+            await self._select(children, self._remaining() - later, round_)
             stale = stale + 1 if self.best.id == before.id else 0
             if stale >= settings.patience:
-                return self.found("no-progress", f"{stale} rounds found nothing better")
+                return await self._final("no-progress", f"{stale} rounds found nothing better")
         if planned < settings.rounds:
-            return self.found("budget", f"the cap on calls allows {planned} of {settings.rounds} rounds")
-        return self.found("finished", f"all {planned} rounds are done")
+            return await self._final("budget", f"the cap on calls allows {planned} of {settings.rounds} rounds")
+        return await self._final("finished", f"all {planned} rounds are done")
 
     def _require_calls(self) -> None:
         task = self.task
         first_look = task.evaluator.cost(task.seed.prompt, (*self._minibatch(), *task.race.rows))
-        needed = first_look + self.proposer.calls() + _FEWEST_ROWS
+        needed = first_look + self.proposer.calls() + self._entry_cost() + len(task.race.rows)
         if task.allowance.remaining() < needed:
             total = needed + 2 * len(task.rows.holdout)
             raise BudgetError(
@@ -110,8 +112,15 @@ class ApoSearch:
             )
 
     def _rounds(self) -> int:
-        affordable = self.task.allowance.remaining() // _CALLS_PER_ROUND
-        return max(1, min(self.task.settings.rounds, affordable))
+        return max(1, min(self.task.settings.rounds, self._remaining() // _CALLS_PER_ROUND))
+
+    def _remaining(self) -> int:
+        """Calls for rounds: all but those for the finalists."""
+        return max(0, self.task.allowance.remaining() - len(self.task.race.rows))
+
+    def _entry_cost(self) -> int:
+        """Calls that show a new candidate for the first time."""
+        return self.task.evaluator.cost_of_new(self.task.race.rows[:FEWEST_ROWS])
 
     async def _score_seed(self) -> None:
         task = self.task
@@ -146,11 +155,15 @@ class ApoSearch:
         scored = [(arm, self._scored(arm)) for arm in parents if self._failures(arm)]
         return scored or None
 
-    async def _propose(self, parents: Sequence[tuple[Arm, list[Scored]]], round_: int) -> list[Arm]:
+    async def _propose(self, parents: Sequence[tuple[Arm, list[Scored]]], round_: int, later: int) -> list[Arm]:
+        """The children of a round, as many as can be scored with the calls that are not for ``later``."""
         reporter = self.task.reporter
+        room = self._remaining() - later - len(parents) * self.proposer.calls()
+        most = max(1, int(_ENTRY_SHARE * room) // self._entry_cost())
+        share = min(self.task.settings.max_children, math.ceil(most / len(parents)))
         tick = reporter.phase(f"Round {round_}: criticising and rewriting", len(parents))
-        proposals = await self._ask(self.proposer, parents, round_, tick)
-        children = self._admit(parents, proposals)
+        proposals = await self._ask(self.proposer, parents, round_, share, tick)
+        children = self._admit(parents, proposals, most)
         asked, unreadable = sum(p.asked for p in proposals), sum(p.unreadable for p in proposals)
         if asked and unreadable == asked:
             reporter.note(
@@ -164,14 +177,14 @@ class ApoSearch:
                 Severity.WARNING,
             )
         if not children and self.proposer is not self.fallback:
-            children = self._admit(parents, await self._ask(self.fallback, parents, round_, tick))
+            children = self._admit(parents, await self._ask(self.fallback, parents, round_, share, tick), most)
         return children
 
     async def _ask(
-        self, proposer: Proposer, parents: Sequence[tuple[Arm, list[Scored]]], round_: int, tick: Tick
+        self, proposer: Proposer, parents: Sequence[tuple[Arm, list[Scored]]], round_: int, most: int, tick: Tick
     ) -> list[Proposals]:
         async def one(arm: Arm, scored: list[Scored]) -> Proposals:
-            made = await proposer.propose(arm, scored, round_)
+            made = await proposer.propose(arm, scored, round_, most)
             tick()
             return made
 
@@ -183,34 +196,34 @@ class ApoSearch:
         each = self.proposer.calls()
         return parents[: max(1, int(_WRITING_SHARE * allowance) // each)] if each else parents
 
-    def _admit(self, parents: Sequence[tuple[Arm, list[Scored]]], proposals: Sequence[Proposals]) -> list[Arm]:
-        """Emit what was proposed, in a fixed order, and take in the children that pass the guard."""
+    def _admit(
+        self, parents: Sequence[tuple[Arm, list[Scored]]], proposals: Sequence[Proposals], most: int
+    ) -> list[Arm]:
+        """Emit what was proposed, in a fixed order, and take in at most ``most`` children that pass the guard."""
         emit = self.task.reporter.emit
-        families: list[list[Arm]] = []
+        families: list[list[Rewrite]] = []
         for (parent, _), proposal in zip(parents, proposals, strict=True):
-            family: list[Arm] = []
             for gradient in proposal.gradients:
                 emit(GradientFound(parent.id, gradient))
             # Edits before paraphrases of edits: where only some may enter, each gradient gets its turn first.
-            for rewrite in sorted(
-                proposal.rewrites, key=lambda made: isinstance(made, Arm) and made.candidate.operator == "paraphrase"
-            ):
-                if isinstance(rewrite, Rejected):
-                    emit(CandidateDiscarded(rewrite.parent, rewrite.operator, rewrite.gradient, rewrite.reason))
-                    continue
-                made = rewrite.candidate
-                reason = self._guard.refusal(rewrite.prompt, self._known, rewrite.id)
-                if reason is None and len(family) >= self.task.settings.max_children:
-                    reason = f"over the limit of {self.task.settings.max_children} children per prompt"
-                if reason is not None:
-                    emit(CandidateDiscarded(made.parent or parent.id, made.operator, made.gradient, reason))
-                    continue
-                self._known[rewrite.id] = rewrite
-                family.append(rewrite)
-                emit(CandidateProposed(made))
-            families.append(family)
+            families.append(sorted(proposal.rewrites, key=_is_paraphrase))
+        children: list[Arm] = []
         # Families take turns, so that a cut for want of calls falls on all of them alike.
-        return [child for turn in zip_longest(*families) for child in turn if child is not None]
+        for rewrite in (made for turn in zip_longest(*families) for made in turn if made is not None):
+            if isinstance(rewrite, Rejected):
+                emit(CandidateDiscarded(rewrite.parent, rewrite.operator, rewrite.gradient, rewrite.reason))
+                continue
+            made = rewrite.candidate
+            reason = self._guard.refusal(rewrite.prompt, self._known, rewrite.id)
+            if reason is None and len(children) >= most:
+                reason = "no calls are left to score it in this round"
+            if reason is not None:
+                emit(CandidateDiscarded(str(made.parent), made.operator, made.gradient, reason))
+                continue
+            self._known[rewrite.id] = rewrite
+            children.append(rewrite)
+            emit(CandidateProposed(made))
+        return children
 
     async def _select(self, children: Sequence[Arm], budget: int, round_: int) -> None:
         task = self.task
@@ -225,6 +238,18 @@ class ApoSearch:
             self.best = leader
         standings = tuple(Standing(arm.id, task.race.figure(arm, n), n) for arm in self._beam)
         task.reporter.emit(RoundEnded(round_, standings, task.reporter.spent()))
+
+    async def _final(self, stopped: Stopped, reason: str) -> Found:
+        """The end of a search whose rounds are over: the finalists meet on as many selection rows as can be had."""
+        task = self.task
+        ranked = task.race.ranked(list({arm.id: arm for arm in (self.best, *self._beam)}.values()))
+        finalists = ranked[:_FINALISTS]
+        n = affordable(task.race, finalists, task.allowance.remaining())
+        tick = task.reporter.phase("Comparing the finalists", task.race.cost(finalists, n))
+        await task.race.extend(finalists, n, tick)
+        self._tell(finalists)
+        self.best = task.race.ranked(finalists)[0]
+        return self.found(stopped, reason)
 
     def found(self, stopped: Stopped, reason: str) -> Found:
         """The winner; it must do better than the seed on the rows both were scored on."""
@@ -262,3 +287,7 @@ class ApoSearch:
 
     def _failures(self, arm: Arm) -> list[Scored]:
         return failing(self._scored(arm))
+
+
+def _is_paraphrase(rewrite: Rewrite) -> bool:
+    return isinstance(rewrite, Arm) and rewrite.candidate.operator == "paraphrase"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -36,8 +37,8 @@ class Proposer(Protocol):
         """At most this many model calls for one parent."""
         ...
 
-    async def propose(self, arm: Arm, scored: Sequence[Scored], round_: int) -> Proposals:
-        """Gradients and rewrites for one parent, from its scored critique rows."""
+    async def propose(self, arm: Arm, scored: Sequence[Scored], round_: int, most: int) -> Proposals:
+        """Gradients and about ``most`` rewrites for one parent, from its scored critique rows."""
         ...
 
 
@@ -54,19 +55,23 @@ class ModelProposer:
         edits = self._settings.groups * self._settings.reasons * self._settings.edits
         return self._critic.calls() + edits * (1 + self._settings.paraphrases)
 
-    async def propose(self, arm: Arm, scored: Sequence[Scored], round_: int) -> Proposals:
-        """One chain per group of failures."""
+    async def propose(self, arm: Arm, scored: Sequence[Scored], round_: int, most: int) -> Proposals:
+        """One chain per group of failures; of its reasons, as many are edited as there is room for."""
         failures = failing(scored)
-        chains = await fan_out(self._chain(arm, asked, round_) for asked in self._critic.criticise(arm, scored, round_))
+        looks = self._critic.criticise(arm, scored, round_)
+        each = max(1, math.ceil(most / max(1, len(looks))))
+        chains = await fan_out(self._chain(arm, asked, round_, each) for asked in looks)
         gradients = merged([gradient for criticism, _ in chains for gradient in criticism.gradients], len(failures))
         rewrites = tuple(rewrite for _, made in chains for rewrite in made)
         return Proposals(gradients, rewrites, len(chains), sum(criticism.unreadable for criticism, _ in chains))
 
-    async def _chain(self, arm: Arm, asked: Awaitable[Criticism], round_: int) -> tuple[Criticism, list[Rewrite]]:
+    async def _chain(
+        self, arm: Arm, asked: Awaitable[Criticism], round_: int, most: int
+    ) -> tuple[Criticism, list[Rewrite]]:
         criticism = await asked
         made = await fan_out(
             self._edit(arm, gradient, criticism.shown, round_, number)
-            for gradient in criticism.gradients
+            for gradient in criticism.gradients[:most]
             for number in range(self._settings.edits)
         )
         return criticism, [rewrite for rewrites in made for rewrite in rewrites]
@@ -86,24 +91,23 @@ class ModelProposer:
 class EvidenceProposer:
     """Worked examples and rules, from critique rows and counts alone: for models that write no usable critique."""
 
-    sizes = (4, 8, 12)
+    sizes = (8, 12, 16)
 
-    def __init__(self, rows: Sequence[Example], seed: int, children: int) -> None:
+    def __init__(self, rows: Sequence[Example], seed: int) -> None:
         self._critic = EvidenceCritic()
         self._rows = exemplars.usable(rows)
         self._seed = seed
-        self._children = children
         self._shown: dict[str, tuple[Example, ...]] = {}
 
     def calls(self) -> int:
         """None."""
         return 0
 
-    async def propose(self, arm: Arm, scored: Sequence[Scored], round_: int) -> Proposals:
+    async def propose(self, arm: Arm, scored: Sequence[Scored], round_: int, most: int) -> Proposals:
         """New draws of worked examples, exchanges in the parent's own, and one rule for the largest confusion."""
         (criticism,) = await fan_out(self._critic.criticise(arm, scored, round_))
         rewrites: list[Rewrite] = []
-        for number in range(self._children if criticism.gradients else 0):
+        for number in range(most if criticism.gradients else 0):
             gradient = criticism.gradients[number % len(criticism.gradients)]
             rewrites += self._draw(arm, gradient, round_, number)
         if criticism.gradients:

@@ -9,17 +9,23 @@ from apo_engine.evaluation.evaluator import Tick
 from apo_engine.search.arm import Arm
 from apo_engine.search.race import Race
 
+# To cut after fewer rows than this is a lottery: one row in twelve is all that a difference of 8 points shows.
+FEWEST_ROWS = 12
+
 
 class SuccessiveHalving:
-    """Spends an equal share of the budget per rung; after each, the better half goes on to more rows."""
+    """Spends an equal share of the budget per rung; after each, the better half goes on to more rows.
+
+    Where its share would show a rung fewer than `FEWEST_ROWS`, the rung takes from those after it.
+    """
 
     async def select(self, race: Race, arms: Sequence[Arm], keep: int, budget: int, tick: Tick) -> list[Arm]:
         """See `Selector`. Calls left over in a rung go to the next."""
         alive = list({arm.id: arm for arm in arms}.values())
         rungs = max(1, math.ceil(math.log2(max(1, len(alive) / keep)))) + 1
         for rung in range(rungs):
-            allowance = budget // (rungs - rung)
-            rows = affordable(race, alive, allowance)
+            enough = race.cost(alive, min(FEWEST_ROWS, len(race.rows)))
+            rows = affordable(race, alive, min(budget, max(budget // (rungs - rung), enough)))
             budget -= race.cost(alive, rows)
             await race.extend(alive, rows, tick)
             if rung < rungs - 1:
