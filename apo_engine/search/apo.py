@@ -92,7 +92,7 @@ class ApoSearch:
             if stale >= settings.patience:
                 return await self._final("no-progress", f"{stale} rounds found nothing better")
         if planned < settings.rounds:
-            return await self._final("budget", f"the cap on calls allows {planned} of {settings.rounds} rounds")
+            return await self._final("finished", f"the cap on calls allows {planned} of {settings.rounds} rounds")
         return await self._final("finished", f"all {planned} rounds are done")
 
     def _require_calls(self) -> None:

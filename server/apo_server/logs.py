@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
+
+_PLACEHOLDER = re.compile(r"%[-+ #0-9.]*[a-zA-Z]")
 
 
 class _WithoutContent(logging.Filter):
@@ -13,7 +16,8 @@ class _WithoutContent(logging.Filter):
         """Let every record pass, cut down where it comes from the protocol library."""
         if record.name.split(".")[0] in ("pygls", "asyncio", "lsprotocol"):
             kind = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else ""
-            record.msg = f"{str(record.msg).splitlines()[0]} {kind}".rstrip()
+            words = _PLACEHOLDER.sub("…", str(record.msg).splitlines()[0])
+            record.msg = f"{words} {kind}".rstrip()
             record.args, record.exc_info, record.exc_text = (), None, None
         return True
 

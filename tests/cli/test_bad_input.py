@@ -176,13 +176,24 @@ def test_a_missing_key_is_3_before_anything_is_sent(apo: Apo) -> None:
     assert "OPENAI_API_KEY" in shown.err
 
 
-def test_a_cap_is_3_and_kept(apo: Apo, scripted: ScriptedServer) -> None:
+def test_a_cap_on_calls_scores_fewer_rows_and_says_so(apo: Apo, scripted: ScriptedServer) -> None:
     shown = apo("evaluate", PROMPT, "--max-calls", "20")
-    assert shown.code == 3
-    assert "20 of 20 calls" in shown.err
+    assert shown.code == 0
+    assert "11 of 24 critique rows, 9 of 18 selection rows" in shown.err
+    assert "on 20 rows" in shown.out
     assert len(scripted.log) == 20
+
+
+def test_a_cap_that_is_reached_is_3_and_what_was_answered_is_kept(apo: Apo, scripted: ScriptedServer) -> None:
+    apo.edit("apo.examples:", "apo.budget: {tokens: 6000}\napo.examples:")
+    shown = apo("evaluate", PROMPT)
+    assert shown.code == 3
+    assert "cap on tokens is reached" in shown.err
+    asked = len(scripted.log)
+    assert 0 < asked < 42
+    apo.edit("{tokens: 6000}", "{tokens: 60000}")
     goes_on = apo("evaluate", PROMPT, "--json")
-    assert goes_on.object["cached"] == 20
+    assert goes_on.object["cached"] == asked
     assert len(scripted.log) == 42
 
 

@@ -27,8 +27,11 @@ def code_actions(
     shift = 1 if view.prompt.bom else 0
     passages = view.passages_in(Span(max(0, selected.start - shift), max(0, selected.end - shift)))
     several = len(passages) > 1
-    actions = [action for one in passages if (action := _rewrite(view, one, client, named=several)) is not None]
-    actions.extend(_winner(view, client))
+    actions = _winner(view, client)
+    for passage in sorted(passages, key=lambda passage: -_gain(view, passage)):
+        action = _rewrite(view, passage, client, named=several)
+        if action is not None:
+            actions.append(action)
     actions.extend(_ignore(view, passage, client, named=several) for passage in passages)
     return actions
 
@@ -47,6 +50,12 @@ def _wanted(only: object) -> bool:
         return True
     kinds = [kind.value if isinstance(kind, types.CodeActionKind) else str(kind) for kind in only]
     return any(kind in ("", _KIND.value) for kind in kinds)
+
+
+def _gain(view: PromptView, passage: Passage) -> float:
+    """How much the rewrite of a critique gained on selection rows; the best one is offered first."""
+    rewrite = view.known.rewrite_for(passage.finding.id) if view.known else None
+    return rewrite.against.difference if rewrite and rewrite.against else 0.0
 
 
 def _rewrite(view: PromptView, passage: Passage, client: ClientCapabilities, *, named: bool) -> types.CodeAction | None:

@@ -34,10 +34,11 @@ def code_lenses(view: PromptView, running: Job | None) -> list[types.CodeLens]:
 
 
 def score_in_words(score: Score) -> str:
-    """A score with its interval and n: ``acc 81.4 % ± 3.1 (n 140)``."""
+    """A score with its interval and n: ``acc 81.4 % ± 3.1 (n 140)``; ``n 72 selection rows`` where it is of a part."""
     low, high = score.interval
+    part = "" if score.part == "open" else f" {score.part} rows"
     name = _NAMES.get(score.metric, score.metric.replace("_", " "))
-    return f"{name} {100 * score.value:.1f} % ± {50 * (high - low):.1f} (n {score.n})"
+    return f"{name} {100 * score.value:.1f} % ± {50 * (high - low):.1f} (n {score.n}{part})"
 
 
 def _critiques(view: PromptView) -> str:

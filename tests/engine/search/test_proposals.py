@@ -138,7 +138,7 @@ async def test_the_evidence_proposer_makes_the_same_children_every_time_from_cri
     scored = [
         (r, RowResult(r.id, r.line, "", r.expected, "billing", float(r.expected == "billing"), "billing")) for r in ROWS
     ]
-    runs = [await EvidenceProposer(ROWS, 7, 6).propose(arm, scored, 1) for _ in range(2)]
+    runs = [await EvidenceProposer(ROWS, 7).propose(arm, scored, 1, 6) for _ in range(2)]
     assert runs[0] == runs[1]
     children = [made for made in runs[0].rewrites if isinstance(made, Arm)]
     assert {child.candidate.operator for child in children} == {"exemplars", "rule"}
