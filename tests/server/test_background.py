@@ -36,16 +36,18 @@ async def test_a_save_brings_critiques_to_the_passage_they_are_about(start: Star
 
 
 async def test_related_information_points_at_failing_rows_of_the_critique_part(
-    start: StartEditor, world: World
+    start: StartEditor, world: World, scripted: ScriptedServer
 ) -> None:
     editor = await start()
     uri = editor.open("tickets.prompt")
-    for diagnostic in await editor.run(uri):
+    found = await editor.run(uri)
+    asked = scripted.log.bodies[0]["messages"][0]["content"]
+    for diagnostic in found:
         assert diagnostic.related_information
         for related in diagnostic.related_information:
             assert related.location.uri == editor.uri("tickets.jsonl")
             row = world.rows[related.location.range.start.line]
-            answered = world.label(SEED, row)
+            answered = world.label(asked, row)
             assert answered != row.concept.label, "the row fails"
             assert related.message == f"expected “{row.concept.label}”, answered “{answered}”"
 

@@ -220,13 +220,15 @@ async def test_a_server_that_is_not_there_is_named_and_not_billed(scripted: Scri
         ({"Retry-After": "7"}, 7, 7),
         ({"Retry-After": "0.5"}, 0.5, 0.5),
         ({"retry-after-ms": "250", "Retry-After": "1"}, 0.25, 0.25),
-        ({"Retry-After": formatdate(time.time() + 3600, usegmt=True)}, 3500, 3600),
-        ({"Retry-After": formatdate(time.time() - 60, usegmt=True)}, 0, 0),
+        (3600, 3500, 3600),
+        (-60, 0, 0),
     ],
 )
 async def test_the_wait_an_endpoint_asks_for_is_understood(
-    scripted: ScriptedServer, headers: dict[str, str], low: float, high: float
+    scripted: ScriptedServer, headers: dict[str, str] | int, low: float, high: float
 ) -> None:
+    if isinstance(headers, int):  # seconds from now, as an HTTP date
+        headers = {"Retry-After": formatdate(time.time() + headers, usegmt=True)}
     scripted.script = lambda request: failure(429, "slow", headers=headers)
     model = chat(scripted)
     with pytest.raises(TransientFailure) as caught:
