@@ -148,6 +148,7 @@ class Gateway:
         first = flight is None
         if flight is None:
             flight = _Flight(asyncio.ensure_future(self._fetch(key, kind, bound, ask)))
+            flight.task.add_done_callback(_heed)
             self._flights[key] = flight
         flight.waiters += 1
         try:
@@ -170,7 +171,11 @@ class Gateway:
                 return replace(stored, cached=True)
         if not self._model.local:
             await prices.load()
-        answer = await self._limiter.run(lambda: self._attempt(bound, ask))
+        return await self._limiter.run(lambda: self._attempt_and_keep(key, bound, ask))
+
+    async def _attempt_and_keep(self, key: str, bound: Usage, ask: Callable[[], Awaitable[AnswerT]]) -> AnswerT:
+        # The answer is kept before the slot is given on: a killed run loses no more answers than it has slots.
+        answer = await self._attempt(bound, ask)
         if self._cache is not None:
             await self._cache.put(key, answer)
             self._stored.add(key)
@@ -192,6 +197,12 @@ class Gateway:
             raise
         attempt.settle(self._price(self._model, answer.usage))
         return answer
+
+
+def _heed(task: asyncio.Task[Completion] | asyncio.Task[LabelScores]) -> None:
+    """Take note of a failure that comes when nobody waits any more, which asyncio would print as a traceback."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _input_bound(messages: Sequence[Message]) -> int:

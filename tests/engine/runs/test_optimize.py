@@ -74,6 +74,17 @@ async def test_a_search_finds_a_better_prompt_and_judges_it_on_unseen_rows(
     assert all(event.results == () and event.n == opened.n for event in holdout)
 
 
+async def test_every_candidate_that_is_proposed_is_scored(
+    scripted: ScriptedServer, prompt_path: Path, tmp_path: Path
+) -> None:
+    events = await collect(api.optimize(api.load_prompt(prompt_path), options(scripted, tmp_path)))
+    proposed = {event.candidate.id for event in events if isinstance(event, CandidateProposed)}
+    scored = {event.candidate: event.n for event in events if isinstance(event, CandidateScored)}
+    assert proposed
+    assert proposed <= set(scored)
+    assert min(scored[candidate] for candidate in proposed) >= 12
+
+
 async def test_the_three_sets_of_rows_never_mix(scripted: ScriptedServer, prompt_path: Path, tmp_path: Path) -> None:
     events = await collect(api.optimize(api.load_prompt(prompt_path), options(scripted, tmp_path)))
     seen: dict[str, set[str]] = {"critique": set(), "selection": set()}
