@@ -80,11 +80,6 @@ class Evaluator:
         """How many calls ``score`` would make for a prompt that nothing is known of."""
         return len({row.id for row in (*rows, *self._calibration)}) if rows else 0
 
-    @property
-    def answers_by_probability(self) -> bool:
-        """Whether answers are the most probable label, rather than text that the model writes."""
-        return self._by_probability
-
     async def _ticked(self, prompt: PromptFile, row: Example, tick: Tick) -> RowResult:
         key = (prompt.fingerprint, row.id)
         if key not in self._results:

@@ -62,11 +62,6 @@ class RunStore:
         except (OSError, msgspec.DecodeError, UnicodeDecodeError):
             return None
 
-    def unfinished(self, run: str) -> bool:
-        """Whether a run of this id was begun and has not ended."""
-        path = self._path(run)
-        return path.with_name(path.name + _UNFINISHED).exists()
-
     def open_holdout(self, holdout: str, run: str) -> int:
         """Note that ``run`` opens these rows; how many other runs did so before. The same run counts once."""
         path = self._openings / holdout
