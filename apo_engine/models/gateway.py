@@ -10,7 +10,7 @@ from typing import TypeVar
 from apo_engine.models import prices
 from apo_engine.models.budget import Budget, CallRole
 from apo_engine.models.cache import AnswerCache, answer_key
-from apo_engine.models.chat import ChatModel, ChatRequest, Completion, LabelScorer, LabelScores, Message, Usage
+from apo_engine.models.chat import ChatModel, ChatRequest, Completion, LabelScorer, LabelScores, Message, Remote, Usage
 from apo_engine.models.failure import CallFailure
 from apo_engine.models.limits import Limiter
 
@@ -66,6 +66,8 @@ class Gateway:
         self._limiter = limiter
         self._fresh = fresh
         self._price = price
+        # A model in this process schedules its requests itself, and best when it sees them all.
+        self._timed = isinstance(model, Remote)
         self._stored: set[str] = set()
         self._flights: dict[str, _Flight] = {}
 
@@ -134,7 +136,7 @@ class Gateway:
         tokens = 0 if self._budget.caps.tokens is None else bound.input + bound.output
         reservation = await self._budget.reserve(role, tokens)
         try:
-            answer = await self._share(key, kind, bound, ask)
+            answer = await self._share(role, key, kind, bound, ask)
         except BaseException:
             reservation.release()
             raise
@@ -142,12 +144,12 @@ class Gateway:
         return answer
 
     async def _share(
-        self, key: str, kind: type[AnswerT], bound: Usage, ask: Callable[[], Awaitable[AnswerT]]
+        self, role: CallRole, key: str, kind: type[AnswerT], bound: Usage, ask: Callable[[], Awaitable[AnswerT]]
     ) -> AnswerT:
         flight = self._flights.get(key)
         first = flight is None
         if flight is None:
-            flight = _Flight(asyncio.ensure_future(self._fetch(key, kind, bound, ask)))
+            flight = _Flight(asyncio.ensure_future(self._fetch(role, key, kind, bound, ask)))
             flight.task.add_done_callback(_heed)
             self._flights[key] = flight
         flight.waiters += 1
@@ -163,7 +165,7 @@ class Gateway:
         return answer if first else replace(answer, cached=True)
 
     async def _fetch(
-        self, key: str, kind: type[AnswerT], bound: Usage, ask: Callable[[], Awaitable[AnswerT]]
+        self, role: CallRole, key: str, kind: type[AnswerT], bound: Usage, ask: Callable[[], Awaitable[AnswerT]]
     ) -> AnswerT:
         if self._cache is not None and (not self._fresh or key in self._stored):
             stored = await self._cache.get(key, kind)
@@ -171,7 +173,16 @@ class Gateway:
                 return replace(stored, cached=True)
         if not self._model.local:
             await prices.load()
-        return await self._limiter.run(lambda: self._attempt_and_keep(key, bound, ask))
+
+        def alike(answer: AnswerT) -> tuple[CallRole, int]:
+            return role, answer.usage.output.bit_length() // 2
+
+        return await self._limiter.run(
+            lambda: self._attempt_and_keep(key, bound, ask),
+            alike if self._timed else None,
+            # Rows come by the dozen and wait for each other; what the optimizer writes, everything waits for.
+            urgent=role in ("gradient", "edit", "paraphrase"),
+        )
 
     async def _attempt_and_keep(self, key: str, bound: Usage, ask: Callable[[], Awaitable[AnswerT]]) -> AnswerT:
         # The answer is kept before the slot is given on: a killed run loses no more answers than it has slots.

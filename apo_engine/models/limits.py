@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from typing import TYPE_CHECKING, TypeVar
 
 from apo_engine.models.failure import TransientFailure
+from apo_engine.models.width import AdaptiveWidth, Departure
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState
@@ -18,10 +19,9 @@ T = TypeVar("T")
 class Limiter:
     """Slots for requests to one endpoint, and the retries of those that failed.
 
-    The number of slots adapts (additive increase, multiplicative decrease): a throttled request halves it, once
-    for all the requests that left before it did, down to 1; every answer adds 1/width, up to ``width``. An
-    endpoint that asks for a wait (Retry-After) pauses every request. Who waits to retry holds no slot.
-    Belongs to one event loop.
+    The number of slots adapts to what the endpoint takes, between 1 and ``width`` (see
+    :class:`~apo_engine.models.width.AdaptiveWidth`). An endpoint that asks for a wait (Retry-After) pauses every
+    request. Who waits to retry holds no slot. Belongs to one event loop.
 
     Args:
         width: the most requests at once.
@@ -42,42 +42,56 @@ class Limiter:
     ) -> None:
         if width < 1 or attempts < 1:
             raise ValueError("width and attempts must be at least 1")
-        self._widest = width
-        self._width = float(width)
+        self._width = AdaptiveWidth(width)
         self._attempts = attempts
         self._backoff = backoff
         self._longest_backoff = longest_backoff
         self._patience = patience
         self._active = 0
-        self._decreases = 0
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        # Those that more work waits for, and all others; each with whether it is timed.
+        self._urgent: deque[tuple[asyncio.Future[Departure], bool]] = deque()
+        self._waiting: deque[tuple[asyncio.Future[Departure], bool]] = deque()
         self._paused_until = 0.0
         self._resume: asyncio.TimerHandle | None = None
 
     @property
     def width(self) -> int:
         """How many requests may be under way now."""
-        return int(self._width)
+        return self._width.value
 
     @property
     def active(self) -> int:
         """How many requests are under way."""
         return self._active
 
-    async def run(self, call: Callable[[], Awaitable[T]]) -> T:
+    async def run(
+        self, call: Callable[[], Awaitable[T]], kind: Callable[[T], Hashable] | None = None, *, urgent: bool = False
+    ) -> T:
         """What ``call`` returns, tried again after every :class:`TransientFailure` while that can help.
+
+        Args:
+            call: one attempt.
+            kind: of an answer, what its latency may be compared with: answers of one kind take about equally long.
+                None leaves latency out of account.
+            urgent: whether the next free slot is its, before calls that wait longer.
 
         Raises:
             TransientFailure: the last attempt's, when all failed or the endpoint asks for too long a wait.
             BaseException: whatever else ``call`` raises, at once.
         """
         try:
-            return await self._once(call)
+            return await self._once(call, kind, urgent)
         except TransientFailure as failure:
             first = failure
-        return await self._again(call, first)
+        return await self._again(call, kind, urgent, first)
 
-    async def _again(self, call: Callable[[], Awaitable[T]], first: TransientFailure) -> T:
+    async def _again(
+        self,
+        call: Callable[[], Awaitable[T]],
+        kind: Callable[[T], Hashable] | None,
+        urgent: bool,
+        first: TransientFailure,
+    ) -> T:
         # Most calls never come here, so neither the library's import nor its 50 µs per call burden them.
         from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
 
@@ -89,7 +103,7 @@ class Limiter:
             if replay is not None:
                 failure, replay = replay, None
                 raise failure
-            return await self._once(call)
+            return await self._once(call, kind, urgent)
 
         def wait(state: RetryCallState) -> float:
             asked = _failure(state).retry_after
@@ -108,34 +122,40 @@ class Limiter:
         )
         return await retrying(attempt)
 
-    async def _once(self, call: Callable[[], Awaitable[T]]) -> T:
-        await self._enter()
-        decreases = self._decreases
+    async def _once(self, call: Callable[[], Awaitable[T]], kind: Callable[[T], Hashable] | None, urgent: bool) -> T:
+        departure = await self._enter(timed=kind is not None, urgent=urgent)
+        clock = asyncio.get_running_loop().time
+        began = clock()
         try:
             answer = await call()
-        except TransientFailure as failure:
-            if failure.throttled and decreases == self._decreases:
-                self._width = max(1.0, self._width / 2)
-                self._decreases += 1
-            if failure.retry_after is not None and failure.retry_after <= self._patience:
-                self._pause(failure.retry_after)
+        except BaseException as error:
+            self._width.lost(departure)
+            if isinstance(error, TransientFailure):
+                self._heed(departure, error)
             raise
         else:
-            self._width = min(float(self._widest), self._width + 1 / self._width)
+            self._width.answered(departure, kind and kind(answer), clock() - began)
             return answer
         finally:
             self._leave()
 
-    async def _enter(self) -> None:
-        if not self._waiting and self._open():
+    def _heed(self, departure: Departure, failure: TransientFailure) -> None:
+        if failure.throttled:
+            self._width.refused(departure, self._active - 1)
+        if failure.retry_after is not None and failure.retry_after <= self._patience:
+            self._pause(failure.retry_after)
+
+    async def _enter(self, *, timed: bool, urgent: bool) -> Departure:
+        if not self._waiting and not self._urgent and self._open():
             self._active += 1
-            return
-        turn = asyncio.get_running_loop().create_future()
-        self._waiting.append(turn)
+            return self._width.leave(self._active, timed=timed)
+        turn: asyncio.Future[Departure] = asyncio.get_running_loop().create_future()
+        (self._urgent if urgent else self._waiting).append((turn, timed))
         try:
-            await turn
+            return await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
+                self._width.lost(turn.result())
                 self._leave()
             raise
 
@@ -144,11 +164,11 @@ class Limiter:
         self._admit()
 
     def _admit(self) -> None:
-        while self._waiting and self._open():
-            turn = self._waiting.popleft()
+        while (queue := self._urgent or self._waiting) and self._open():
+            turn, timed = queue.popleft()
             if not turn.done():
                 self._active += 1
-                turn.set_result(None)
+                turn.set_result(self._width.leave(self._active, timed=timed))
 
     def _open(self) -> bool:
         return self._active < self.width and self._resume is None

@@ -138,10 +138,10 @@ class OpenAIChat:
         return wire.model_ids(self._target, response.content)
 
     async def close(self) -> None:
-        """Close the connections."""
+        """Close the connections; an SDK that is still being loaded is not waited for, as it has none yet."""
         opening, self._opening = self._opening, None
-        if opening is not None:
-            await (await opening).close()
+        if opening is not None and not opening.cancel():
+            await opening.result().close()
 
     async def _send(
         self, method: Callable[..., Awaitable[httpx2.Response]], path: str, seconds: float, **options: object
@@ -179,6 +179,8 @@ class OpenAIChat:
         import httpx2
         import openai
 
+        from apo_engine.models.transport import open_transport
+
         credentials = self._address.credentials
         http_client = httpx2.AsyncClient(
             auth=None if credentials is None else httpx2.BasicAuth(*credentials),
@@ -188,6 +190,7 @@ class OpenAIChat:
                 max_keepalive_connections=self._concurrency,
                 keepalive_expiry=_IDLE_SECONDS,
             ),
+            transport=open_transport(idle_seconds=_IDLE_SECONDS, trust_env=not self.local),
             follow_redirects=False,
             # A proxy of the environment would take what is meant for this machine elsewhere.
             trust_env=not self.local,

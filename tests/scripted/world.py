@@ -2,7 +2,8 @@
 
 Every ticket has one hidden concept, and every concept one queue. A prompt that names the concept's subject gets its
 tickets right (but for a few that nobody gets right); any other prompt guesses, by a hash. The critic names a concept
-that the failing tickets share and the prompt lacks, the editor adds the rule, the paraphraser changes a word.
+that the failing tickets share and the prompt lacks, the editor adds the rule, the paraphraser changes a word, and the
+judge grades by the reference.
 """
 
 from __future__ import annotations
@@ -16,16 +17,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-Kind = Literal["task", "gradient", "edit", "paraphrase"]
+Kind = Literal["task", "gradient", "edit", "paraphrase", "judge"]
 
 # The one place that knows the meta-prompts: how the system message of each begins.
 _OPENINGS: dict[str, Kind] = {
     "You find out why a prompt fails": "gradient",
     "You improve prompts": "edit",
     "You reword prompts": "paraphrase",
+    "You reword a phrase": "paraphrase",
+    "You grade answers": "judge",
 }
 _PROMPT = re.compile(r"<prompt-(\w+)>\n?(.*?)\n?</prompt-\1>", re.DOTALL)
+_PHRASE = re.compile(r"<phrase-(\w+)>\n?(.*?)\n?</phrase-\1>", re.DOTALL)
 _CRITIQUE = re.compile(r"<critique-(\w+)>\n?(.*?)\n?</critique-\1>", re.DOTALL)
+_GRADED = re.compile(r"<reference-(\w+)>\n?(.*?)\n?</reference-\1>\s*<answer-\1>\n?(.*?)\n?</answer-\1>", re.DOTALL)
 _ROW = re.compile(r"^Row (\d+)\n(.*?)(?=^Row \d+\n|\Z)", re.DOTALL | re.MULTILINE)
 _REASONS = re.compile(r"up to (\d+) different reasons")
 _TICKET = re.compile(r"#(\d{4})")
@@ -151,6 +156,9 @@ class World:
             found = _TICKET.search(user)
             row = self.rows[int(found[1])] if found and int(found[1]) < len(self.rows) else None
             return self.label(system, row) if row else "I cannot say."
+        if kind == "judge":
+            graded = _GRADED.search(user)
+            return json.dumps({"reason": "Compared.", "grade": 5 if graded and graded[2] == graded[3] else 1})
         found = _PROMPT.search(user)
         if found is None:
             return "There is no prompt to look at."
@@ -158,6 +166,8 @@ class World:
         salt = f"{prompt}\0{user}"
         if kind == "gradient":
             return self._criticise(system, prompt, user, salt)
+        if phrase := _PHRASE.search(user):
+            return f"<new-phrase-{mark}>\n{self._reword(phrase[2], salt)}\n</new-phrase-{mark}>"
         if kind == "edit":
             critique = _CRITIQUE.search(user)
             new = self._edit(prompt, critique[2] if critique else "")

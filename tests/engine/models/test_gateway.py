@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import random
+import threading
+import time
 from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +15,14 @@ import pytest
 
 from apo_engine.models.budget import Budget, Caps
 from apo_engine.models.cache import AnswerCache
-from apo_engine.models.chat import ChatModel, Message, Usage
+from apo_engine.models.chat import ChatModel, ChatRequest, Completion, Message, Usage
 from apo_engine.models.failure import FinalFailure, TransientFailure
 from apo_engine.models.gateway import OUTPUT_BOUND, Gateway
 from apo_engine.models.limits import Limiter
 from apo_engine.problems import BudgetError
+from tests.engine.models.endpoint import Endpoint, mixed
 from tests.engine.models.support import KEY, Canned, ask, chat, gateway
+from tests.engine.models.virtual_time import run_in_virtual_time
 from tests.scripted import Reply, ScriptedServer, hang, rejects, reset, server_error, throttled, truncated, unauthorized
 from tests.scripted.reply import cut_connection
 
@@ -321,3 +326,88 @@ async def test_a_fault_that_lasts_is_told_after_all_attempts(scripted: ScriptedS
     assert len(scripted.log) == 4
     assert door.budget.spent.usd == 0
     await model.close()
+
+
+async def test_cancelling_while_nobody_answers_leaves_nothing_behind_at_once(
+    scripted: ScriptedServer, tmp_path: Path
+) -> None:
+    scripted.script = lambda request: hang()
+    model, cache, limiter = chat(scripted), AnswerCache(tmp_path / "answers.sqlite"), Limiter(32)
+    door = gateway(model, cache=cache, limiter=limiter)
+    callers = [asyncio.ensure_future(door.complete("task", ask(str(i)))) for i in range(100)]
+    await _until(lambda: scripted.log.active == limiter.width)
+    began = time.monotonic()
+    for caller in callers:
+        caller.cancel()
+    await asyncio.gather(*callers, return_exceptions=True)
+    await _until(lambda: asyncio.all_tasks() == {asyncio.current_task()} and scripted.log.active == 0)
+    assert time.monotonic() - began < 0.3
+    assert limiter.active == 0
+    assert all(caller.cancelled() for caller in callers)
+    await model.close()
+    await cache.close()
+
+
+async def test_closing_while_the_sdk_is_being_loaded_waits_for_nothing(
+    scripted: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, loading, loaded = chat(scripted), threading.Event(), threading.Event()
+
+    def load() -> None:
+        loading.set()
+        loaded.wait(30)
+
+    monkeypatch.setattr(model, "_open", load)
+    caller = asyncio.ensure_future(gateway(model).complete("task", ask()))
+    await _until(loading.is_set)
+    began = time.monotonic()
+    caller.cancel()
+    await asyncio.gather(caller, return_exceptions=True)
+    await model.close()
+    assert time.monotonic() - began < 0.3
+    loaded.set()
+
+
+async def _until(true: Callable[[], bool]) -> None:
+    # What is waited for happens in another thread, which sets no event of this loop.
+    while not true():  # noqa: ASYNC110
+        await asyncio.sleep(0.001)
+
+
+class _Served:
+    """A model in this process whose answers come from an endpoint of the tests."""
+
+    name = "served/one"
+    identity = "served one"
+    local = True
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+
+    async def complete(self, request: ChatRequest) -> Completion:
+        kind = await self._endpoint()
+        return Completion(str(kind), Usage(10, 400 if kind == "long" else 1))
+
+    async def close(self) -> None:
+        return None
+
+
+class _ServedAway(_Served):
+    """The same behind an address."""
+
+    base_url = "http://127.0.0.1:1/v1"
+    model_id = "one"
+
+
+@pytest.mark.parametrize(("served", "widths"), [(_ServedAway, range(8, 17)), (_Served, [32])])
+def test_the_latency_of_models_behind_an_address_alone_narrows_the_width(
+    served: type[_Served], widths: Sequence[int]
+) -> None:
+    limiter = Limiter(32)
+
+    async def main() -> None:
+        door = gateway(served(Endpoint(mixed, capacity=8)), limiter=limiter)
+        await asyncio.gather(*(door.complete("task", ask(str(i))) for i in range(1000)))
+
+    run_in_virtual_time(main())
+    assert limiter.width in widths

@@ -1,0 +1,70 @@
+"""HTTP with a pool per connection.
+
+A pool looks at all its connections for each request that comes and goes; with 32 at once that is a quarter of what a
+request costs in CPU (benchmarks/request_cost.py). Here each connection is a pool of its own, and the one used last is
+used next. Import it where the SDK is loaded, not before.
+"""
+
+from __future__ import annotations
+
+import urllib.request
+from collections.abc import AsyncIterator, Callable
+
+import httpx2
+
+
+def open_transport(*, idle_seconds: float, trust_env: bool) -> httpx2.AsyncBaseTransport | None:
+    """A transport for any number of requests at once; None where a proxy of the environment must be asked instead."""
+    if trust_env and urllib.request.getproxies():
+        return None
+    return _PoolPerConnection(idle_seconds, trust_env)
+
+
+class _PoolPerConnection(httpx2.AsyncBaseTransport):
+    """As many connections as there are requests under way, kept open for a while."""
+
+    def __init__(self, idle_seconds: float, trust_env: bool) -> None:
+        self._limits = httpx2.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=idle_seconds)
+        self._context = httpx2.create_ssl_context(trust_env=trust_env)
+        self._all: list[httpx2.AsyncHTTPTransport] = []
+        self._free: list[httpx2.AsyncHTTPTransport] = []
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        pool = self._free.pop() if self._free else self._another()
+        try:
+            response = await pool.handle_async_request(request)
+        except BaseException:
+            self._free.append(pool)
+            raise
+        assert isinstance(response.stream, httpx2.AsyncByteStream)
+        response.stream = _Body(response.stream, lambda: self._free.append(pool))
+        return response
+
+    async def aclose(self) -> None:
+        for pool in self._all:
+            await pool.aclose()
+
+    def _another(self) -> httpx2.AsyncHTTPTransport:
+        pool = httpx2.AsyncHTTPTransport(verify=self._context, limits=self._limits)
+        self._all.append(pool)
+        return pool
+
+
+class _Body(httpx2.AsyncByteStream):
+    """A body that says when it has been read or given up."""
+
+    def __init__(self, body: httpx2.AsyncByteStream, closed: Callable[[], None]) -> None:
+        self._body = body
+        self._closed: Callable[[], None] | None = closed
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for part in self._body:
+            yield part
+
+    async def aclose(self) -> None:
+        try:
+            await self._body.aclose()
+        finally:
+            closed, self._closed = self._closed, None
+            if closed is not None:
+                closed()
