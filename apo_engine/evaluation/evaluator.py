@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 
 from apo_engine.evaluation.fanout import fan_out
+from apo_engine.evaluation.flights import Flights, Tick, silent
+from apo_engine.evaluation.grader import Grader, PlainGrader
 from apo_engine.evaluation.result import RowResult
 from apo_engine.examples.example import Example
 from apo_engine.models.chat import ChatRequest, Params
 from apo_engine.models.gateway import Gateway
 from apo_engine.prompt.file import PromptFile
 from apo_engine.prompt.render import Renderer
-from apo_engine.scoring.metric import Judged, Metric
+from apo_engine.scoring.figure import Judged
+from apo_engine.scoring.metric import Metric
 
-Tick = Callable[[], None]
+__all__ = ["Evaluator", "Tick", "judged", "silent"]
 
-
-def silent() -> None:
-    """A progress tick that nobody watches."""
+_Key = tuple[str, str]
 
 
 class Evaluator:
     """Scores prompts on rows through one gateway.
 
     Where the metric reads labels and the model can score them, the answer is the most probable label; otherwise the
-    model writes an answer, and the metric reads it. With ``calibration`` rows, each label's probability is divided by
-    its mean over those rows (which costs their calls once per prompt, and looks at their inputs only).
+    model writes an answer, and the metric reads it, or the ``grader`` where the metric cannot judge by itself. With
+    ``calibration`` rows, each label's probability is divided by its mean over those rows (which costs their calls once
+    per prompt, and looks at their inputs only).
+
+    A prompt and a row that are under way are asked once, however many wait for them; a cancelled caller leaves them to
+    the others.
     """
 
     def __init__(
@@ -37,17 +42,31 @@ class Evaluator:
         labels: Sequence[str] = (),
         params: Params | None = None,
         calibration: Sequence[Example] = (),
+        grader: Grader | None = None,
     ) -> None:
+        if grader is None:
+            if metric.judge is None:
+                raise ValueError(f"the metric '{metric.name}' needs a grader")
+            grader = PlainGrader(metric.judge)
         self.metric = metric
+        self._grader = grader
         self._gateway = gateway
         self._labels = tuple(labels)
         self._params: Params = dict(params or {})
         self._by_probability = metric.by_label and gateway.scores_labels
         self._calibration = tuple(calibration) if self._by_probability else ()
-        self._results: dict[tuple[str, str], RowResult] = {}
-        self._probabilities: dict[tuple[str, str], Mapping[str, float]] = {}
-        self._base_rates: dict[str, asyncio.Task[Mapping[str, float]]] = {}
+        self._results: dict[_Key, RowResult] = {}
+        self._probabilities: dict[_Key, Mapping[str, float]] = {}
+        self._base_rates: dict[str, Mapping[str, float]] = {}
+        self._scoring: Flights[_Key, RowResult] = Flights()
+        self._weighing: Flights[_Key, Mapping[str, float]] = Flights()
+        self._measuring: Flights[str, Mapping[str, float]] = Flights()
         self._renderers: dict[str, Renderer] = {}
+
+    @property
+    def calls_per_row(self) -> int:
+        """How many calls a row takes that nothing is known of: the answer, and what it takes to judge it."""
+        return 1 + self._grader.calls
 
     async def score(self, prompt: PromptFile, rows: Sequence[Example], tick: Tick = silent) -> tuple[RowResult, ...]:
         """The results of the rows, in their order; ``tick`` is called once per row as answers come.
@@ -55,10 +74,20 @@ class Evaluator:
         Raises:
             ModelError: the endpoint fails for good. What was answered is kept.
             BudgetError: a cap was reached. What was answered is kept.
+            InputError: a row cannot be judged.
         """
         if self._calibration and rows:
             await self._base_rate(prompt)
-        return tuple(await fan_out(self._ticked(prompt, row, tick) for row in rows))
+        work = []
+        for row in rows:
+            key = (prompt.fingerprint, row.id)
+            if key in self._results:
+                tick()
+            else:
+                work.append((key, partial(self._score_row, prompt, row)))
+        if work:
+            await self._scoring.all(work, tick)
+        return tuple(self._results[prompt.fingerprint, row.id] for row in rows)
 
     def known(self, prompt: PromptFile, rows: Sequence[Example]) -> tuple[RowResult, ...]:
         """The results at hand for the longest fully scored prefix of ``rows``."""
@@ -71,32 +100,34 @@ class Evaluator:
         return tuple(found)
 
     def cost(self, prompt: PromptFile, rows: Sequence[Example]) -> int:
-        """How many calls ``score`` would make for these rows now."""
-        asked = self._probabilities if self._by_probability else self._results
+        """How many calls ``score`` would make for these rows now; those under way are made already."""
         wanted = {row.id for row in (*rows, *self._calibration)} if rows else set()
-        return sum((prompt.fingerprint, row) not in asked for row in wanted)
+        return self.calls_per_row * sum(not self._asked((prompt.fingerprint, row)) for row in wanted)
 
     def cost_of_new(self, rows: Sequence[Example]) -> int:
         """How many calls ``score`` would make for a prompt that nothing is known of."""
-        return len({row.id for row in (*rows, *self._calibration)}) if rows else 0
+        return self.calls_per_row * len({row.id for row in (*rows, *self._calibration)}) if rows else 0
 
-    async def _ticked(self, prompt: PromptFile, row: Example, tick: Tick) -> RowResult:
-        key = (prompt.fingerprint, row.id)
-        if key not in self._results:
-            answer = await (self._likeliest(prompt, row) if self._by_probability else self._written(prompt, row))
-            judgement = self.metric.judge(answer, row.expected)
-            self._results[key] = RowResult(
-                row=row.id,
-                line=row.line,
-                path=str(row.path),
-                expected=row.expected,
-                answer=answer,
-                score=judgement.score,
-                predicted=judgement.predicted,
-                invalid=judgement.invalid,
-            )
-        tick()
-        return self._results[key]
+    def _asked(self, key: _Key) -> bool:
+        answered = self._probabilities if self._by_probability else self._results
+        return key in answered or key in self._scoring or key in self._weighing
+
+    async def _score_row(self, prompt: PromptFile, row: Example) -> RowResult:
+        answer = await (self._likeliest(prompt, row) if self._by_probability else self._written(prompt, row))
+        judgement = await self._grader.grade(row, answer)
+        result = self._results[prompt.fingerprint, row.id] = RowResult(
+            row=row.id,
+            line=row.line,
+            path=str(row.path),
+            expected=row.expected,
+            answer=answer,
+            score=judgement.score,
+            predicted=judgement.predicted,
+            invalid=judgement.invalid,
+            marks=judgement.marks,
+            remark=judgement.remark,
+        )
+        return result
 
     async def _written(self, prompt: PromptFile, row: Example) -> str:
         messages = self._renderer(prompt).messages(row.inputs)
@@ -112,22 +143,27 @@ class Evaluator:
     async def _probability(self, prompt: PromptFile, row: Example) -> Mapping[str, float]:
         key = (prompt.fingerprint, row.id)
         if key not in self._probabilities:
-            messages = self._renderer(prompt).messages(row.inputs)
-            scores = await self._gateway.score_labels("task", messages, self._labels)
-            total = sum(scores.probabilities.values()) or 1.0
-            self._probabilities[key] = {label: p / total for label, p in scores.probabilities.items()}
+            await self._weighing.all([(key, partial(self._weigh, prompt, row))])
         return self._probabilities[key]
 
+    async def _weigh(self, prompt: PromptFile, row: Example) -> Mapping[str, float]:
+        messages = self._renderer(prompt).messages(row.inputs)
+        scores = await self._gateway.score_labels("task", messages, self._labels)
+        total = sum(scores.probabilities.values()) or 1.0
+        shares = {label: p / total for label, p in scores.probabilities.items()}
+        self._probabilities[prompt.fingerprint, row.id] = shares
+        return shares
+
     async def _base_rate(self, prompt: PromptFile) -> Mapping[str, float]:
-        task = self._base_rates.get(prompt.fingerprint)
-        if task is None or task.cancelled() or (task.done() and task.exception()):
-            task = asyncio.ensure_future(self._measure_base_rate(prompt))
-            self._base_rates[prompt.fingerprint] = task
-        return await task
+        if prompt.fingerprint not in self._base_rates:
+            await self._measuring.all([(prompt.fingerprint, partial(self._measure_base_rate, prompt))])
+        return self._base_rates[prompt.fingerprint]
 
     async def _measure_base_rate(self, prompt: PromptFile) -> Mapping[str, float]:
         each = await fan_out(self._probability(prompt, row) for row in self._calibration)
-        return {label: sum(p[label] for p in each) / len(each) for label in self._labels}
+        rates = {label: sum(p[label] for p in each) / len(each) for label in self._labels}
+        self._base_rates[prompt.fingerprint] = rates
+        return rates
 
     def _renderer(self, prompt: PromptFile) -> Renderer:
         renderer = self._renderers.get(prompt.fingerprint)

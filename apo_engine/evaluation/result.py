@@ -5,11 +5,12 @@ from __future__ import annotations
 import msgspec
 
 
-class RowResult(msgspec.Struct, frozen=True):
+class RowResult(msgspec.Struct, frozen=True, omit_defaults=True):
     """One scored row.
 
     ``predicted`` is what was read from ``answer`` (a label, a number …); ``invalid`` marks an answer that could not be
-    read as the metric needs it.
+    read as the metric needs it. Where a model judged it several times, ``marks`` are the single scores, of which
+    ``score`` is the mean; ``remark`` is what the judge said of the answer.
     """
 
     row: str
@@ -20,6 +21,8 @@ class RowResult(msgspec.Struct, frozen=True):
     score: float
     predicted: str = ""
     invalid: bool = False
+    marks: tuple[float, ...] = ()
+    remark: str = ""
 
     def excerpt(self, width: int = 80) -> str:
         """The answer in one line of at most ``width`` characters."""

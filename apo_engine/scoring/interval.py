@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 import random
+from array import array
 from collections.abc import Sequence
+from functools import lru_cache
 from statistics import NormalDist
 
 from apo_engine.scoring.comparison import Interval
-from apo_engine.scoring.metric import Judged, Metric
+from apo_engine.scoring.figure import Judged
+from apo_engine.scoring.metric import Metric
 
 RESAMPLES = 2000
 
@@ -35,9 +38,17 @@ def figure_interval(rows: Sequence[Judged], metric: Metric, confidence: float = 
         return wilson(sum(row.score for row in rows), len(rows), confidence)
     if not rows:
         return (0.0, 1.0)
-    rng = random.Random(f"interval:{len(rows)}")
-    figures = sorted(metric.total(rng.choices(rows, k=len(rows))) for _ in range(RESAMPLES))
+    figure, n = metric.figure, len(rows)
+    parts = [figure.part(row) for row in rows]
+    figures = sorted(figure.value(sum(map(parts.__getitem__, drawn)), n) for drawn in resamples(n))
     return percentiles(figures, confidence)
+
+
+@lru_cache(maxsize=4)
+def resamples(n: int) -> tuple[Sequence[int], ...]:
+    """The rows, by index, of every bootstrap sample of ``n`` rows: the same ones whenever they are asked for."""
+    rng = random.Random(f"bootstrap:{n}")
+    return tuple(array("I", rng.choices(range(n), k=n)) for _ in range(RESAMPLES))
 
 
 def percentiles(ordered: Sequence[float], confidence: float) -> Interval:

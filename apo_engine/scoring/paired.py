@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 import random
+from collections import Counter
 from collections.abc import Sequence
+from operator import getitem
 
 from apo_engine.scoring.comparison import Comparison, Interval
-from apo_engine.scoring.interval import RESAMPLES, percentiles, wilson
-from apo_engine.scoring.metric import Judged, Metric
+from apo_engine.scoring.figure import Figure, Judged
+from apo_engine.scoring.interval import percentiles, resamples, wilson
+from apo_engine.scoring.metric import Metric
 
 PERMUTATIONS = 10_000
-# 2^16 sign patterns are cheaper than as many random draws and give the exact p value.
-_EXACT_UP_TO = 16
+# Enough for any 16 rows that differ, and for many more where they differ in few ways.
+_MOST_SUMS = 2**16
 
 
 def compare(start: Sequence[Judged], best: Sequence[Judged], metric: Metric, confidence: float = 0.95) -> Comparison:
@@ -35,8 +38,8 @@ def compare(start: Sequence[Judged], best: Sequence[Judged], metric: Metric, con
         interval = newcombe(both, won, lost, len(pairs) - both - won - lost, confidence)
         p = mcnemar(won, lost)
     else:
-        interval = _bootstrap(start, best, metric, confidence)
-        p = _permutation(start, best, metric)
+        interval = _bootstrap(start, best, metric.figure, confidence)
+        p = _permutation(start, best, metric.figure)
     return Comparison(before, after, after - before, interval, p, len(start), confidence)
 
 
@@ -71,32 +74,61 @@ def _hypotenuse(a: float, b: float, phi: float) -> float:
     return math.sqrt(max(0.0, a * a - 2 * phi * a * b + b * b))
 
 
-def _permutation(start: Sequence[Judged], best: Sequence[Judged], metric: Metric) -> float:
+def _permutation(start: Sequence[Judged], best: Sequence[Judged], figure: Figure) -> float:
     """Two-sided p that the figures differ as much when each row's two answers are swapped by coin flips.
 
-    Exact where few rows differ; else Monte Carlo with the add-one estimate (Phipson & Smyth 2010).
+    Exact where few rows differ, or few sums are possible; else Monte Carlo with the add-one estimate (Phipson & Smyth
+    2010). The same whichever of the two prompts is called the better one.
     """
-    differing = [i for i, (a, b) in enumerate(zip(start, best, strict=True)) if a != b]
-    observed = abs(metric.total(best) - metric.total(start))
-    exact = len(differing) <= _EXACT_UP_TO
-    rng = random.Random(f"permutation:{len(start)}:{len(differing)}")
-    draws = 2 ** len(differing) if exact else PERMUTATIONS
-    extreme = 0
-    for draw in range(draws):
-        pattern = draw if exact else rng.getrandbits(len(differing))
-        left, right = list(start), list(best)
-        for bit, row in enumerate(differing):
-            if pattern >> bit & 1:
-                left[row], right[row] = right[row], left[row]
-        extreme += abs(metric.total(right) - metric.total(left)) >= observed - 1e-12
-    return extreme / draws if exact else (extreme + 1) / (draws + 1)
+    n = len(start)
+    before, after = [figure.part(row) for row in start], [figure.part(row) for row in best]
+    total_before, total_after = sum(before), sum(after)
+    moves = [b - a for a, b in zip(before, after, strict=True) if a != b]
+
+    def extreme(moved: float) -> bool:
+        """Whether moving this much from one side to the other leaves the figures at least as far apart."""
+        return abs(figure.value(total_after - moved, n) - figure.value(total_before + moved, n)) >= observed - 1e-12
+
+    observed = abs(figure.value(total_after, n) - figure.value(total_before, n))
+    sums = _all_sums(moves)
+    if sums is not None:
+        return sum(ways for moved, ways in sums.items() if extreme(moved)) / (1 << len(moves))
+    drawn = _drawn_sums(moves, random.Random(f"permutation:{n}:{len(moves)}"))
+    return (sum(times for moved, times in drawn.items() if extreme(moved)) + 1) / (PERMUTATIONS + 1)
 
 
-def _bootstrap(start: Sequence[Judged], best: Sequence[Judged], metric: Metric, confidence: float) -> Interval:
-    rng = random.Random(f"bootstrap:{len(start)}")
-    everyone = range(len(start))
-    figures = []
-    for _ in range(RESAMPLES):
-        drawn = rng.choices(everyone, k=len(start))
-        figures.append(metric.total([best[i] for i in drawn]) - metric.total([start[i] for i in drawn]))
-    return percentiles(sorted(figures), confidence)
+def _all_sums(moves: Sequence[float]) -> dict[float, int] | None:
+    """In how many ways each sum comes about when every move is made or not; None where that is too much work."""
+    sums: dict[float, int] = {0: 1}
+    work = 0
+    for move in moves:
+        work += len(sums)
+        if work > _MOST_SUMS:
+            return None
+        grown = dict(sums)
+        for moved, ways in sums.items():
+            grown[moved + move] = grown.get(moved + move, 0) + ways
+        sums = grown
+    return sums
+
+
+def _drawn_sums(moves: Sequence[float], rng: random.Random) -> Counter[float]:
+    """How often each sum comes about in ``PERMUTATIONS`` draws, every move made or not by a coin flip."""
+    tables = []
+    for at in range(0, len(moves), 8):
+        # What the flips of eight moves at once add up to, by the byte that holds them.
+        table: list[float] = [0]
+        for move in moves[at : at + 8]:
+            table += [moved + move for moved in table]
+        tables.append(table * (256 // len(table)))
+    return Counter(sum(map(getitem, tables, rng.randbytes(len(tables)))) for _ in range(PERMUTATIONS))
+
+
+def _bootstrap(start: Sequence[Judged], best: Sequence[Judged], figure: Figure, confidence: float) -> Interval:
+    n = len(start)
+    before, after = [figure.part(row) for row in start], [figure.part(row) for row in best]
+    differences = []
+    for drawn in resamples(n):
+        ahead = figure.value(sum(map(after.__getitem__, drawn)), n)
+        differences.append(ahead - figure.value(sum(map(before.__getitem__, drawn)), n))
+    return percentiles(sorted(differences), confidence)

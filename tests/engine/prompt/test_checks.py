@@ -56,7 +56,7 @@ def test_a_misspelled_key_is_a_warning_and_an_unknown_one_is_left_alone() -> Non
     [
         ("apo.optimizer: {rounds: six}", "setting-invalid"),
         ("apo.optimiser: {rounds: 6}", "setting-unknown"),
-        ("apo.metric: judge", "metric-unavailable"),
+        ("apo.metric: 'scorers:'", "setting-invalid"),
         ("apo: {metric: label}", "key-unknown"),
         ("apo.endpoints: {x: {base_url: y}}", "setting-misplaced"),
     ],

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import itertools
 import random
+import time
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from apo_engine.scoring import paired
+from apo_engine.scoring.figure import Judged
 from apo_engine.scoring.interval import figure_interval, wilson
-from apo_engine.scoring.metric import Judged, make_metric
+from apo_engine.scoring.metric import Metric, make_metric
+from apo_engine.scoring.noise import judge_noise
 from apo_engine.scoring.paired import compare, mcnemar, newcombe
 
 LABEL = make_metric("label", ("a", "b"))
@@ -83,17 +87,100 @@ def test_graded_scores_are_compared_by_permutation() -> None:
     assert comparison.p == pytest.approx(2 / 2**12)
 
 
-@settings(max_examples=10)
-@given(st.randoms(use_true_random=False))
-def test_f1_is_compared_by_swapping_answers(rng: random.Random) -> None:
-    metric = make_metric("f1_macro", ("a", "b"))
-    expected = [rng.choice("ab") for _ in range(12)]
-    start = [Judged(e, rng.choice("ab"), 0.0) for e in expected]
-    best = [Judged(e, e, 1.0) for e in expected]
-    comparison = compare(start, best, metric)
-    assert 0 < comparison.p <= 1
-    assert comparison.difference >= 0
-    assert compare(start, start, metric).p == 1.0
+F1 = make_metric("f1", ("no", "yes"))
+MACRO = make_metric("f1_macro", ("a", "b", "c"))
+
+
+def answered(rng: random.Random, labels: str | tuple[str, ...], n: int, right: float) -> list[tuple[str, str]]:
+    drawn = [rng.choice(labels) for _ in range(n)]
+    return [(label, label if rng.random() < right else rng.choice((*labels, ""))) for label in drawn]
+
+
+def pair(rng: random.Random, labels: tuple[str, ...], n: int) -> tuple[list[Judged], list[Judged]]:
+    start = [Judged(e, said, float(e == said)) for e, said in answered(rng, labels, n, 0.3)]
+    best = [Judged(r.expected, r.expected, 1.0) if rng.random() < 0.4 else r for r in start]
+    return start, [Judged(r.expected, "", 0.0) if rng.random() < 0.1 else r for r in best]
+
+
+def by_brute_force(start: list[Judged], best: list[Judged], metric: Metric) -> float:
+    observed = abs(metric.total(best) - metric.total(start))
+    extreme = 0
+    for swaps in itertools.product((False, True), repeat=len(start)):
+        left = [b if swap else a for a, b, swap in zip(start, best, swaps, strict=True)]
+        right = [a if swap else b for a, b, swap in zip(start, best, swaps, strict=True)]
+        extreme += abs(metric.total(right) - metric.total(left)) >= observed - 1e-12
+    return extreme / 2 ** len(start)
+
+
+@settings(max_examples=25)
+@given(st.integers(0, 2**32), st.sampled_from([(F1, ("no", "yes")), (MACRO, ("a", "b", "c"))]))
+def test_f1_is_compared_by_swapping_answers_exactly_where_rows_are_few(
+    seed: int, task: tuple[Metric, tuple[str, ...]]
+) -> None:
+    rng = random.Random(seed)
+    metric, labels = task
+    start, best = pair(rng, labels, 9)
+    assert compare(start, best, metric).p == pytest.approx(by_brute_force(start, best, metric))
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(0, 2**32), st.sampled_from([(F1, ("no", "yes")), (MACRO, ("a", "b", "c"))]))
+def test_which_prompt_comes_first_does_not_change_a_permutation_test(
+    seed: int, task: tuple[Metric, tuple[str, ...]]
+) -> None:
+    rng = random.Random(seed)
+    metric, labels = task
+    for n in (12, 150):
+        start, best = pair(rng, labels, n)
+        there, back = compare(start, best, metric), compare(best, start, metric)
+        assert there.p == back.p
+        assert there.difference == -back.difference
+        assert compare(start, start, metric).p == 1.0
+
+
+def test_drawn_permutations_agree_with_all_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    start, best = pair(random.Random(5), ("a", "b", "c"), 40)
+    exact = compare(start, best, MACRO).p
+    monkeypatch.setattr(paired, "_MOST_SUMS", 0)
+    drawn = compare(start, best, MACRO).p
+    assert drawn != exact
+    assert drawn == pytest.approx(exact, abs=4 * (exact * (1 - exact) / paired.PERMUTATIONS) ** 0.5)
+
+
+def test_a_permutation_test_of_no_difference_is_right_as_often_as_it_says() -> None:
+    rng = random.Random(3)
+    refused = 0
+    for _ in range(120):
+        pairs = [(Judged(e, s, 0.0), Judged(e, t, 0.0)) for e in rng.choices("ab", k=30)
+                 for s, t in [(rng.choice("ab"), rng.choice("ab"))]]  # fmt: skip
+        comparison = compare([a for a, _ in pairs], [b for _, b in pairs], make_metric("f1_macro", ("a", "b")))
+        refused += comparison.p <= 0.05
+    assert refused <= 0.11 * 120
+
+
+def test_an_f1_verdict_on_many_rows_takes_no_noticeable_time() -> None:
+    labels = tuple("abcdefgh")
+    start, best = pair(random.Random(1), labels, 500)
+    began = time.process_time()
+    compare(start, best, make_metric("f1_macro", labels))
+    assert time.process_time() - began < 2.0
+
+
+def test_a_judge_is_measured_by_what_it_says_twice() -> None:
+    assert judge_noise([(), (0.5,), ()]) is None
+    found = judge_noise([(0.5, 0.5), (0.25, 0.75), (1.0,)])
+    assert found is not None
+    assert (found.n, found.agreement) == (2, 0.5)
+    # Within-row variances 0 and 0.125, on one degree of freedom each.
+    assert found.deviation == pytest.approx((0.125 / 2) ** 0.5)
+
+
+def test_a_judges_noise_is_found_again_whatever_the_number_of_grades() -> None:
+    rng = random.Random(2)
+    marks = [[rng.gauss(level, 0.1) for _ in range(rng.choice((2, 3, 5)))] for level in [0.2, 0.5, 0.9] * 300]
+    found = judge_noise(marks)
+    assert found is not None
+    assert found.deviation == pytest.approx(0.1, rel=0.05)
 
 
 def test_intervals_of_graded_figures_are_the_same_every_time() -> None:
