@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from apo_engine.models.budget import Budget
 from apo_engine.models.chat import Usage
+from apo_engine.problems import BudgetError, Problem
 
 Price = Callable[[Usage], float | None]
 
@@ -37,3 +38,21 @@ class Allowance:
             if caps.usd is not None and worth:
                 bounds.append(math.floor((caps.usd - worth) * used / worth))
         return max(0, min(bounds) - self._set_aside)
+
+    def require(self, calls: int, purpose: str) -> None:
+        """Make sure, before anything is asked, that one step can be made.
+
+        Raises:
+            BudgetError: fewer than ``calls`` remain; ``purpose`` says what they are for.
+        """
+        if self.remaining() >= calls:
+            return
+        whole = calls + self._set_aside
+        raise BudgetError(
+            Problem(
+                "budget-too-small",
+                f"The cap on calls is too small for one step of the search: with these rows it needs {whole:,} calls "
+                f"({calls:,} {purpose}, {self._set_aside:,} for the verdict).",
+                f"Allow at least {whole:,} calls (--max-calls, 'apo.budget: {{calls: …}}'), or use fewer rows.",
+            )
+        )

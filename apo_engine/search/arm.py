@@ -27,9 +27,9 @@ def seed_arm(prompt: PromptFile) -> Arm:
     return Arm(Candidate(candidate_id(prompt.text), prompt.text, "seed"), prompt)
 
 
-def child_arm(parent: Arm, prompt: PromptFile, operator: Operator, round_: int, gradient: str | None = None) -> Arm:
-    """A rewrite of ``parent``."""
-    candidate = Candidate(candidate_id(prompt.text), prompt.text, operator, round_, parent.id, gradient)
+def child_arm(parent: Arm, prompt: PromptFile, operator: Operator, round_: int, gradients: tuple[str, ...] = ()) -> Arm:
+    """A rewrite of ``parent``, asked for by the gradients of these ids."""
+    candidate = Candidate(candidate_id(prompt.text), prompt.text, operator, round_, parent.id, gradients)
     return Arm(candidate, prompt)
 
 

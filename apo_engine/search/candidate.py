@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Operator = Literal["seed", "edit", "paraphrase", "exemplars", "rule"]
+PhraseOperator = Literal["phrase-add", "phrase-paraphrase", "phrase-swap", "phrase-delete"]
+Operator = Literal["seed", "edit", "paraphrase", "exemplars", "rule", PhraseOperator]
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A whole `.prompt` file text with its lineage: parent, operator, and the gradient that asked for it.
+    """A whole `.prompt` file text with its lineage: parent, operator, and the gradients that asked for it.
 
     ``id`` is the start of the text's SHA-256: the same text is the same candidate.
     """
@@ -20,4 +21,4 @@ class Candidate:
     operator: Operator
     round: int = 0
     parent: str | None = None
-    gradient: str | None = None
+    gradients: tuple[str, ...] = ()

@@ -12,19 +12,16 @@ from typing import Protocol, runtime_checkable
 
 import msgspec
 
-from apo_engine.evaluation.result import RowResult
-from apo_engine.examples.example import Example
 from apo_engine.models.chat import ChatRequest
 from apo_engine.models.gateway import Gateway
 from apo_engine.prompt.edit import tunable_text
 from apo_engine.search.anchor import anchor
 from apo_engine.search.arm import Arm
+from apo_engine.search.confusion import Scored, confusions, failing
 from apo_engine.search.draws import draw
 from apo_engine.search.gradient import Gradient, GradientSource
 from apo_engine.search.meta_prompts import MetaPrompts, rows_as_text
 from apo_engine.settings import OptimizerSettings
-
-Scored = tuple[Example, RowResult]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +37,11 @@ class Criticism:
 class Critic(Protocol):
     """Says why a prompt fails."""
 
-    def calls(self) -> int:
-        """At most this many calls for one prompt."""
-        ...
+    def criticise(self, arm: Arm, scored: Sequence[Scored], round_: int, groups: int) -> Sequence[Awaitable[Criticism]]:
+        """At most ``groups`` looks at an arm's scored critique rows, each of which answers on its own.
 
-    def criticise(self, arm: Arm, scored: Sequence[Scored], round_: int) -> Sequence[Awaitable[Criticism]]:
-        """Looks at an arm's scored critique rows, each of which may answer on its own; none where no row failed."""
+        None where no row failed.
+        """
         ...
 
 
@@ -67,23 +63,25 @@ class ModelCritic:
         self._meta = meta
         self._settings = settings
         self._seed = seed
+        self._asked: set[tuple[str, frozenset[str]]] = set()
 
-    def calls(self) -> int:
-        """One call a group asks for all reasons."""
-        return self._settings.groups
-
-    def criticise(self, arm: Arm, scored: Sequence[Scored], round_: int) -> list[Awaitable[Criticism]]:
-        """One call per group of failing rows."""
+    def criticise(self, arm: Arm, scored: Sequence[Scored], round_: int, groups: int) -> list[Awaitable[Criticism]]:
+        """One call per group of failing rows, which asks for all reasons; no group is asked about twice."""
         failures = failing(scored)
-        groups = sample_groups(
-            failures, self._settings.groups, self._settings.group_size, draw(self._seed, "groups", round_, arm.id)
-        )
-        return [self._ask(arm, group, len(failures), round_) for group in groups]
+        size = self._settings.group_size
+        facts = "\n".join(map(str, confusions(scored)))
+        looks: list[Awaitable[Criticism]] = []
+        for group in sample_groups(failures, groups, size, draw(self._seed, "groups", round_, arm.id)):
+            key = (arm.id, frozenset(row.id for row, _ in group))
+            if key not in self._asked:
+                self._asked.add(key)
+                looks.append(self._ask(arm, group, facts, len(failures), round_))
+        return looks
 
-    async def _ask(self, arm: Arm, group: tuple[Scored, ...], failures: int, round_: int) -> Criticism:
+    async def _ask(self, arm: Arm, group: tuple[Scored, ...], facts: str, failures: int, round_: int) -> Criticism:
         reasons = self._settings.reasons
         messages = self._meta.messages(
-            "critic", prompt=tunable_text(arm.prompt), rows=rows_as_text(group), reasons=str(reasons)
+            "critic", prompt=tunable_text(arm.prompt), rows=rows_as_text(group), facts=facts, reasons=str(reasons)
         )
         params = {"temperature": self._settings.temperature}
         completion = await self._gateway.complete("gradient", ChatRequest(messages, params, draw=round_))
@@ -101,11 +99,6 @@ class ModelCritic:
             if answer.critique.strip()
         )
         return Criticism(gradients, group, unreadable=not gradients)
-
-
-def failing(scored: Sequence[Scored]) -> list[Scored]:
-    """The rows that were not fully right."""
-    return [(row, result) for row, result in scored if result.score < 1.0]
 
 
 def sample_groups(failures: Sequence[Scored], groups: int, size: int, rng: random.Random) -> list[tuple[Scored, ...]]:

@@ -10,9 +10,22 @@ from apo_engine.models.gateway import CallRole, Gateway
 from apo_engine.prompt.edit import EditRejected, tunable_text, with_tunable_text
 from apo_engine.search.arm import Arm, child_arm
 from apo_engine.search.candidate import Operator
-from apo_engine.search.critic import Scored
+from apo_engine.search.confusion import Scored
 from apo_engine.search.gradient import Gradient
 from apo_engine.search.meta_prompts import MetaPrompts, between, mark_of, rows_as_text
+
+# An edit is shown no more rows than this: they illustrate its critiques, they do not replace them.
+_MOST_ROWS = 8
+_MANNERS = (
+    "in other words",
+    "more briefly",
+    "in another order",
+    "more explicitly",
+    "in plainer words",
+    "with another emphasis",
+    "in sentences built differently",
+    "more formally",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +35,7 @@ class Rejected:
     parent: str
     operator: Operator
     reason: str
-    gradient: str | None = None
+    gradients: tuple[str, ...] = ()
 
 
 Rewrite = Arm | Rejected
@@ -36,18 +49,28 @@ class ModelEditor:
         self._meta = meta
         self._params = {"temperature": temperature}
 
-    async def edit(self, arm: Arm, gradient: Gradient, failures: Sequence[Scored], round_: int, draw: int) -> Rewrite:
-        """One call: the prompt, moved against the gradient."""
-        shown = [scored for scored in failures if scored[0].id in gradient.rows] or failures
-        data = {"prompt": tunable_text(arm.prompt), "critique": gradient.critique, "rows": rows_as_text(shown)}
+    async def edit(
+        self, arm: Arm, gradients: Sequence[Gradient], failures: Sequence[Scored], round_: int, draw: int = 0
+    ) -> Rewrite:
+        """One call: the prompt, moved against these gradients at once; ``failures`` illustrate them."""
+        explained = {row for gradient in gradients for row in gradient.rows}
+        shown = [scored for scored in failures if scored[0].id in explained] or list(failures)
+        data = {
+            "prompt": tunable_text(arm.prompt),
+            "critique": critiques_as_text(gradients),
+            "rows": rows_as_text(shown[:_MOST_ROWS]),
+            # A further edit asks for another way, so that an endpoint that answers alike can still vary.
+            "another": str(draw + 1) if draw else "",
+        }
         messages = self._meta.messages("editor", **data)
-        return await self._ask("edit", messages, data, arm, "edit", round_, draw, gradient.id)
+        names = tuple(gradient.id for gradient in gradients)
+        return await self._ask("edit", messages, data, arm, "edit", round_, draw, names)
 
-    async def paraphrase(self, arm: Arm, round_: int, draw: int) -> Rewrite:
-        """One call: the prompt in other words."""
-        data = {"prompt": tunable_text(arm.prompt)}
+    async def paraphrase(self, arm: Arm, round_: int, draw: int = 0) -> Rewrite:
+        """One call: the prompt in other words, each ``draw`` asked for in words of its own."""
+        data = {"prompt": tunable_text(arm.prompt), "variation": variation(draw)}
         messages = self._meta.messages("paraphrase", **data)
-        return await self._ask("paraphrase", messages, data, arm, "paraphrase", round_, draw, arm.candidate.gradient)
+        return await self._ask("paraphrase", messages, data, arm, "paraphrase", round_, draw, arm.candidate.gradients)
 
     async def _ask(
         self,
@@ -58,14 +81,29 @@ class ModelEditor:
         operator: Operator,
         round_: int,
         draw: int,
-        gradient: str | None,
+        gradients: tuple[str, ...],
     ) -> Rewrite:
         completion = await self._gateway.complete(role, ChatRequest(messages, self._params, draw))
         new = between(completion.text, f"new-prompt-{mark_of(*data.values())}")
         if new is None:
             why = "was cut off" if completion.finish == "length" else "did not mark the new text as asked"
-            return Rejected(arm.id, operator, f"the answer {why}", gradient)
+            return Rejected(arm.id, operator, f"the answer {why}", gradients)
         try:
-            return child_arm(arm, with_tunable_text(arm.prompt, new), operator, round_, gradient)
+            return child_arm(arm, with_tunable_text(arm.prompt, new), operator, round_, gradients)
         except EditRejected as rejected:
-            return Rejected(arm.id, operator, rejected.reason, gradient)
+            return Rejected(arm.id, operator, rejected.reason, gradients)
+
+
+def variation(draw: int) -> str:
+    """How the paraphrase of this draw is to differ: a number and a manner.
+
+    No two draws ask the same, so that an endpoint that answers the same question alike can still vary.
+    """
+    return f"{draw + 1}: {_MANNERS[draw % len(_MANNERS)]}"
+
+
+def critiques_as_text(gradients: Sequence[Gradient]) -> str:
+    """The critiques of these gradients, numbered where there are several."""
+    if len(gradients) == 1:
+        return gradients[0].critique
+    return "\n".join(f"{number}. {gradient.critique}" for number, gradient in enumerate(gradients, start=1))

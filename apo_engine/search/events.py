@@ -11,6 +11,7 @@ from typing import Literal
 
 import msgspec
 
+from apo_engine.evaluation.figures import Figures
 from apo_engine.evaluation.result import RowResult
 from apo_engine.problems import Severity
 from apo_engine.scoring.comparison import Comparison, Interval
@@ -53,8 +54,24 @@ class Estimate(msgspec.Struct, frozen=True):
     usd: float | None
 
 
+class OwnCode(msgspec.Struct, frozen=True):
+    """The user's own scoring function that a run would run: ``module:function``, its file, and that file's SHA-256.
+
+    What the file imports is not part of ``digest``.
+    """
+
+    name: str
+    path: str
+    digest: str
+
+
 class RunStarted(Event, frozen=True):
-    """The first event: what will run on what, and what it may cost."""
+    """The first event: what will run on what, and what it may cost.
+
+    ``judge_model`` grades answers where the metric is ``judge``, and is shown the rows it grades; ``own_code`` is run
+    where the metric is a function of the user's. ``remote_models`` are those of the models asked that are not on this
+    machine; ``local`` says that there are none, so that nothing leaves it.
+    """
 
     run: str
     job: Job
@@ -67,6 +84,9 @@ class RunStarted(Event, frozen=True):
     rows: RowCounts
     estimate: Estimate
     seed: int
+    judge_model: str | None = None
+    own_code: OwnCode | None = None
+    remote_models: tuple[str, ...] = ()
 
 
 class Noted(Event, frozen=True):
@@ -103,7 +123,7 @@ class CandidateDiscarded(Event, frozen=True):
 
     parent: str
     operator: str
-    gradient: str | None
+    gradients: tuple[str, ...]
     reason: str
 
 
@@ -155,12 +175,18 @@ class HoldoutOpened(Event, frozen=True):
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """What the hold-out says. ``words`` is one sentence for people, with n and interval."""
+    """What the hold-out says. ``words`` is one sentence for people, with n and interval.
+
+    ``comparison`` is of the metric, and alone decides; ``start`` and ``best`` hold what else the answers of the seed
+    and of the winner come to.
+    """
 
     comparison: Comparison
     decision: Literal["adopt", "keep"]
     words: str
     earlier_openings: int = 0
+    start: Figures | None = None
+    best: Figures | None = None
 
 
 class VerdictReached(Event, frozen=True):

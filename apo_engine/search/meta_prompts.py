@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -13,8 +12,11 @@ from apo_engine.models.chat import Message
 from apo_engine.problems import InputError, Problem
 from apo_engine.prompt.file import load_prompt, parse_prompt, require_runnable
 from apo_engine.prompt.render import Renderer
+from apo_engine.prompt.tags import between, mark_of
 
-_NAMES = ("critic", "editor", "paraphrase")
+__all__ = ["MetaPrompts", "between", "mark_of", "rows_as_text"]
+
+_NAMES = ("critic", "editor", "paraphrase", "phrase")
 
 
 class MetaPrompts:
@@ -34,19 +36,6 @@ class MetaPrompts:
     def messages(self, name: str, **data: str) -> tuple[Message, ...]:
         """The messages of one meta-prompt, with the data between tags that it cannot forge."""
         return self._renderers[name].messages({**data, "mark": mark_of(*data.values())})
-
-
-def mark_of(*data: str) -> str:
-    """A tag suffix that depends on the data and hence does not occur in it (to guess it is to invert SHA-256)."""
-    digest = hashlib.sha256("\x00".join(data).encode("utf-8", "surrogatepass")).hexdigest()[:10]
-    return digest if not any(digest in part for part in data) else mark_of(digest, *data)
-
-
-def between(answer: str, tag: str) -> str | None:
-    """What an answer says between the last ``<tag>`` and ``</tag>``, or None."""
-    _head, opening, rest = answer.rpartition(f"<{tag}>")
-    body, closing, _ = rest.partition(f"</{tag}>")
-    return body.strip("\r\n") if opening and closing else None
 
 
 def rows_as_text(failures: Sequence[tuple[Example, RowResult]]) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,12 +13,15 @@ from apo_engine.examples.example import Example
 from apo_engine.prompt.edit import EditRejected, tunable_text, with_tunable_text
 from apo_engine.search import exemplars
 from apo_engine.search.arm import Arm, child_arm
-from apo_engine.search.critic import Critic, Criticism, Scored, failing, merged
+from apo_engine.search.confusion import Scored, failing, telling_words
+from apo_engine.search.critic import Critic, Criticism, merged
 from apo_engine.search.draws import draw
 from apo_engine.search.editor import ModelEditor, Rejected, Rewrite
-from apo_engine.search.evidence import EvidenceCritic, telling_words
+from apo_engine.search.evidence import EvidenceCritic
 from apo_engine.search.gradient import Gradient
 from apo_engine.settings import OptimizerSettings
+
+Enter = Callable[[Arm], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,59 +37,121 @@ class Proposals:
 class Proposer(Protocol):
     """Makes children of a parent."""
 
-    def calls(self) -> int:
-        """At most this many model calls for one parent."""
+    @property
+    def most(self) -> int:
+        """The most children that one parent can have in a round."""
         ...
 
-    async def propose(self, arm: Arm, scored: Sequence[Scored], round_: int, most: int) -> Proposals:
-        """Gradients and about ``most`` rewrites for one parent, from its scored critique rows."""
+    def calls(self, most: int) -> int:
+        """At most this many model calls for ``most`` children of one parent."""
         ...
+
+    def wanted(self, most: int) -> int:
+        """How many failures it can use for ``most`` children of one parent."""
+        ...
+
+    async def propose(self, arm: Arm, scored: Sequence[Scored], round_: int, most: int, enter: Enter) -> Proposals:
+        """Gradients and at most ``most`` children of one parent, from its scored critique rows.
+
+        ``enter`` is awaited for every child as soon as it exists.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    """The critiques that an edit answers, and the failures they were read off."""
+
+    gradients: tuple[Gradient, ...]
+    shown: tuple[Scored, ...]
 
 
 class ModelProposer:
-    """Critique, edit in the opposite direction, paraphrase: each chain runs on as soon as its own answer is there."""
+    """Critique, edit in the opposite direction, paraphrase: each chain runs on as soon as its own answers are there.
+
+    Joint edits answer all reasons of one critique at once, and one more edit answers those of all critiques; otherwise
+    each reason gets edits of its own, as in the paper.
+    """
 
     def __init__(self, critic: Critic, editor: ModelEditor, settings: OptimizerSettings) -> None:
         self._critic = critic
         self._editor = editor
         self._settings = settings
 
-    def calls(self) -> int:
-        """Critiques, the edits of each reason, and their paraphrases."""
-        edits = self._settings.groups * self._settings.reasons * self._settings.edits
-        return self._critic.calls() + edits * (1 + self._settings.paraphrases)
+    @property
+    def most(self) -> int:
+        """As the settings say: by group, edit and paraphrase."""
+        settings = self._settings
+        chains = settings.groups + (settings.groups > 1) if settings.joint else settings.groups * settings.reasons
+        return min(settings.max_children, chains * settings.edits * (1 + settings.paraphrases))
 
-    async def propose(self, arm: Arm, scored: Sequence[Scored], round_: int, most: int) -> Proposals:
-        """One chain per group of failures; of its reasons, as many are edited as there is room for."""
+    def calls(self, most: int) -> int:
+        """Critiques, and an edit or paraphrase for each child."""
+        return self._groups(most) + most
+
+    def wanted(self, most: int) -> int:
+        """Full groups."""
+        return self._groups(most) * self._settings.group_size
+
+    def _groups(self, most: int) -> int:
+        settings = self._settings
+        each = settings.edits * (1 + settings.paraphrases) * (1 if settings.joint else settings.reasons)
+        return max(1, min(settings.groups, math.ceil(most / each)))
+
+    async def propose(self, arm: Arm, scored: Sequence[Scored], round_: int, most: int, enter: Enter) -> Proposals:
+        """One chain per group of failures, and with joint edits one for all groups."""
         failures = failing(scored)
-        looks = self._critic.criticise(arm, scored, round_)
-        each = max(1, math.ceil(most / max(1, len(looks))))
-        chains = await fan_out(self._chain(arm, asked, round_, each) for asked in looks)
-        gradients = merged([gradient for criticism, _ in chains for gradient in criticism.gradients], len(failures))
-        rewrites = tuple(rewrite for _, made in chains for rewrite in made)
-        return Proposals(gradients, rewrites, len(chains), sum(criticism.unreadable for criticism, _ in chains))
+        looks = [
+            asyncio.ensure_future(look) for look in self._critic.criticise(arm, scored, round_, self._groups(most))
+        ]
+        if not looks:
+            return Proposals((), ())
+        sizes = _shares(most, len(looks) + (self._settings.joint and 1 < len(looks) < most))
+        chains = [self._chain(arm, [look], round_, size, enter) for look, size in zip(looks, sizes, strict=False)]
+        if len(sizes) > len(looks):
+            chains.append(self._chain(arm, looks, round_, sizes[-1], enter))
+        made = await fan_out(chains)
+        criticisms = [look.result() for look in looks]
+        gradients = merged([gradient for criticism in criticisms for gradient in criticism.gradients], len(failures))
+        rewrites = tuple(rewrite for rewrites in made for rewrite in rewrites)
+        return Proposals(gradients, rewrites, len(looks), sum(criticism.unreadable for criticism in criticisms))
 
     async def _chain(
-        self, arm: Arm, asked: Awaitable[Criticism], round_: int, most: int
-    ) -> tuple[Criticism, list[Rewrite]]:
-        criticism = await asked
+        self, arm: Arm, looks: Sequence[asyncio.Future[Criticism]], round_: int, most: int, enter: Enter
+    ) -> list[Rewrite]:
+        criticisms = [await look for look in looks]
+        shown = tuple(scored for criticism in criticisms for scored in criticism.shown)
+        gradients = tuple({g.id: g for criticism in criticisms for g in criticism.gradients}.values())
+        targets = [gradients] if self._settings.joint else [(gradient,) for gradient in gradients]
+        edits = [(target, number) for number in range(self._settings.edits) for target in targets if target][:most]
+        rewordings = _shares(min(most - len(edits), len(edits) * self._settings.paraphrases), len(edits))
         made = await fan_out(
-            self._edit(arm, gradient, criticism.shown, round_, number)
-            for gradient in criticism.gradients[:most]
-            for number in range(self._settings.edits)
+            self._edit(arm, _Answered(target, shown), round_, number, count, enter)
+            for (target, number), count in zip(edits, rewordings, strict=True)
         )
-        return criticism, [rewrite for rewrites in made for rewrite in rewrites]
+        return [rewrite for rewrites in made for rewrite in rewrites]
 
     async def _edit(
-        self, arm: Arm, gradient: Gradient, shown: Sequence[Scored], round_: int, number: int
+        self, arm: Arm, answered: _Answered, round_: int, number: int, rewordings: int, enter: Enter
     ) -> list[Rewrite]:
-        edited = await self._editor.edit(arm, gradient, shown, round_, number)
+        edited = await self._editor.edit(arm, answered.gradients, answered.shown, round_, number)
         if isinstance(edited, Rejected):
             return [edited]
-        reworded = await fan_out(
-            self._editor.paraphrase(edited, round_, number) for number in range(self._settings.paraphrases)
-        )
-        return [edited, *reworded]
+        reworded, _ = await fan_out([self._reword(edited, round_, rewordings, enter), enter(edited)])
+        return [edited, *(reworded or ())]
+
+    async def _reword(self, arm: Arm, round_: int, count: int, enter: Enter) -> list[Rewrite]:
+        async def one(number: int) -> Rewrite:
+            made = await self._editor.paraphrase(arm, round_, number)
+            if isinstance(made, Arm):
+                await enter(made)
+            return made
+
+        return await fan_out(one(number) for number in range(count))
+
+
+def _shares(total: int, count: int) -> list[int]:
+    return [total // count + (at < total % count) for at in range(count)]
 
 
 class EvidenceProposer:
@@ -93,25 +159,31 @@ class EvidenceProposer:
 
     sizes = (8, 12, 16)
 
-    def __init__(self, rows: Sequence[Example], seed: int) -> None:
+    def __init__(self, rows: Sequence[Example], settings: OptimizerSettings, seed: int) -> None:
+        self.most = settings.max_children
         self._critic = EvidenceCritic()
         self._rows = exemplars.usable(rows)
         self._seed = seed
         self._shown: dict[str, tuple[Example, ...]] = {}
 
-    def calls(self) -> int:
+    def calls(self, most: int) -> int:
         """None."""
         return 0
 
-    async def propose(self, arm: Arm, scored: Sequence[Scored], round_: int, most: int) -> Proposals:
+    def wanted(self, most: int) -> int:
+        """As many as there are."""
+        return most * 100
+
+    async def propose(self, arm: Arm, scored: Sequence[Scored], round_: int, most: int, enter: Enter) -> Proposals:
         """New draws of worked examples, exchanges in the parent's own, and one rule for the largest confusion."""
         (criticism,) = await fan_out(self._critic.criticise(arm, scored, round_))
         rewrites: list[Rewrite] = []
-        for number in range(most if criticism.gradients else 0):
+        for number in range(most - 1 if criticism.gradients else 0):
             gradient = criticism.gradients[number % len(criticism.gradients)]
             rewrites += self._draw(arm, gradient, round_, number)
         if criticism.gradients:
             rewrites += self._rule(arm, criticism.gradients[0], scored, round_)
+        await fan_out(enter(rewrite) for rewrite in rewrites if isinstance(rewrite, Arm))
         return Proposals(criticism.gradients, tuple(rewrites))
 
     def _draw(self, arm: Arm, gradient: Gradient, round_: int, number: int) -> list[Rewrite]:
@@ -125,9 +197,9 @@ class EvidenceProposer:
         wrong = [row for row in self._rows if row.id in gradient.rows]
         drawn = exemplars.exchanged(shown, self._rows, wrong, max(1, len(shown) // 4), rng)
         try:
-            child = child_arm(arm, exemplars.with_rows(arm.prompt, drawn), "exemplars", round_, gradient.id)
+            child = child_arm(arm, exemplars.with_rows(arm.prompt, drawn), "exemplars", round_, (gradient.id,))
         except EditRejected as rejected:
-            return [Rejected(arm.id, "exemplars", rejected.reason, gradient.id)]
+            return [Rejected(arm.id, "exemplars", rejected.reason, (gradient.id,))]
         self._shown[child.id] = drawn
         return [child]
 
@@ -143,8 +215,8 @@ class EvidenceProposer:
         try:
             prompt = with_tunable_text(arm.prompt, f"{tunable_text(arm.prompt).rstrip()}\n{rule}")
         except EditRejected as rejected:
-            return [Rejected(arm.id, "rule", rejected.reason, gradient.id)]
-        child = child_arm(arm, prompt, "rule", round_, gradient.id)
+            return [Rejected(arm.id, "rule", rejected.reason, (gradient.id,))]
+        child = child_arm(arm, prompt, "rule", round_, (gradient.id,))
         if arm.id in self._shown:
             self._shown[child.id] = self._shown[arm.id]
         return [child]

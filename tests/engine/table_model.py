@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from apo_engine.evaluation.evaluator import Evaluator
@@ -16,18 +16,23 @@ from apo_engine.scoring.metric import make_metric
 
 
 class TableModel:
-    """Answers with ``answer(system text, user text)``."""
+    """Answers with ``answer(system text, user text)``, once ``pause(request)`` is over."""
 
     name = "table/model"
     identity = "table"
     local = True
 
-    def __init__(self, answer: Callable[[str, str], str]) -> None:
+    def __init__(
+        self, answer: Callable[[str, str], str], pause: Callable[[ChatRequest], Awaitable[object]] | None = None
+    ) -> None:
         self._answer = answer
+        self._pause = pause
         self.requests: list[ChatRequest] = []
 
     async def complete(self, request: ChatRequest) -> Completion:
         self.requests.append(request)
+        if self._pause is not None:
+            await self._pause(request)
         system = "\n".join(message.content for message in request.messages if message.role == "system")
         user = "\n".join(message.content for message in request.messages if message.role == "user")
         return Completion(self._answer(system, user), Usage(10, 1))

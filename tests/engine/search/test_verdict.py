@@ -1,0 +1,60 @@
+"""The verdict: adopt only what is shown, at the level that earlier looks leave."""
+
+from __future__ import annotations
+
+import pytest
+
+from apo_engine.evaluation.figures import Figures
+from apo_engine.scoring.comparison import Comparison
+from apo_engine.scoring.figure import Judged
+from apo_engine.scoring.metric import make_metric
+from apo_engine.scoring.paired import compare
+from apo_engine.search.verdict import confidence_after, judge, level_after
+
+START, BEST = Figures(60, 3), Figures(60, 0)
+LABELS = ("a", "b", "c")
+
+
+def compared(fixed: int, broken: int, metric: str, earlier: int = 0) -> Comparison:
+    """60 rows of which a rewrite gets ``fixed`` right that were wrong, and ``broken`` wrong that were right."""
+    start, best = [], []
+    for n in range(60):
+        expected = LABELS[n % 3]
+        wrong = LABELS[(n + 1) % 3]
+        before, after = (
+            (wrong, expected) if n < fixed else (expected, wrong) if n >= 60 - broken else (expected, expected)
+        )
+        start.append(Judged(expected, before, float(before == expected)))
+        best.append(Judged(expected, after, float(after == expected)))
+    return compare(start, best, make_metric(metric, LABELS), confidence_after(earlier))
+
+
+@pytest.mark.parametrize("metric", ["label", "f1_macro"])
+def test_a_clear_gain_is_adopted_and_one_like_chance_is_not(metric: str) -> None:
+    clear = judge(compared(15, 2, metric), 0, START, BEST)
+    assert clear.decision == "adopt"
+    assert clear.words.endswith(f"to {100 * clear.comparison.interval[1]:+.1f}")
+    assert (clear.start, clear.best) == (START, BEST)
+    chance = judge(compared(5, 3, metric), 0, START, BEST)
+    assert chance.decision == "keep"
+    assert chance.comparison.difference > 0
+    assert chance.comparison.interval[0] <= 0 <= chance.comparison.interval[1]
+    assert chance.words.endswith("not enough to tell it from chance")
+
+
+@pytest.mark.parametrize("metric", ["label", "f1_macro"])
+def test_a_gain_that_convinces_at_the_first_look_need_not_at_the_tenth(metric: str) -> None:
+    decisions = [judge(compared(9, 1, metric, looks), looks, START, BEST).decision for looks in (0, 9)]
+    assert decisions == ["adopt", "keep"]
+    assert "99.5 % interval" in judge(compared(9, 1, metric, 9), 9, START, BEST).words
+
+
+@pytest.mark.parametrize("metric", ["label", "f1_macro"])
+def test_a_loss_is_never_adopted(metric: str) -> None:
+    assert judge(compared(2, 15, metric), 0, START, BEST).decision == "keep"
+
+
+def test_all_looks_together_keep_the_level() -> None:
+    assert level_after(0) == pytest.approx(0.05)
+    assert level_after(4) == pytest.approx(0.01)
+    assert confidence_after(4) == pytest.approx(0.99)
