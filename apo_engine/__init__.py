@@ -20,12 +20,16 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from apo_engine.api import (
+        Benchmark,
+        BenchRows,
+        BenchTask,
         Critiques,
         Evaluation,
         Fix,
         Optimization,
         Options,
         Run,
+        bench,
         evaluate,
         gradients,
         list_models,
@@ -43,6 +47,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ApoError",
+    "BenchRows",
+    "BenchTask",
+    "Benchmark",
     "BudgetError",
     "Candidate",
     "Critiques",
@@ -60,6 +67,7 @@ __all__ = [
     "Run",
     "Severity",
     "Span",
+    "bench",
     "evaluate",
     "events",
     "gradients",
@@ -72,12 +80,16 @@ __all__ = [
 
 _HOMES = {
     "api": (
+        "BenchRows",
+        "BenchTask",
+        "Benchmark",
         "Critiques",
         "Evaluation",
         "Fix",
         "Optimization",
         "Options",
         "Run",
+        "bench",
         "evaluate",
         "gradients",
         "list_models",

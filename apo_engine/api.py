@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from apo_engine.models.endpoints import EndpointStatus
 from apo_engine.prompt.file import PromptFile, load_prompt, parse_prompt
 from apo_engine.runs.announcement import announce
+from apo_engine.runs.bench import Benchmark, bench_job
+from apo_engine.runs.bench_margins import Margin, margins
+from apo_engine.runs.bench_rows import BenchRows, require_data
+from apo_engine.runs.bench_tasks import REPORTED_MARGINS, TASKS, BenchTask
 from apo_engine.runs.evaluate import evaluate_job
 from apo_engine.runs.gradients import gradients_job
 from apo_engine.runs.optimize import optimize_job
@@ -13,24 +19,34 @@ from apo_engine.runs.plan import make_plan, reachable_models
 from apo_engine.runs.results import Critiques, Evaluation, Fix, Optimization
 from apo_engine.runs.stream import Run
 from apo_engine.search.events import Job, RunStarted
+from apo_engine.settings import Algorithm
 
 __all__ = [
+    "REPORTED_MARGINS",
+    "TASKS",
+    "BenchRows",
+    "BenchTask",
+    "Benchmark",
     "Critiques",
     "Evaluation",
     "Fix",
+    "Margin",
     "Optimization",
     "Options",
     "Run",
+    "bench",
     "evaluate",
     "gradients",
     "list_models",
     "load_prompt",
+    "margins",
     "optimize",
     "parse_prompt",
     "plan",
 ]
 
 _DEFAULTS = Options()
+_SAMPLED = BenchRows()
 
 
 async def plan(prompt: PromptFile, options: Options = _DEFAULTS, job: Job = "optimize") -> RunStarted:
@@ -77,3 +93,23 @@ def optimize(prompt: PromptFile, options: Options = _DEFAULTS) -> Run[Optimizati
     is scored, iterating or awaiting raises InputError, BudgetError or ModelError.
     """
     return Run(optimize_job(prompt, options))
+
+
+def bench(
+    task: BenchTask,
+    data: Path,
+    options: Options = _DEFAULTS,
+    *,
+    algorithm: Algorithm = "apo",
+    rows: BenchRows = _SAMPLED,
+) -> Run[Benchmark]:
+    """Optimize the first prompt of one of the paper's tasks, and judge the best one on test rows in any case.
+
+    ``data`` holds a folder per task with `train.jsonl` and `test.jsonl`, of which ``rows`` are drawn by the seed among
+    the flags. The run is one of `optimize`: same cache, caps and resume.
+
+    Raises:
+        InputError: the task's files are not there. Iterating or awaiting the run raises as `optimize` does.
+    """
+    require_data(task, data)
+    return Run(bench_job(task, data, options, algorithm, rows))

@@ -8,6 +8,7 @@ layer on its own, so that an error names the source at fault, and merges them in
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,11 +21,13 @@ from apo_engine.problems import InputError, Place, Problem
 
 Count = Annotated[int, Meta(ge=1, le=1_000_000_000)]
 Amount = Annotated[float, Meta(ge=0)]
+Algorithm = Literal["apo", "monte-carlo", "phrase-rl"]
+Selection = Literal["uniform", "ucb", "ucb-e", "successive-rejects", "successive-halving"]
 LayerName = Literal["flag", "file", "editor", "user", "environment", "default"]
 
 PRECEDENCE: tuple[LayerName, ...] = ("flag", "file", "editor", "user", "environment", "default")
-METRICS = ("exact_match", "label", "contains", "regex", "numeric", "f1", "f1_macro")
-_PLANNED_METRICS = ("json_match", "judge")
+METRICS = ("exact_match", "label", "contains", "regex", "numeric", "json_match", "f1", "f1_macro", "judge")
+_FUNCTION = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 # Dotprompt's own keys: in a prompt file they stand without the `apo.` prefix.
 _UNPREFIXED = ("model", "config", "endpoints")
 _ENVIRONMENT = {("model",): "APO_MODEL", ("optimizer", "model"): "APO_OPTIMIZER_MODEL"}
@@ -46,29 +49,45 @@ class ExamplesSettings(Struct, frozen=True, forbid_unknown_fields=True):
 class OptimizerSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """How the search goes about it. ``model`` writes critiques and rewrites; None means the task model.
 
-    ``beam`` prompts survive each of ``rounds`` rounds. A critique sees ``minibatch`` rows, of which the failing ones
-    are shown in ``groups`` groups of ``group_size``, each asked for ``reasons`` reasons; each reason is edited
-    ``edits`` times and each edit paraphrased ``paraphrases`` times; at most ``max_children`` children per prompt are
-    scored. The search stops after ``patience`` rounds without a gain. ``meta`` is a folder, relative to the prompt
-    file, whose ``critic.prompt``, ``editor.prompt`` and ``paraphrase.prompt`` replace the optimizer's own.
+    ``algorithm`` finds candidates, ``selection`` tells them apart; ``beam`` prompts survive each of at most ``rounds``
+    rounds (how many there are follows from the cap on calls). A parent is read on up to ``minibatch`` critique rows;
+    those that fail are shown in ``groups`` groups of ``group_size``, each asked once for up to ``reasons`` reasons. A
+    ``joint`` edit answers all reasons of a group, and one more those of all groups; otherwise each reason gets an edit
+    of its own. Each is edited ``edits`` times and each edit paraphrased ``paraphrases`` times; at most
+    ``max_children`` children per prompt are scored. The search stops after ``patience`` rounds without a gain.
+    ``meta`` is a folder, relative to the prompt file, whose ``critic.prompt``, ``editor.prompt``,
+    ``paraphrase.prompt`` and ``phrase.prompt`` replace the optimizer's own.
     """
 
     model: str | None = None
-    algorithm: Literal["apo"] = "apo"
-    selection: Literal["successive-halving"] = "successive-halving"
-    rounds: Annotated[int, Meta(ge=1, le=100)] = 6
+    algorithm: Algorithm = "apo"
+    selection: Selection = "successive-halving"
+    rounds: Annotated[int, Meta(ge=1, le=100)] = 20
     beam: Annotated[int, Meta(ge=1, le=64)] = 4
-    minibatch: Annotated[int, Meta(ge=1, le=10_000)] = 32
+    minibatch: Annotated[int, Meta(ge=1, le=10_000)] = 64
     groups: Annotated[int, Meta(ge=1, le=64)] = 2
-    group_size: Annotated[int, Meta(ge=1, le=64)] = 4
-    reasons: Annotated[int, Meta(ge=1, le=16)] = 3
+    group_size: Annotated[int, Meta(ge=1, le=64)] = 6
+    reasons: Annotated[int, Meta(ge=1, le=16)] = 6
+    joint: bool = True
     edits: Annotated[int, Meta(ge=1, le=16)] = 1
     paraphrases: Annotated[int, Meta(ge=0, le=16)] = 0
     max_children: Annotated[int, Meta(ge=1, le=256)] = 8
     temperature: Annotated[float, Meta(ge=0, le=2)] = 1.0
     critic: Literal["auto", "model", "evidence"] = "auto"
-    patience: Annotated[int, Meta(ge=1, le=100)] = 2
+    patience: Annotated[int, Meta(ge=1, le=100)] = 8
     meta: str | None = None
+
+
+class JudgeSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """How a model judges answers, for the metric ``judge``.
+
+    ``rubric`` says what makes an answer good. ``model`` grades; None means the optimizer model, else the task model.
+    Each answer is graded ``repeats`` times; two or more show how far the judge agrees with itself.
+    """
+
+    rubric: str | None = None
+    model: str | None = None
+    repeats: Annotated[int, Meta(ge=1, le=16)] = 1
 
 
 class BudgetSettings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -94,6 +113,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     config: dict[str, object] = {}
     examples: ExamplesSettings | None = None
     metric: str | None = None
+    judge: JudgeSettings = JudgeSettings()
     calibration: Literal["none", "batch"] = "none"
     optimizer: OptimizerSettings = OptimizerSettings()
     budget: BudgetSettings = BudgetSettings()
@@ -227,6 +247,8 @@ def _checked(layer: Layer, problems: list[Problem]) -> dict[str, object]:
         values["examples"] = {"path": values["examples"]}
     if isinstance(values.get("optimizer"), str):
         values["optimizer"] = {"model": values["optimizer"]}
+    if isinstance(values.get("judge"), str):
+        values["judge"] = {"rubric": values["judge"]}
     if "endpoints" in values and layer.name != "user":
         message = f"{_spelled(layer, ('endpoints',))} may only be set in the user's configuration file."
         remedy = "Move it there: a file that others wrote could send your key elsewhere."
@@ -282,7 +304,7 @@ def _checked_struct(
 def _problem_with(
     layer: Layer, path: tuple[str, ...], value: object, kind: object, field: inspect.Field
 ) -> Problem | None:
-    if path == ("metric",) and isinstance(value, str) and value not in METRICS:
+    if path == ("metric",) and isinstance(value, str) and value not in METRICS and not _FUNCTION.fullmatch(value):
         return _unknown_metric(layer, value)
     try:
         msgspec.convert(value, kind)
@@ -299,11 +321,8 @@ def _problem_with(
 
 def _unknown_metric(layer: Layer, value: str) -> Problem:
     spelled, place = _spelled(layer, ("metric",)), layer.place(("metric",))
-    if value in _PLANNED_METRICS or ":" in value:
-        message = f"{spelled}: the metric {_shown(value)} is not available in this version."
-        return Problem("metric-unavailable", message, f"Use one of {', '.join(METRICS)}.", place)
-    close = nearest(value, METRICS)
-    remedy = f"Did you mean {close!r}?" if close else f"Use one of {', '.join(METRICS)}."
+    close = None if ":" in value else nearest(value, METRICS)
+    remedy = f"Did you mean {close!r}?" if close else f"Use one of {', '.join(METRICS)}, or 'module:function'."
     return Problem("setting-invalid", f"{spelled}: there is no metric {_shown(value)}.", remedy, place)
 
 

@@ -8,10 +8,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, get_args
 
 from apo_engine.api import Critiques, Evaluation, Optimization
+from apo_engine.cli.transcript import Transcript
+from apo_engine.evaluation.figures import Figures
 from apo_engine.evaluation.result import RowResult
 from apo_engine.models.budget import CallRole
 from apo_engine.positions import Lines
-from apo_engine.search.events import Spent
+from apo_engine.search.events import Spent, Verdict
 from apo_engine.search.gradient import Gradient
 
 if TYPE_CHECKING:
@@ -26,21 +28,23 @@ def emit(value: Object) -> None:
 
 
 def evaluation_object(evaluation: Evaluation) -> Object:
-    """``run``, ``metric``, ``score``, ``interval`` [low, high], ``n``, ``invalid``, ``accuracy`` (null where the metric
-    reads no labels), ``f1`` {macro, binary}, ``confusion`` {expected: {answered: rows}}, ``failing`` [{row, path, line,
-    expected, answered, answer, invalid, score}], and what `optimize` says too: ``calls``, ``cached``, ``tokens``,
-    ``usd``, ``seconds``. Scores are fractions of 1.
+    """``run``, ``metric``, ``score``, ``interval`` [low, high], ``n``, ``invalid`` (rows) and ``invalid_share``,
+    ``accuracy`` and ``accuracy_interval`` (null where the metric reads no labels), ``f1`` {macro, binary} and
+    ``positive``, the label of the binary one, ``confusion`` {expected: {answered: rows}}, ``judge_noise`` {deviation,
+    agreement, n} (null where no model judged twice), ``failing`` [{row, path, line, expected, answered, answer,
+    invalid, score, marks, remark}], and what `optimize` says too: ``calls``, ``cached``, ``tokens``, ``usd``,
+    ``seconds``. Scores are fractions of 1.
     """
+    noise = evaluation.noise
     return {
         "run": evaluation.run,
         "metric": evaluation.metric,
         "score": evaluation.score,
         "interval": list(evaluation.interval),
         "n": evaluation.n,
-        "invalid": evaluation.invalid,
-        "accuracy": evaluation.accuracy,
-        "f1": dict(evaluation.f1),
+        **_figures(evaluation.figures),
         "confusion": {expected: dict(answers) for expected, answers in evaluation.confusion.items()},
+        "judge_noise": {"deviation": noise.deviation, "agreement": noise.agreement, "n": noise.n} if noise else None,
         "failing": [_row(row) for row in evaluation.failing],
         **_spending(evaluation.spent, evaluation.seconds),
     }
@@ -58,10 +62,15 @@ def critiques_object(critiques: Critiques, path: str, text: str, rows: Mapping[s
     return {**evaluation_object(critiques.evaluation), "gradients": found}
 
 
-def optimization_object(optimization: Optimization) -> Object:
+def optimization_object(optimization: Optimization, transcript: Transcript) -> Object:
     """``start`` and ``best`` {prompt, score, n} with the whole text of the file and its score on ``n`` selection rows
     (null where the search was stopped before it had one); ``holdout`` {start, best, difference, interval, p, n}, null
     where it was not opened; ``calls`` by role; ``verdict``.
+
+    What else is to be known: ``metric``; ``judged``, null where ``holdout`` is, with the ``confidence`` of its
+    interval, the ``earlier_openings`` that it is corrected for, and of ``start`` and ``best`` on the same rows
+    {invalid, invalid_share, accuracy, accuracy_interval, f1, positive} as in `evaluate`; ``discarded``
+    {reason: rewrites}; ``warnings``, in words.
     """
     verdict = optimization.verdict
     holdout: Object | None = None
@@ -83,6 +92,10 @@ def optimization_object(optimization: Optimization) -> Object:
         **_spending(optimization.spent, optimization.seconds),
         "stopped": optimization.stopped,
         "verdict": verdict.decision if verdict else "keep",
+        "metric": transcript.started.metric if transcript.started else None,
+        "judged": _judged(verdict) if verdict else None,
+        "discarded": dict(transcript.discarded),
+        "warnings": transcript.warnings,
     }
 
 
@@ -112,6 +125,26 @@ def models_object(endpoints: Sequence[EndpointStatus]) -> Object:
     }
 
 
+def _judged(verdict: Verdict) -> Object:
+    return {
+        "confidence": verdict.comparison.confidence,
+        "earlier_openings": verdict.earlier_openings,
+        "start": _figures(verdict.start) if verdict.start else None,
+        "best": _figures(verdict.best) if verdict.best else None,
+    }
+
+
+def _figures(figures: Figures) -> Object:
+    return {
+        "invalid": figures.invalid,
+        "invalid_share": figures.invalid / figures.n if figures.n else 0.0,
+        "accuracy": figures.accuracy,
+        "accuracy_interval": list(figures.accuracy_interval) if figures.accuracy_interval else None,
+        "f1": dict(figures.f1),
+        "positive": figures.positive,
+    }
+
+
 def _scored(text: str, score: float, n: int) -> Object:
     return {"prompt": text, "score": score if n else None, "n": n}
 
@@ -136,6 +169,8 @@ def _row(row: RowResult) -> Object:
         "answer": row.answer,
         "invalid": row.invalid,
         "score": row.score,
+        "marks": list(row.marks),
+        "remark": row.remark,
     }
 
 

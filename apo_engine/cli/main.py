@@ -19,6 +19,7 @@ _COMMANDS = {
     "evaluate": "Score a prompt on its examples.",
     "gradients": "Say why a prompt fails, passage by passage.",
     "optimize": "Search for a better prompt and judge it on unseen rows.",
+    "bench": "Repeat the paper's four tasks with any model and algorithm.",
     "models": "List the models that can be reached.",
 }
 

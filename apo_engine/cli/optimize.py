@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import get_type_hints
 
 import click
 
 from apo_engine.api import Optimization, optimize
 from apo_engine.cli.as_json import emit, optimization_object
 from apo_engine.cli.console import remarks, results, say
-from apo_engine.cli.options import engine_options, optimizer_model_option, run_options
+from apo_engine.cli.options import (
+    algorithm_option,
+    engine_options,
+    optimizer_model_option,
+    resume_option,
+    run_options,
+    search_options,
+)
 from apo_engine.cli.plain import literal
 from apo_engine.cli.progress import LiveView
 from apo_engine.cli.render_optimization import print_optimization
@@ -19,24 +25,16 @@ from apo_engine.cli.running import drive
 from apo_engine.cli.transcript import Transcript
 from apo_engine.cli.write_back import write_back
 from apo_engine.prompt.file import PromptFile, load_prompt
-from apo_engine.settings import OptimizerSettings
 
 _FINE, _NOT_BETTER, _FAILED, _INTERRUPTED = 0, 1, 3, 130
-
-
-def _choices(setting: str) -> click.Choice[str]:
-    """The values that a setting may take, so that they are listed in one place."""
-    return click.Choice(get_type_hints(OptimizerSettings)[setting].__args__)
 
 
 @click.command("optimize")
 @run_options
 @optimizer_model_option
-@click.option("--algorithm", type=_choices("algorithm"), help="How to search.")
-@click.option("--selection", type=_choices("selection"), help="How to choose among candidates.")
-@click.option("--rounds", type=click.IntRange(1, 100), metavar="N", help="At most N rounds (6).")
-@click.option("--beam", type=click.IntRange(1, 64), metavar="N", help="Keep N prompts from round to round (4).")
-@click.option("--resume", is_flag=True, help="Go on with an unfinished run; show a finished one.")
+@algorithm_option
+@search_options
+@resume_option
 @click.option("--write", is_flag=True, help="Write the winner into FILE if the verdict is to adopt it.")
 @click.option("--force", is_flag=True, help="With --write: whatever the verdict is.")
 @click.option("--fail-unless-better", is_flag=True, help="Exit with 1 unless the verdict is to adopt the winner.")
@@ -55,13 +53,14 @@ def command(file: Path, as_json: bool, write: bool, force: bool, fail_unless_bet
         remedy = "What was answered is kept: go on with --resume."
         result = drive(run, transcript.read, view.read, remedy=remedy)
     if as_json:
-        emit(optimization_object(result))
+        emit(optimization_object(result, transcript))
     else:
         started = transcript.started
         print_optimization(
             results(),
             result,
             file,
+            metric=started.metric if started else "",
             writer=started.optimizer_model if started else "a model",
             proposed=transcript.proposed,
             discarded=transcript.discarded,

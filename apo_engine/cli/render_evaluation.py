@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from apo_engine.api import Evaluation
 from apo_engine.cli import tables, words
 from apo_engine.cli.console import say, show
-from apo_engine.cli.figures import count, percent
+from apo_engine.cli.figures import count, percent, span
 from apo_engine.cli.location import located
 from apo_engine.cli.plain import literal
+from apo_engine.scoring.noise import JudgeNoise
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -34,24 +35,37 @@ def print_score(console: Console, evaluation: Evaluation, path: Path) -> None:
     """The figure with its interval, and the others that belong beside it."""
     figure = words.score(evaluation.metric, evaluation.score, evaluation.interval, evaluation.n)
     say(console, literal(located(path), "bold"), literal(f"  {figure}"))
+    found = evaluation.figures
     others = []
-    if evaluation.accuracy is not None and evaluation.metric != "label":
-        others.append(f"accuracy {percent(evaluation.accuracy)}")
-    others += [f"{name} F1 {percent(value)}" for name, value in evaluation.f1.items()]
-    others.append(f"{count(evaluation.invalid, 'answer')} could not be read" if evaluation.invalid else "")
-    others = [other for other in others if other]
+    if found.accuracy is not None and found.accuracy_interval and evaluation.metric != "label":
+        others.append(f"accuracy {percent(found.accuracy)}, 95 % interval {span(found.accuracy_interval)}")
+    f1 = {"macro": "macro F1", "binary": f"F1 of '{found.positive}'"}
+    others += [f"{f1[name]} {percent(value)}" for name, value in found.f1.items()]
     if others:
         say(console, " · ".join(others), indent=2)
+    if evaluation.noise is not None:
+        say(console, _noise(evaluation.noise), indent=2)
+    if found.invalid:
+        unread = f"{count(found.invalid, 'answer')} could not be read"
+        say(console, f"{unread} ({percent(found.invalid / found.n)}) and counted as wrong", indent=2)
+
+
+def _noise(noise: JudgeNoise) -> str:
+    """How far the judge agrees with itself."""
+    same = f"the same grade each time on {percent(noise.agreement)} of {count(noise.n, 'row')}"
+    return f"judged repeatedly: {same}, one grade is good to ± {100 * noise.deviation:.1f} points (standard deviation)"
 
 
 def print_failing(console: Console, evaluation: Evaluation) -> None:
     """The failing rows, at most a screenful."""
-    failing = sorted(evaluation.failing, key=lambda row: (row.path, row.line))
+    graded = any(0 < row.score < 1 for row in evaluation.failing)
+    failing = sorted(evaluation.failing, key=lambda row: (row.score, row.path, row.line))
     if not failing:
         say(console, "Every row is answered right.", style="green")
         return
     console.print()
-    say(console, literal(f"{count(len(failing), 'failing row')}", "bold"))
+    said = f"{count(len(failing), 'row')} below the full score" if graded else count(len(failing), "failing row")
+    say(console, literal(said, "bold"))
     show(console, tables.failing_rows(failing[:_MOST_ROWS], console.width))
     if len(failing) > _MOST_ROWS:
         say(console, f"and {len(failing) - _MOST_ROWS:,} more; --json lists them all", style="dim")

@@ -20,14 +20,21 @@ _BROKEN_OFF = ("cancelled", "endpoint")
 
 
 def print_optimization(
-    console: Console, result: Optimization, path: Path, *, writer: str, proposed: int, discarded: Counter[str]
+    console: Console,
+    result: Optimization,
+    path: Path,
+    *,
+    metric: str,
+    writer: str,
+    proposed: int,
+    discarded: Counter[str],
 ) -> None:
     """Everything that a search found; ``writer`` is the model that writes rewrites."""
     changed = result.best.id != result.start.id
     if changed:
         console.print(unified(result.start.text, result.best.text, path.name), soft_wrap=True)
         console.print()
-    _print_verdict(console, result, changed=changed)
+    _print_verdict(console, result, metric, changed=changed)
     if changed:
         _fact(console, "Changed", words.credit(result.operators, writer))
         gain = f"{percent(result.start_score)} → {percent(result.best_score)} on {count(result.n, 'row')}"
@@ -37,7 +44,7 @@ def print_optimization(
     _fact(console, "Took", f"{words.spending(result.spent, result.seconds)}.")
 
 
-def _print_verdict(console: Console, result: Optimization, *, changed: bool) -> None:
+def _print_verdict(console: Console, result: Optimization, metric: str, *, changed: bool) -> None:
     verdict = result.verdict
     if verdict is None:
         why = "The unseen rows were not judged." if changed else "Nothing better was found."
@@ -52,8 +59,14 @@ def _print_verdict(console: Console, result: Optimization, *, changed: bool) -> 
     adopt = verdict.decision == "adopt"
     told = f"{'Adopt it' if adopt else 'Keep your prompt'}: {verdict.words}."
     _fact(console, "Verdict", told, "green bold" if adopt else "yellow bold")
-    both = f"{percent(compared.start)} → {percent(compared.best)} on {count(compared.n, 'unseen row')}"
-    _fact(console, "Hold-out", f"{both}, {probability(compared.p)}")
+    name = words.metric_name(metric)
+    both = f"{name} {percent(compared.start)} → {percent(compared.best)} on {count(compared.n, 'unseen row')}"
+    looks = verdict.earlier_openings
+    corrected = f", corrected for {count(looks, 'earlier look')} at these rows" if looks else ""
+    _fact(console, "Hold-out", f"{both}, {probability(compared.p)}{corrected}")
+    others = words.figures(verdict.start, verdict.best, metric) if verdict.start and verdict.best else ""
+    if others:
+        _fact(console, "Besides", f"{others}, on the same rows")
 
 
 def _fact(console: Console, name: str, text: str, style: str = "") -> None:

@@ -9,7 +9,7 @@ from rich import box
 from rich.cells import cell_len
 from rich.table import Table
 
-from apo_engine.cli.figures import count
+from apo_engine.cli.figures import count, percent
 from apo_engine.cli.location import located, row_text
 from apo_engine.cli.plain import excerpt, literal
 from apo_engine.evaluation.result import RowResult
@@ -63,23 +63,28 @@ def _confused_pairs(counts: Mapping[str, Mapping[str, int]]) -> Table:
 
 
 def failing_rows(failing: Sequence[RowResult], width: int) -> Table:
-    """Where each row stands, what was expected and answered, and the row itself as far as it fits."""
-    most = min(40, width // 5)
+    """Where each row stands, what was expected and answered, and the row itself as far as it fits.
+
+    Where rows are more than right or wrong, their scores too.
+    """
+    graded = any(0 < row.score < 1 for row in failing)
+    most = min(40, width // (6 if graded else 5))
     facts = [
         (
             _ending(located(row.path, row.line), most),
             excerpt(row.expected, most),
             (excerpt(row.answer, most) or "(nothing)") if row.invalid else excerpt(row.predicted, most),
+            *([percent(row.score)] if graded else []),
         )
         for row in failing
     ]
-    headings = ("row", "expected", "answered")
+    headings = ("row", "expected", "answered", *(["score"] if graded else []))
     taken = sum(max(map(cell_len, column)) + _GAP for column in zip(headings, *facts, strict=True))
     table = plain_table(*headings, "what the row says")
-    for row, (where, expected, answered) in zip(failing, facts, strict=True):
+    for row, (where, expected, answered, *score) in zip(failing, facts, strict=True):
         said = excerpt(row_text(row.path, row.line, row.expected), max(8, width - taken))
         style = "yellow" if row.invalid else ""
-        table.add_row(literal(where), literal(expected), literal(answered, style), literal(said, "dim"))
+        table.add_row(literal(where), literal(expected), literal(answered, style), *score, literal(said, "dim"))
     return table
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import Counter
 
 from apo_engine.evaluation.result import RowResult
+from apo_engine.problems import Severity
 from apo_engine.search.events import (
     AnyEvent,
     CandidateDiscarded,
     CandidateProposed,
     CandidateScored,
+    Noted,
     RunStarted,
 )
 
@@ -18,7 +20,8 @@ class Transcript:
     """A reader of a run's events.
 
     ``started`` is the first event. ``rows`` are the user's own prompt's results by row id. ``proposed`` counts the
-    candidates that entered the pool and ``discarded`` the rewrites that did not, by reason.
+    candidates that entered the pool and ``discarded`` the rewrites that did not, by reason; ``warnings`` are those to
+    the user.
     """
 
     def __init__(self) -> None:
@@ -26,6 +29,7 @@ class Transcript:
         self.rows: dict[str, RowResult] = {}
         self.proposed = 0
         self.discarded: Counter[str] = Counter()
+        self.warnings: list[str] = []
 
     def read(self, event: AnyEvent) -> None:
         """Take in the next event."""
@@ -34,6 +38,8 @@ class Transcript:
                 self.started = event
             case CandidateScored() if self.started is None or event.candidate == self.started.prompt.id:
                 self.rows.update((result.row, result) for result in event.results)
+            case Noted() if event.severity is Severity.WARNING:
+                self.warnings.append(event.message)
             case CandidateProposed():
                 self.proposed += 1
             case CandidateDiscarded():

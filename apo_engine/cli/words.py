@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import get_args
 
 from apo_engine.cli.figures import count, duration, money, percent, rounded, span
+from apo_engine.evaluation.figures import Figures
 from apo_engine.models.budget import CallRole
 from apo_engine.search.events import RunStarted, Spent
 
@@ -15,30 +16,59 @@ _METRICS = {
     "json_match": "JSON match",
     "f1": "F1",
     "f1_macro": "macro F1",
+    "judge": "judge's grade",
 }
 _OPERATORS = {
     "exemplars": "worked examples from your rows were added",
     "rule": "rules counted from your rows were added",
+    "phrase-swap": "phrases changed places",
+    "phrase-delete": "phrases were left out",
+    "phrase-add": "phrases that had been left out were put back",
 }
-_REWRITING = ("edit", "paraphrase")
+_REWRITING = ("edit", "paraphrase", "phrase-paraphrase")
 
 
 def metric_name(metric: str) -> str:
     """What a metric's figure is called."""
-    return _METRICS.get(metric, metric)
+    return f"score by {metric}" if ":" in metric else _METRICS.get(metric, metric)
 
 
 def estimate(started: RunStarted) -> str:
     """The most that a run may use, and where its data goes."""
-    task, optimizer = started.task_model, started.optimizer_model
-    models = task if optimizer == task or started.job == "evaluate" else f"{task} and {optimizer}"
+    asked = dict.fromkeys(
+        (
+            started.task_model,
+            *([] if started.job == "evaluate" else [started.optimizer_model]),
+            *([started.judge_model] if started.judge_model else []),
+        )
+    )
     bound = started.estimate
-    parts = [f"At most {count(bound.calls, 'call')} of {models}", f"about {rounded(bound.tokens)} tokens"]
+    parts = [f"At most {count(bound.calls, 'call')} of {listed(asked)}", f"about {rounded(bound.tokens)} tokens"]
     if started.local:
-        whose = "It runs" if models == task else "Both run"
+        whose = {1: "It runs", 2: "Both run"}.get(len(asked), "All run")
         return f"{', '.join(parts)}. {whose} on this machine: nothing is sent."
     parts.append("at an unknown price" if bound.usd is None else f"about {money(bound.usd)}")
     return f"{', '.join(parts)}."
+
+
+def listed(names: Collection[str]) -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    *most, last = names
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def figures(start: Figures, best: Figures, metric: str) -> str:
+    """What two prompts' answers to the same rows come to besides the metric; empty where there is nothing to say."""
+    pairs: list[tuple[str, float | None, float | None]] = []
+    if metric != "label":
+        pairs.append(("accuracy", start.accuracy, best.accuracy))
+    names = {"binary": f"F1 of '{start.positive}'", "macro": "macro F1"}
+    shown = {"f1": "binary", "f1_macro": "macro"}.get(metric)
+    pairs += [(name, start.f1.get(key), best.f1.get(key)) for key, name in names.items() if key != shown]
+    parts = [f"{name} {percent(a)} → {percent(b)}" for name, a, b in pairs if a is not None and b is not None]
+    if start.invalid or best.invalid:
+        parts.append(f"could not be read {start.invalid:,} → {count(best.invalid, 'answer')}")
+    return ", ".join(parts)
 
 
 def rows(started: RunStarted) -> str:

@@ -1,19 +1,33 @@
-"""What a run says first: models, rows, and the most that it may cost."""
+"""What a run says first: models, rows, the most that it may cost, and whether its verdict can tell anything."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from apo_engine.models import prices
-from apo_engine.models.chat import Usage
+from apo_engine.models.chat import ChatModel, Usage
 from apo_engine.models.tokens import estimate_tokens
 from apo_engine.prompt.render import Renderer
 from apo_engine.runs.plan import CRITIQUE_GROUPS, MEASURED_FIXES, Plan
+from apo_engine.runs.row_budget import cap_for_holdout
+from apo_engine.runs.store import RunStore
+from apo_engine.scoring.power import HOPED, rows_needed, shortage
 from apo_engine.search.arm import seed_arm
-from apo_engine.search.events import Estimate, RowCounts, RunStarted
+from apo_engine.search.events import Estimate, OwnCode, RowCounts, RunStarted
+from apo_engine.search.verdict import level_after
 
 _SAMPLE = 20
 _ANSWER_TOKENS = 8
 # What a critic or editor is told besides the prompt and rows, and about what it writes.
 _WRITING_TOKENS = 400
+# What a judge is told besides the rubric and the row, and about what it answers.
+_JUDGING_TOKENS, _GRADE_TOKENS = 250, 40
+# Rows that a search scores for each child it makes, those of parents and rivals among them: as measured, 50 to 100.
+_ROWS_PER_CHILD = 60
+# The metrics whose rows are right or wrong, which the test is about that the power is calculated for.
+_RIGHT_OR_WRONG = ("label", "exact_match", "contains", "regex", "numeric")
 
 
 def announce(plan: Plan) -> RunStarted:
@@ -24,54 +38,116 @@ def announce(plan: Plan) -> RunStarted:
         if rows
         else RowCounts(0, len(plan.open_rows), 0)
     )
+    function = plan.function
+    asked = [plan.task_model, plan.judge_model, None if plan.job == "evaluate" else plan.optimizer_model]
+    remote = tuple(dict.fromkeys(model.name for model in asked if model is not None and not model.local))
     return RunStarted(
         run=plan.run,
         job=plan.job,
         prompt=seed_arm(plan.prompt).candidate,
         task_model=plan.task_model.name,
         optimizer_model=plan.optimizer_model.name,
-        local=plan.task_model.local and plan.optimizer_model.local,
+        local=not remote,
         metric=plan.metric.name,
         labels=plan.examples.labels,
         rows=counts,
         estimate=_estimate(plan, counts),
         seed=plan.settings.seed,
+        judge_model=plan.judge_model.name if plan.judge_model else None,
+        own_code=OwnCode(plan.metric.name, str(function.file), function.digest) if function else None,
+        remote_models=remote,
     )
+
+
+def few_unseen_rows(plan: Plan, store: RunStore) -> str:
+    """What to tell people whose sealed rows cannot show the gain hoped for, and how many would; empty where they can.
+
+    Heeds how often they were opened before, as the verdict will. Silent where the metric's rows are not right or wrong:
+    the power of other tests is not known beforehand.
+    """
+    if plan.job != "optimize" or plan.metric.name not in _RIGHT_OR_WRONG or plan.rows is None or plan.whole is None:
+        return ""
+    level = level_after(store.earlier_openings(plan.sealed, plan.run))
+    needed = rows_needed(HOPED, level=level)
+    sealed = len(plan.whole.holdout)
+    rows = len(plan.whole.critique) + len(plan.whole.selection) + sealed
+    to_label = plan.examples.holdout is None and sealed < needed
+    said = shortage(len(plan.rows.holdout), sealed / rows if to_label else None, level=level)
+    cap, wanted = plan.settings.budget.calls, cap_for_holdout(needed)
+    if not said or wanted <= cap:
+        return said
+    return f"{said} That takes a cap of about {math.ceil(wanted / 100) * 100:,} calls, in place of {cap:,}."
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """How many rows are scored, and how many critiques and rewrites written."""
+
+    rows: int
+    written: int
 
 
 def _estimate(plan: Plan, counts: RowCounts) -> Estimate:
-    asked, written = _calls(plan, counts)
-    calls = min(plan.settings.budget.calls, asked + written)
+    most = _most(plan, counts)
+    calls = min(plan.settings.budget.calls, most.rows * plan.most_calls_per_row + most.written)
+    likely = _likely(plan, most, calls)
     sample = plan.examples.rows[:_SAMPLE]
     renderer = Renderer(plan.prompt)
-    texts = [message.content for row in sample for message in renderer.messages(row.inputs)]
-    per_row = sum(map(estimate_tokens, texts)) // max(1, len(sample))
-    tasks = Usage(asked * per_row, 0 if plan.by_probability else asked * _ANSWER_TOKENS)
+    per_row = _average([sum(estimate_tokens(m.content) for m in renderer.messages(row.inputs)) for row in sample])
+    tasks = Usage(likely.rows * per_row, 0 if plan.by_probability else likely.rows * _ANSWER_TOKENS)
     # A critique or an edit is shown the prompt and a few rows, and answers with about as much as the prompt.
     shown = _WRITING_TOKENS + per_row * (1 + plan.settings.optimizer.group_size)
-    meta = Usage(written * shown, written * (_WRITING_TOKENS + per_row))
-    costs = (
-        prices.price_of(plan.task_model, tasks),
-        prices.price_of(plan.optimizer_model, meta) if written else 0.0,
-    )
+    written = Usage(likely.written * shown, likely.written * (_WRITING_TOKENS + per_row))
+    spent: list[tuple[ChatModel, Usage]] = [(plan.task_model, tasks)]
+    if likely.written:
+        spent.append((plan.optimizer_model, written))
+    if plan.judge_model is not None:
+        spent.append((plan.judge_model, _judging(plan, likely.rows)))
+    costs = [prices.price_of(model, usage) for model, usage in spent]
     known = [cost for cost in costs if cost is not None]
-    total = tasks + meta
-    return Estimate(calls, total.input + total.output, sum(known) if len(known) == len(costs) else None)
+    tokens = sum(usage.input + usage.output for _, usage in spent)
+    return Estimate(calls, tokens, sum(known) if len(known) == len(costs) else None)
 
 
-def _calls(plan: Plan, counts: RowCounts) -> tuple[int, int]:
-    """The most calls of the task model, and of the optimizer model."""
-    search, cap = plan.settings.optimizer, plan.settings.budget.calls
-    rows = counts.critique + counts.selection
+def _judging(plan: Plan, rows: int) -> Usage:
+    grades = rows * (plan.calls_per_row - 1)
+    sample = plan.examples.rows[:_SAMPLE]
+    data = _average([sum(map(estimate_tokens, (*row.inputs.values(), row.expected, row.expected))) for row in sample])
+    shown = _JUDGING_TOKENS + estimate_tokens(plan.settings.judge.rubric or "") + data
+    return Usage(grades * shown, grades * _GRADE_TOKENS)
+
+
+def _most(plan: Plan, counts: RowCounts) -> _Work:
+    """An upper bound, whatever is answered, but for the caps."""
+    search = plan.settings.optimizer
+    opened = counts.critique + counts.selection
+    calibrated = len(plan.calibration)
     if plan.job == "evaluate":
-        return rows, 0
-    critiques = 0 if plan.evidence_only else search.groups
-    edits = critiques * search.reasons
+        return _Work(opened, 0)
     if plan.job == "gradients":
-        if not plan.evidence_only:
-            critiques = max(CRITIQUE_GROUPS, critiques)
-        written = critiques + (MEASURED_FIXES if plan.fixes and critiques else 0)
-        return rows + plan.fixes * MEASURED_FIXES * counts.selection, written
-    per_parent = critiques + edits * search.edits * (1 + search.paraphrases)
-    written = min(cap // 3, search.rounds * search.beam * per_parent)
-    return cap - written, written
+        critiques = 0 if plan.evidence_only else max(CRITIQUE_GROUPS, search.groups)
+        fixes = MEASURED_FIXES if plan.fixes else 0
+        return _Work(opened + fixes * (counts.selection + calibrated), critiques + (fixes if critiques else 0))
+    if search.algorithm != "apo":
+        return _Work(plan.settings.budget.calls, 0 if plan.evidence_only else plan.settings.budget.calls)
+    parents = 1 + (search.rounds - 1) * search.beam
+    prompts = 1 + parents * search.max_children
+    rows = prompts * (counts.selection + calibrated) + parents * counts.critique + 2 * counts.holdout
+    return _Work(rows, 0 if plan.evidence_only else parents * (search.groups + search.max_children))
+
+
+def _likely(plan: Plan, most: _Work, calls: int) -> _Work:
+    """What is to be expected of a run that makes about as many calls as it may."""
+    if plan.job != "optimize":
+        return _Work(min(most.rows, calls // plan.calls_per_row), most.written)
+    search = plan.settings.optimizer
+    # With joint edits a parent has a child per group and one of all groups; critiques are shared among its children.
+    children = min(search.max_children, search.groups + 1) if search.joint else search.max_children
+    per_child = 1 + (search.groups / children if search.algorithm == "apo" else 0)
+    share = per_child / (per_child + _ROWS_PER_CHILD * plan.calls_per_row)
+    written = min(most.written, round(share * calls))
+    return _Work(min(most.rows, (calls - written) // plan.calls_per_row), written)
+
+
+def _average(figures: Sequence[int]) -> int:
+    return sum(figures) // max(1, len(figures))

@@ -10,6 +10,9 @@ from functools import cached_property
 from pathlib import Path
 
 from apo_engine.evaluation.evaluator import Evaluator
+from apo_engine.evaluation.function import FunctionGrader
+from apo_engine.evaluation.grader import Grader
+from apo_engine.evaluation.rubric import RubricGrader
 from apo_engine.models import prices
 from apo_engine.models.budget import Budget, Caps
 from apo_engine.models.cache import AnswerCache
@@ -17,21 +20,28 @@ from apo_engine.models.chat import Usage
 from apo_engine.models.gateway import Gateway
 from apo_engine.models.limits import Limiter
 from apo_engine.problems import Severity
-from apo_engine.runs.announcement import announce
+from apo_engine.runs.announcement import announce, few_unseen_rows
 from apo_engine.runs.options import Options
 from apo_engine.runs.plan import Plan
 from apo_engine.runs.row_budget import left_out_words
 from apo_engine.runs.store import RunLog, RunStore
 from apo_engine.search.allowance import Allowance
+from apo_engine.search.apo import ApoSearch
 from apo_engine.search.arm import Arm, seed_arm
 from apo_engine.search.critic import Critic, ModelCritic
 from apo_engine.search.editor import ModelEditor
 from apo_engine.search.events import AnyEvent, RunEnded
 from apo_engine.search.evidence import EvidenceCritic
 from apo_engine.search.meta_prompts import MetaPrompts
+from apo_engine.search.monte_carlo import MonteCarloSearch
+from apo_engine.search.optimizer import Optimizer
+from apo_engine.search.phrase_editor import PhraseEditor
+from apo_engine.search.phrase_rl import PhraseSearch
+from apo_engine.search.pool import Pool
 from apo_engine.search.proposer import EvidenceProposer, ModelProposer, Proposer
 from apo_engine.search.race import Race
 from apo_engine.search.reporter import Emit, Reporter
+from apo_engine.search.selection import selector
 from apo_engine.search.task import SearchTask
 from apo_engine.settings import OptimizerSettings
 
@@ -46,6 +56,7 @@ class Desk:
     optimizer: Gateway
     store: RunStore
     reporter: Reporter
+    grader: Grader | None = None
     log: RunLog | None = None
     began: float = field(default_factory=time.monotonic)
 
@@ -59,6 +70,7 @@ class Desk:
             labels=plan.examples.labels,
             params=plan.settings.config,
             calibration=plan.calibration,
+            grader=self.grader,
         )
 
     @cached_property
@@ -78,10 +90,9 @@ class Desk:
         """
         plan = self.plan
         assert plan.rows is not None
-        prices_of = (self.plan.task_model, self.plan.optimizer_model)
 
         def price(usage: Usage) -> float | None:
-            known = [price for model in prices_of if (price := prices.price_of(model, usage)) is not None]
+            known = [price for model in plan.models if (price := prices.price_of(model, usage)) is not None]
             return max(known, default=None)
 
         return SearchTask(
@@ -89,7 +100,7 @@ class Desk:
             rows=plan.rows,
             evaluator=self.evaluator,
             race=Race(self.evaluator, plan.rows.selection),
-            allowance=Allowance(self.budget, set_aside=2 * len(plan.rows.holdout), price=price),
+            allowance=Allowance(self.budget, set_aside=2 * plan.calls_per_row * len(plan.rows.holdout), price=price),
             reporter=self.reporter,
             settings=plan.settings.optimizer,
             seed_number=plan.settings.seed,
@@ -106,15 +117,30 @@ class Desk:
         """The proposer that the settings ask for, and the one to fall back on."""
         plan = self.plan
         assert plan.rows is not None
-        evidence = EvidenceProposer(plan.rows.critique, plan.settings.seed)
+        evidence = EvidenceProposer(plan.rows.critique, settings, plan.settings.seed)
         if plan.evidence_only:
             return evidence, evidence
         critic, _ = self.critics(settings)
         return ModelProposer(critic, self.editor(settings), settings), evidence
 
+    def search(self, task: SearchTask, pool: Pool) -> Optimizer:
+        """The optimizer that the settings name."""
+        settings = task.settings
+        choose = selector(settings.selection)
+        proposer, fallback = self.proposers(settings)
+        if settings.algorithm == "monte-carlo":
+            return MonteCarloSearch(task, pool, self.editor(settings), choose, samples=proposer.most)
+        if settings.algorithm == "phrase-rl":
+            return PhraseSearch(task, pool, self.phrase_editor(settings), choose)
+        return ApoSearch(task, pool, proposer, fallback, choose)
+
     def editor(self, settings: OptimizerSettings) -> ModelEditor:
         """The editor that asks the optimizer model."""
         return ModelEditor(self.optimizer, self.meta, temperature=settings.temperature)
+
+    def phrase_editor(self, settings: OptimizerSettings) -> PhraseEditor:
+        """The editor of phrases, which asks the optimizer model for other words alone."""
+        return PhraseEditor(self.optimizer, self.meta, temperature=settings.temperature)
 
     @cached_property
     def meta(self) -> MetaPrompts:
@@ -137,17 +163,14 @@ async def open_desk(plan: Plan, options: Options, emit: Emit) -> AsyncIterator[D
     caps = settings.budget
     budget = Budget(Caps(caps.calls, caps.tokens, caps.usd, caps.seconds))
     cache = AnswerCache(plan.folder / "answers.sqlite")
-    limiter = Limiter(settings.concurrency)
-    task = Gateway(plan.task_model, cache=cache, budget=budget, limiter=limiter, fresh=options.fresh)
-    optimizer = task
-    if plan.optimizer_model is not plan.task_model:
-        optimizer = Gateway(
-            plan.optimizer_model,
-            cache=cache,
-            budget=budget,
-            limiter=Limiter(settings.concurrency),
-            fresh=options.fresh,
+    gateways = {
+        id(model): Gateway(
+            model, cache=cache, budget=budget, limiter=Limiter(settings.concurrency), fresh=options.fresh
         )
+        for model in plan.models
+    }
+    task, optimizer = gateways[id(plan.task_model)], gateways[id(plan.optimizer_model)]
+    grader = _grader(plan, gateways.get(id(plan.judge_model)))
     store = RunStore(plan.folder)
     log: RunLog | None = None
 
@@ -163,14 +186,19 @@ async def open_desk(plan: Plan, options: Options, emit: Emit) -> AsyncIterator[D
             reporter.note(_unwritable(plan.folder, error), Severity.WARNING)
 
     reporter = Reporter(tell, budget)
-    desk = Desk(plan, budget, task, optimizer, store, reporter)
+    desk = Desk(plan, budget, task, optimizer, store, reporter, grader)
     failure: OSError | None = None
     try:
         log = desk.log = store.begin(plan.run)
     except OSError as error:
         failure = error
     try:
+        if grader is not None:
+            await grader.open()
         tell(announce(plan))
+        too_few = few_unseen_rows(plan, store)
+        if too_few:
+            reporter.note(too_few, Severity.WARNING)
         if failure is not None:
             reporter.note(_unwritable(plan.folder, failure), Severity.WARNING)
         left_out = plan.rows and plan.whole and left_out_words(plan.whole, plan.rows, plan.settings.budget.calls)
@@ -182,8 +210,20 @@ async def open_desk(plan: Plan, options: Options, emit: Emit) -> AsyncIterator[D
     finally:
         if desk.log is not None:
             desk.log.close()
+        if grader is not None:
+            await grader.close()
         await cache.close()
         await plan.close()
+
+
+def _grader(plan: Plan, judge: Gateway | None) -> Grader | None:
+    """Who judges answers where the metric cannot by itself."""
+    if plan.function is not None:
+        return FunctionGrader(plan.function)
+    if judge is not None:
+        assert plan.settings.judge.rubric is not None
+        return RubricGrader(judge, plan.settings.judge.rubric, plan.settings.judge.repeats)
+    return None
 
 
 def _unwritable(folder: Path, error: OSError) -> str:

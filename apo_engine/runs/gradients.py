@@ -17,13 +17,15 @@ from apo_engine.runs.options import Options
 from apo_engine.runs.plan import CRITIQUE_GROUPS, MEASURED_FIXES, make_plan
 from apo_engine.runs.results import Critiques, Fix
 from apo_engine.runs.stream import Job, Stop
-from apo_engine.search.critic import Scored, failing, merged
+from apo_engine.search.arm import Arm
+from apo_engine.search.confusion import Scored, failing
+from apo_engine.search.critic import merged
 from apo_engine.search.editor import Rejected, Rewrite
 from apo_engine.search.events import CandidateDiscarded, CandidateProposed, GradientFound, RunEnded
 from apo_engine.search.gradient import Gradient
 from apo_engine.search.guard import Guard
+from apo_engine.search.race import affordable
 from apo_engine.search.reporter import Emit
-from apo_engine.search.selection.halving import affordable
 
 # So that a look at why a prompt fails shows the critic all failures, or at least many.
 _LARGEST_GROUP = 12
@@ -60,14 +62,14 @@ async def _criticise(desk: Desk, scored: Sequence[Scored]) -> tuple[Gradient, ..
     size = min(_LARGEST_GROUP, max(settings.group_size, math.ceil(len(failing(scored)) / groups)))
     critic, fallback = desk.critics(msgspec.structs.replace(settings, groups=groups, group_size=size))
     tick = desk.reporter.phase("Asking why rows fail", 1)
-    looks = await fan_out(critic.criticise(desk.seed, scored, 1))
+    looks = await fan_out(critic.criticise(desk.seed, scored, 1, groups))
     if all(look.unreadable for look in looks):
         desk.reporter.note(
             f"The optimizer model is too weak for this: none of its {len(looks)} answers held a critique. "
             "Counted evidence takes its place.",
             Severity.WARNING,
         )
-        looks = await fan_out(fallback.criticise(desk.seed, scored, 1))
+        looks = await fan_out(fallback.criticise(desk.seed, scored, 1, groups))
     tick()
     return merged([gradient for look in looks for gradient in look.gradients], len(failing(scored)))
 
@@ -76,9 +78,13 @@ async def _rewrites(desk: Desk, gradients: Sequence[Gradient], scored: Sequence[
     """One rewrite per gradient of a model; for counted evidence, worked examples and a rule."""
     if all(gradient.source == "evidence" for gradient in gradients):
         _, evidence = desk.proposers(desk.plan.settings.optimizer)
-        return (await evidence.propose(desk.seed, scored, 1, MEASURED_FIXES)).rewrites
+        return (await evidence.propose(desk.seed, scored, 1, MEASURED_FIXES, _at_leisure)).rewrites
     editor = desk.editor(desk.plan.settings.optimizer)
-    return await fan_out(editor.edit(desk.seed, gradient, failing(scored), 1, 0) for gradient in gradients)
+    return await fan_out(editor.edit(desk.seed, (gradient,), failing(scored), 1) for gradient in gradients)
+
+
+async def _at_leisure(arm: Arm) -> None:
+    """Fixes are scored together, once all are there."""
 
 
 async def _measure(desk: Desk, gradients: Sequence[Gradient], scored: Sequence[Scored]) -> tuple[Fix, ...]:
@@ -93,15 +99,15 @@ async def _measure(desk: Desk, gradients: Sequence[Gradient], scored: Sequence[S
     wanted = [gradient.id for gradient in leading]
     for rewrite in rewrites:
         if isinstance(rewrite, Rejected):
-            discarded = CandidateDiscarded(rewrite.parent, rewrite.operator, rewrite.gradient, rewrite.reason)
+            discarded = CandidateDiscarded(rewrite.parent, rewrite.operator, rewrite.gradients, rewrite.reason)
             desk.reporter.emit(discarded)
             continue
-        gradient = rewrite.candidate.gradient
-        if gradient is None or gradient not in wanted or gradient in fixes:
+        gradient = next((name for name in rewrite.candidate.gradients if name in wanted and name not in fixes), None)
+        if gradient is None:
             continue
         refusal = guard.refusal(rewrite.prompt, known, rewrite.id)
         if refusal is not None:
-            desk.reporter.emit(CandidateDiscarded(task.seed.id, rewrite.candidate.operator, gradient, refusal))
+            desk.reporter.emit(CandidateDiscarded(task.seed.id, rewrite.candidate.operator, (gradient,), refusal))
             continue
         known.add(rewrite.id)
         arms.append(rewrite)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Sequence
 
 from apo_engine.evaluation.fanout import fan_out
-from apo_engine.examples.example import Example
+from apo_engine.evaluation.figures import figures_of
 from apo_engine.problems import BudgetError, ModelError
 from apo_engine.prompt.file import PromptFile
 from apo_engine.runs.desk import Desk, open_desk
@@ -16,7 +15,6 @@ from apo_engine.runs.plan import Plan, make_plan
 from apo_engine.runs.results import Optimization
 from apo_engine.runs.store import RunStore
 from apo_engine.runs.stream import Job, Stop
-from apo_engine.search.apo import ApoSearch, Found
 from apo_engine.search.arm import Arm
 from apo_engine.search.events import (
     AnyEvent,
@@ -28,8 +26,9 @@ from apo_engine.search.events import (
     Verdict,
     VerdictReached,
 )
+from apo_engine.search.optimizer import Found
+from apo_engine.search.pool import Pool
 from apo_engine.search.reporter import Emit
-from apo_engine.search.selection.halving import SuccessiveHalving
 from apo_engine.search.task import SearchTask
 from apo_engine.search.verdict import confidence_after, judge
 
@@ -37,8 +36,8 @@ from apo_engine.search.verdict import confidence_after, judge
 _SEARCH_SHARE = 0.8
 
 
-def optimize_job(prompt: PromptFile, options: Options) -> Job[Optimization]:
-    """The job that `apo optimize` runs."""
+def optimize_job(prompt: PromptFile, options: Options, *, judge_always: bool = False) -> Job[Optimization]:
+    """The job that `apo optimize` runs; with ``judge_always``, the hold-out is opened even if nothing beat the seed."""
 
     async def job(emit: Emit, stop: Stop) -> Optimization:
         plan = await make_plan("optimize", prompt, options)
@@ -57,30 +56,29 @@ def optimize_job(prompt: PromptFile, options: Options) -> Job[Optimization]:
             emit(event)
 
         async with open_desk(plan, options, tell) as desk:
-            await _optimize(desk, stop)
+            await _optimize(desk, stop, judge_always=judge_always)
         return optimization_of(told)
 
     return job
 
 
-async def _optimize(desk: Desk, stop: Stop) -> None:
+async def _optimize(desk: Desk, stop: Stop, *, judge_always: bool) -> None:
     task = desk.search_task()
-    proposer, fallback = desk.proposers(task.settings)
-    search = ApoSearch(task, proposer, fallback, SuccessiveHalving())
+    pool = Pool(task)
     unfinished = False
     try:
-        found = await _search(desk, search)
-        if found.best.id != task.seed.id:
+        found = await _search(desk, task, pool)
+        if judge_always or found.best.id != task.seed.id:
             await _judge(desk, task, found.best)
     except asyncio.CancelledError:
         if not stop.requested:
             raise
-        found = Found(search.best, "cancelled", "stopped on request; what was answered is kept")
+        found = pool.found("cancelled", "stopped on request; what was answered is kept")
         unfinished = True
     except (BudgetError, ModelError) as error:
         if desk.evaluator.known(task.seed.prompt, task.race.rows[:1]) == ():
             raise
-        found = Found(search.best, "budget" if isinstance(error, BudgetError) else "endpoint", str(error))
+        found = pool.found("budget" if isinstance(error, BudgetError) else "endpoint", str(error))
         unfinished = True
     desk.end(
         RunEnded(
@@ -89,42 +87,43 @@ async def _optimize(desk: Desk, stop: Stop) -> None:
             best=found.best.candidate,
             spent=desk.reporter.spent(),
             seconds=desk.seconds,
-            operators=search.lineage(found.best),
+            operators=pool.lineage(found.best),
         ),
         finished=not unfinished,
     )
 
 
-async def _search(desk: Desk, search: ApoSearch) -> Found:
+async def _search(desk: Desk, task: SearchTask, pool: Pool) -> Found:
     seconds = desk.plan.settings.budget.seconds
+    search = desk.search(task, pool)
     try:
         return await asyncio.wait_for(search.run(), None if seconds is None else _SEARCH_SHARE * seconds)
     except asyncio.TimeoutError:
         reason = f"the time for searching, {_SEARCH_SHARE:.0%} of {seconds:g} s, is over"
-        return search.found("budget", reason)
+        return pool.found("budget", reason)
+    finally:
+        await task.race.stop()
 
 
 async def _judge(desk: Desk, task: SearchTask, winner: Arm) -> Verdict:
     rows = task.rows.holdout
-    assert desk.plan.whole is not None
-    # Any part of a hold-out is a look at it.
-    name = fingerprint_of(desk.plan.whole.holdout)
+    name = desk.plan.sealed
     earlier = desk.store.open_holdout(name, desk.plan.run)
     desk.reporter.emit(HoldoutOpened(name, len(rows), earlier))
     tick = desk.reporter.phase("Judging the winner on unseen rows", 2 * len(rows))
     await fan_out(task.evaluator.score(arm.prompt, rows, tick) for arm in (task.seed, winner))
-    for arm in (task.seed, winner):
+    for arm in {task.seed.id: task.seed, winner.id: winner}.values():
         task.report_scored(arm, "holdout", rows)
-    comparison = task.compared(winner, rows, confidence_after(earlier))
+    # Resampling F1 over many labels takes as long as some answers do; whoever waits for this loop should not.
+    comparison = await asyncio.to_thread(task.compared, winner, rows, confidence_after(earlier))
     assert comparison is not None
-    verdict = judge(comparison, earlier)
+    start, best = (
+        figures_of(task.evaluator.known(arm.prompt, rows), task.evaluator.metric, desk.plan.examples.labels)
+        for arm in (task.seed, winner)
+    )
+    verdict = judge(comparison, earlier, start, best)
     desk.reporter.emit(VerdictReached(verdict))
     return verdict
-
-
-def fingerprint_of(rows: Sequence[Example]) -> str:
-    """Names a set of rows by content, whatever their order."""
-    return hashlib.sha256("\n".join(sorted(row.id for row in rows)).encode()).hexdigest()[:16]
 
 
 def finished_run(plan: Plan) -> Sequence[AnyEvent] | None:

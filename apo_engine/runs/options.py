@@ -12,7 +12,8 @@ class Options:
 
     ``flags`` and ``editor`` hold settings by their names in the file without ``apo.``, nested as there:
     ``{"budget": {"calls": 200}}``. ``environ`` is the process's own where None. ``fresh`` ignores cached answers;
-    ``resume`` prints a finished run, and goes on with an unfinished one.
+    ``resume`` prints a finished run, and goes on with an unfinished one. ``own_code`` is the digest of the one scoring
+    function of the user's that may be run (see `OwnCode`); any may where None, none where it is empty.
     """
 
     flags: Mapping[str, object] = field(default_factory=dict)
@@ -20,3 +21,4 @@ class Options:
     environ: Mapping[str, str] | None = None
     fresh: bool = False
     resume: bool = False
+    own_code: str | None = None

@@ -10,18 +10,20 @@ from pathlib import Path
 
 import msgspec
 
+from apo_engine.evaluation.function import ScoringFunction, find_function
+from apo_engine.evaluation.rubric import ATTEMPTS
 from apo_engine.examples.example import Example, ExampleSet
 from apo_engine.examples.load import load_examples
 from apo_engine.examples.split import Split, split
 from apo_engine.models import prices
 from apo_engine.models.chat import ChatModel, LabelScorer
 from apo_engine.models.endpoints import Endpoint, EndpointStatus, list_models, open_model
-from apo_engine.problems import InputError, Problem
+from apo_engine.problems import BudgetError, InputError, Place, Problem
 from apo_engine.prompt.checks import check_prompt
 from apo_engine.prompt.file import PromptFile, require_runnable
 from apo_engine.runs.options import Options
 from apo_engine.runs.row_budget import within_cap
-from apo_engine.scoring.metric import Metric, make_metric
+from apo_engine.scoring.metric import Metric, make_metric, require_usable
 from apo_engine.search.events import Job
 from apo_engine.settings import Layer, Settings, cache_dir, environment_layer, resolve, user_layer
 
@@ -38,7 +40,8 @@ class Plan:
     """Everything a run needs, resolved and checked.
 
     ``whole`` is the split of all rows, ``rows`` the part of it that the cap on calls leaves room for; both are None
-    where the rows are too few to split.
+    where the rows are too few to split. ``judge_model`` grades answers where the metric is ``judge``; ``function`` is
+    where the user's own scoring function stands, where the metric is ``module:function``.
     """
 
     job: Job
@@ -50,6 +53,8 @@ class Plan:
     metric: Metric
     task_model: ChatModel
     optimizer_model: ChatModel
+    judge_model: ChatModel | None
+    function: ScoringFunction | None
     folder: Path
     fixes: bool
 
@@ -62,8 +67,44 @@ class Plan:
     def open_rows(self) -> tuple[Example, ...]:
         """The rows that are not sealed."""
         if self.rows is None:
-            return self.examples.rows[: self.settings.budget.calls]
+            return self.examples.rows[: self.settings.budget.calls // self.calls_per_row]
         return (*self.rows.critique, *self.rows.selection)
+
+    @property
+    def calls_per_row(self) -> int:
+        """How many calls it takes to answer a row and to judge the answer."""
+        return calls_per_row(self.settings, self.metric)
+
+    @property
+    def most_calls_per_row(self) -> int:
+        """The same where every grade has to be asked for again because it cannot be read."""
+        return 1 + ATTEMPTS * (self.calls_per_row - 1)
+
+    @property
+    def sealed(self) -> str:
+        """Names the hold-out by its content, whatever the order of its rows: any part of it that is read opens it.
+
+        Empty where the rows are too few to split.
+        """
+        if self.whole is None:
+            return ""
+        return hashlib.sha256("\n".join(sorted(row.id for row in self.whole.holdout)).encode()).hexdigest()[:16]
+
+    @property
+    def runs_own_code(self) -> bool:
+        """Whether the run would run a function that stands beside the prompt: code to be trusted before it is run."""
+        return self.function is not None
+
+    @property
+    def models(self) -> tuple[ChatModel, ...]:
+        """The models that are asked, each once."""
+        found = {id(model): model for model in (self.task_model, self.optimizer_model, self.judge_model) if model}
+        return tuple(found.values())
+
+    @property
+    def local(self) -> bool:
+        """Whether nothing leaves this machine."""
+        return all(model.local for model in self.models)
 
     @property
     def calibration(self) -> tuple[Example, ...]:
@@ -83,9 +124,8 @@ class Plan:
 
     async def close(self) -> None:
         """Let go of the models."""
-        await self.task_model.close()
-        if self.optimizer_model is not self.task_model:
-            await self.optimizer_model.close()
+        for model in self.models:
+            await model.close()
 
 
 async def make_plan(job: Job, prompt: PromptFile, options: Options, *, fixes: bool = True) -> Plan:
@@ -93,7 +133,7 @@ async def make_plan(job: Job, prompt: PromptFile, options: Options, *, fixes: bo
 
     Raises:
         InputError: the prompt, its settings or its rows cannot be used.
-        BudgetError: a cap in dollars is set and a price is unknown.
+        BudgetError: a cap in dollars is set and a price is unknown, or a cap on calls leaves no room for one row.
     """
     require_runnable(prompt)
     environ = os.environ if options.environ is None else options.environ
@@ -110,6 +150,14 @@ async def make_plan(job: Job, prompt: PromptFile, options: Options, *, fixes: bo
     examples = await asyncio.to_thread(_examples, prompt, settings)
     whole = _rows(job, examples)
     metric = make_metric(settings.metric, examples.labels)
+    await asyncio.to_thread(require_usable, metric, examples.rows)
+    base = prompt.path.parent if prompt.path else Path.cwd()
+    place = prompt.layer().place(("metric",))
+    function = find_function(metric.name, base, place) if ":" in metric.name else None
+    if function is not None:
+        _require_agreed(function, options, place)
+    if metric.name == "judge":
+        _require_rubric(settings, place)
     folder = cache_dir(environ)
     endpoints = _endpoints(settings)
 
@@ -120,13 +168,23 @@ async def make_plan(job: Job, prompt: PromptFile, options: Options, *, fixes: bo
 
     task = opened(settings.model)
     optimizer = task if settings.optimizer.model in (None, settings.model) else opened(settings.optimizer.model)
+    judge = None
+    if metric.name == "judge":
+        name = settings.judge.model or settings.optimizer.model or settings.model
+        known = {settings.optimizer.model or settings.model: optimizer, settings.model: task}
+        judge = known[name] if name in known else opened(name)
+    per_row = calls_per_row(settings, metric)
+    if settings.budget.calls < per_row:
+        message = f"A cap of {settings.budget.calls:,} calls leaves no room for one row, which takes {per_row:,}."
+        raise BudgetError(Problem("budget-calls", message, "Raise 'budget.calls', or lower 'judge.repeats'."))
+    rows = whole and within_cap(whole, job, settings.budget.calls // per_row)
+    plan = Plan(job, prompt, settings, examples, whole, rows, metric, task, optimizer, judge, function, folder, fixes)
     if settings.budget.usd is not None:
-        await prices.require_price(task)
-        await prices.require_price(optimizer)
-    if not (task.local and optimizer.local):
+        for model in plan.models:
+            await prices.require_price(model)
+    if not plan.local:
         await prices.load()
-    rows = whole and within_cap(whole, job, settings.budget.calls)
-    return Plan(job, prompt, settings, examples, whole, rows, metric, task, optimizer, folder, fixes)
+    return plan
 
 
 async def reachable_models(options: Options) -> tuple[EndpointStatus, ...]:
@@ -163,6 +221,24 @@ def _examples(prompt: PromptFile, settings: Settings) -> ExampleSet:
     return examples
 
 
+def calls_per_row(settings: Settings, metric: Metric) -> int:
+    """How many calls it takes to answer a row and to judge the answer."""
+    return 1 + (settings.judge.repeats if metric.name == "judge" else 0)
+
+
+def _require_rubric(settings: Settings, place: Place | None) -> None:
+    if not (settings.judge.rubric or "").strip():
+        message = "The metric 'judge' needs a rubric: without one, nothing says what makes an answer good."
+        raise InputError(Problem("rubric-missing", message, "Write it: 'apo.judge: {rubric: …}'.", place))
+
+
+def _require_agreed(function: ScoringFunction, options: Options, place: Place | None) -> None:
+    if options.own_code not in (None, function.digest):
+        message = f"The metric '{function.module}:{function.name}' is code that nobody has agreed to run as it is now."
+        remedy = f"Read {function.file.name}, then start the run again and allow it."
+        raise InputError(Problem("code-not-agreed", message, remedy, place))
+
+
 def _rows(job: Job, examples: ExampleSet) -> Split | None:
     if job != "evaluate":
         return split(examples)
@@ -178,6 +254,7 @@ def _run_id(plan: Plan) -> str:
     del path["concurrency"], path["endpoints"]
     # What a run may spend in money and time says when it must stop, not which way it goes.
     path["budget"] = {key: path["budget"][key] for key in ("calls", "tokens")}
-    models = (plan.task_model.identity, plan.optimizer_model.identity)
-    parts = [plan.job, plan.fixes, plan.prompt.text, plan.examples.fingerprint, path, models]
+    models = [model.identity for model in (plan.task_model, plan.optimizer_model, plan.judge_model) if model]
+    code = plan.function.digest if plan.function else None
+    parts = [plan.job, plan.fixes, plan.prompt.text, plan.examples.fingerprint, path, models, code]
     return hashlib.sha256(msgspec.json.encode(parts, order="deterministic")).hexdigest()[:12]

@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from apo_engine.evaluation.evaluator import judged
+from apo_engine.evaluation.figures import Figures, figures_of
 from apo_engine.evaluation.result import RowResult
 from apo_engine.scoring.comparison import Interval
 from apo_engine.scoring.interval import figure_interval
-from apo_engine.scoring.metric import Metric, f1, mean_score, positive_label
+from apo_engine.scoring.metric import Metric
+from apo_engine.scoring.noise import JudgeNoise, judge_noise
 from apo_engine.search.candidate import Candidate
 from apo_engine.search.events import Spent, Stopped, Verdict
 from apo_engine.search.gradient import Gradient
@@ -22,9 +24,9 @@ UNREADABLE = "(unreadable)"
 class Evaluation:
     """The metric of one prompt on its open rows (on all rows where they are too few to split).
 
-    ``score`` is the metric's figure in [0, 1] over ``n`` rows, with its 95 % interval. ``accuracy``, ``f1`` (by
-    ``macro`` and, with two labels, ``binary``) and ``confusion`` (rows by expected and answered label; what could not
-    be read stands under ``(unreadable)``) are there for metrics that read labels.
+    ``score`` is the metric's figure in [0, 1] over ``n`` rows, with its 95 % interval; ``figures`` are the others.
+    ``confusion`` (rows by expected and answered label; what could not be read stands under ``(unreadable)``) is there
+    for metrics that read labels. ``noise`` is the judge's own, where a model judged each answer more than once.
     """
 
     run: str
@@ -32,10 +34,9 @@ class Evaluation:
     score: float
     interval: Interval
     n: int
-    invalid: int
-    accuracy: float | None
-    f1: Mapping[str, float]
+    figures: Figures
     confusion: Mapping[str, Mapping[str, int]]
+    noise: JudgeNoise | None
     failing: tuple[RowResult, ...]
     spent: Spent
     seconds: float
@@ -85,22 +86,15 @@ def evaluation_of(
 ) -> Evaluation:
     """Sum up scored rows."""
     rows = judged(results)
-    by_label = metric.by_label and bool(labels)
-    figures = {}
-    if by_label:
-        figures["macro"] = sum(f1(rows, label) for label in labels) / len(labels)
-        if len(labels) == 2:
-            figures["binary"] = f1(rows, positive_label(labels))
     return Evaluation(
         run=run,
         metric=metric.name,
         score=metric.total(rows),
         interval=figure_interval(rows, metric),
         n=len(rows),
-        invalid=sum(result.invalid for result in results),
-        accuracy=mean_score(rows) if by_label else None,
-        f1=figures,
-        confusion=_confusion(results, labels) if by_label else {},
+        figures=figures_of(results, metric, labels),
+        confusion=_confusion(results, labels) if metric.by_label and labels else {},
+        noise=judge_noise(result.marks for result in results),
         failing=tuple(result for result in results if result.score < 1.0),
         spent=spent,
         seconds=seconds,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from apo_engine.examples.split import Split
@@ -20,7 +21,7 @@ class _Shares:
 # A search scores many prompts on selection rows, and two on the hold-out; critique rows are read in minibatches.
 _SHARES: dict[Job, _Shares] = {
     "gradients": _Shares(0.3, 0.1, None),
-    "optimize": _Shares(None, 0.1, 0.15),
+    "optimize": _Shares(None, 0.1, 0.1),
 }
 # Fewer rows than this cannot tell anything, whatever the cap; the search itself refuses a cap that is too small.
 _FEWEST = 20
@@ -47,6 +48,12 @@ def within_cap(rows: Split, job: Job, calls: int) -> Split:
         rows.selection[: most(shares.selection, len(rows.selection))],
         rows.holdout[: most(shares.holdout, len(rows.holdout))],
     )
+
+
+def cap_for_holdout(rows: int) -> int:
+    """The cap, in rows that can be scored, under which a search leaves out none of so many hold-out rows."""
+    share = _SHARES["optimize"].holdout
+    return rows if share is None or rows <= _FEWEST else math.ceil(rows / share)
 
 
 def left_out_words(whole: Split, used: Split, calls: int) -> str:

@@ -64,17 +64,30 @@ class RunStore:
 
     def open_holdout(self, holdout: str, run: str) -> int:
         """Note that ``run`` opens these rows; how many other runs did so before. The same run counts once."""
-        path = self._openings / holdout
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        try:
-            openings = path.read_text("utf-8").split()
-        except FileNotFoundError:
-            openings = []
+        openings = self._openings_of(holdout)
         if run not in openings:
+            path = self._openings / holdout
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             with path.open("a", encoding="utf-8") as file:
                 file.write(f"{run}\n")
-            return len(set(openings))
-        return openings.index(run)
+        return self._before(openings, run)
+
+    def earlier_openings(self, holdout: str, run: str) -> int:
+        """How many other runs opened these rows before ``run`` did, or would now. 0 where that cannot be read."""
+        try:
+            return self._before(self._openings_of(holdout), run)
+        except (OSError, UnicodeDecodeError):
+            return 0
+
+    def _openings_of(self, holdout: str) -> list[str]:
+        try:
+            return (self._openings / holdout).read_text("utf-8").split()
+        except FileNotFoundError:
+            return []
+
+    @staticmethod
+    def _before(openings: Sequence[str], run: str) -> int:
+        return openings.index(run) if run in openings else len(set(openings))
 
     def _path(self, run: str) -> Path:
         return self._runs / f"{run}.jsonl"

@@ -8,9 +8,11 @@ from hypothesis import strategies as st
 
 from apo_engine.problems import InputError, Place
 from apo_engine.settings import (
+    METRICS,
     PRECEDENCE,
     EndpointSettings,
     ExamplesSettings,
+    JudgeSettings,
     Layer,
     LayerName,
     Settings,
@@ -36,7 +38,7 @@ def test_nothing_given_gives_the_defaults() -> None:
     settings = resolve([])
     assert settings == Settings()
     assert (settings.model, settings.examples, settings.metric, settings.seed) == (None, None, None, 0)
-    assert (settings.optimizer.rounds, settings.optimizer.beam, settings.budget.calls) == (6, 4, 1000)
+    assert (settings.optimizer.rounds, settings.optimizer.beam, settings.budget.calls) == (20, 4, 1000)
     assert (settings.concurrency, settings.calibration) == (32, "none")
 
 
@@ -90,7 +92,7 @@ def test_every_wrong_value_is_reported_with_its_key_place_and_remedy() -> None:
     assert said == sorted(
         [
             "triage.prompt:2:3: 'apo.optimizer.rounds' must be a whole number from 1 to 100, not 'six'."
-            " Write for example rounds: 6",
+            " Write for example rounds: 20",
             "triage.prompt:2:3: 'apo.optimizer.beem' is not a setting. Did you mean 'beam'?",
             "triage.prompt:2:3: 'apo.optimizer.critic' must be 'auto' or 'evidence' or 'model', not 'foo'."
             " Write for example critic: auto",
@@ -112,9 +114,10 @@ def test_every_wrong_value_is_reported_with_its_key_place_and_remedy() -> None:
 @pytest.mark.parametrize(
     ("metric", "code", "remedy"),
     [
-        ("judge", "metric-unavailable", "Use one of exact_match, label"),
-        ("json_match", "metric-unavailable", "Use one of"),
-        ("scorers:mine", "metric-unavailable", "Use one of"),
+        ("json-match", "setting-invalid", "Did you mean 'json_match'?"),
+        ("scorers:", "setting-invalid", "Use one of exact_match, label"),
+        ("../scorers:mine", "setting-invalid", "or 'module:function'"),
+        ("scorers:mine()", "setting-invalid", "or 'module:function'"),
         ("exact-match", "setting-invalid", "Did you mean 'exact_match'?"),
         ("zzz", "setting-invalid", "Use one of"),
         (3, "setting-invalid", "Correct it"),
@@ -127,9 +130,18 @@ def test_a_metric_that_does_not_exist_is_said(metric: object, code: str, remedy:
     assert remedy in advice
 
 
-@pytest.mark.parametrize("metric", ["exact_match", "label", "contains", "regex", "numeric", "f1", "f1_macro"])
-def test_the_metrics_of_this_version_are_accepted(metric: str) -> None:
+@pytest.mark.parametrize("metric", [*METRICS, "scorers:mine", "pack.scorers:mine_2"])
+def test_metrics_are_accepted_by_name_or_as_a_function(metric: str) -> None:
     assert resolve([Layer("file", {"metric": metric})]).metric == metric
+
+
+def test_a_judge_is_a_rubric_or_a_map_and_may_be_set_in_parts() -> None:
+    assert resolve([Layer("file", {"judge": "Be kind."})]).judge == JudgeSettings("Be kind.")
+    layers = [Layer("file", {"judge": {"rubric": "Be kind."}}), Layer("user", {"judge": {"model": "openai/x"}})]
+    assert resolve(layers).judge == JudgeSettings("Be kind.", "openai/x", 1)
+    ((code, message, _),) = problems(Layer("file", {"judge": {"rubric": "x", "repeats": 0}}))
+    assert code == "setting-invalid"
+    assert "'apo.judge.repeats' must be a whole number from 1 to 16" in message
 
 
 @pytest.mark.parametrize("name", [name for name in PRECEDENCE if name != "user"])
@@ -157,7 +169,7 @@ JSON = st.recursive(
     max_leaves=6,
 )
 KEYS = st.sampled_from(
-    ["model", "config", "examples", "metric", "optimizer", "budget", "seed", "endpoints", "x.y", "zz"]
+    ["model", "config", "examples", "metric", "judge", "optimizer", "budget", "seed", "endpoints", "x.y", "zz"]
 )
 
 

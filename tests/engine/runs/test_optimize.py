@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,12 +21,14 @@ from apo_engine.search.events import (
     HoldoutOpened,
     Noted,
     Progressed,
+    RoundEnded,
     RunEnded,
     RunStarted,
     VerdictReached,
+    encode,
 )
 from tests.scripted import ScriptedServer
-from tests.scripted.reply import Reply
+from tests.scripted.reply import Reply, hang
 from tests.scripted.world import World, kind_of
 
 WORLD = World(240)
@@ -43,9 +47,13 @@ async def collect(run: api.Run[object]) -> list[AnyEvent]:
     return [event async for event in run]
 
 
-def told(events: Sequence[AnyEvent]) -> list[AnyEvent]:
-    """The events but for progress and clocks."""
-    return [event for event in events if not isinstance(event, (Progressed, RunEnded))]
+def told(events: Sequence[AnyEvent]) -> list[bytes]:
+    """The events as they are stored, but for progress, clocks, and which of the answers had to be paid for."""
+    return [
+        re.sub(rb'"(cached|seconds)":[0-9.e-]+', b"", encode(event))
+        for event in events
+        if not isinstance(event, Progressed)
+    ]
 
 
 @pytest.fixture
@@ -107,34 +115,38 @@ async def test_the_same_run_again_asks_nothing_and_tells_the_same(
     again = await collect(api.optimize(prompt, options(scripted, tmp_path)))
     assert len(scripted.log) == asked
 
-    def without_spending(events: Sequence[AnyEvent]) -> list[str]:
-        return [str(event).split("spent=", maxsplit=1)[0] for event in told(events)]
-
-    assert without_spending(again) == without_spending(first)
+    assert told(again) == told(first)
 
 
-@pytest.mark.parametrize("latency", [0.0, 0.004])
+async def test_no_request_is_ever_made_twice(scripted: ScriptedServer, prompt_path: Path, tmp_path: Path) -> None:
+    found = await api.optimize(api.load_prompt(prompt_path), options(scripted, tmp_path))
+    bodies = [json.dumps(body, sort_keys=True) for body in scripted.log.bodies]
+    assert len(set(bodies)) == len(bodies)
+    assert len(bodies) == sum(found.spent.calls.values()) - found.spent.cached
+
+
 async def test_the_order_of_answers_does_not_change_the_run(
-    scripted: ScriptedServer, prompt_path: Path, tmp_path: Path, latency: float
+    scripted: ScriptedServer, prompt_path: Path, tmp_path: Path
 ) -> None:
     prompt = api.load_prompt(prompt_path)
-    plain = (await api.optimize(prompt, options(scripted, tmp_path / "a"))).best.id
+    plain = await collect(api.optimize(prompt, options(scripted, tmp_path / "a", 500)))
 
     def jittered(request: dict[str, object]) -> Reply:
-        return Reply(WORLD.script(request), latency=latency * (len(str(request)) % 7))
+        return Reply(WORLD.script(request), latency=0.004 * (len(str(request)) % 7))
 
     scripted.script = jittered
-    other = (await api.optimize(prompt, options(scripted, tmp_path / "b", concurrency=5))).best.id
-    assert other == plain
+    other = await collect(api.optimize(prompt, options(scripted, tmp_path / "b", 500, concurrency=5)))
+    assert told(other) == told(plain)
 
 
-@pytest.mark.parametrize("calls", [420, 700, 1500])
+@pytest.mark.parametrize("calls", [420, 1000])
 async def test_no_cap_on_calls_is_ever_passed(
     scripted: ScriptedServer, prompt_path: Path, tmp_path: Path, calls: int
 ) -> None:
     found = await api.optimize(api.load_prompt(prompt_path), options(scripted, tmp_path, calls))
-    assert sum(found.spent.calls.values()) <= calls
+    assert 0.9 * calls <= sum(found.spent.calls.values()) <= calls
     assert len(scripted.log) <= calls
+    assert found.verdict is not None
 
 
 async def test_a_budget_too_small_for_one_step_is_refused_before_anything_is_asked(
@@ -170,6 +182,53 @@ async def test_a_stopped_run_ends_within_a_second_and_goes_on_without_paying_twi
     assert stopped_after < in_one_go
     at_most_in_flight = 32
     assert in_one_go <= in_two_goes <= in_one_go + at_most_in_flight
+
+
+async def test_a_run_stopped_while_the_endpoint_hangs_ends_within_a_second_with_the_best_so_far(
+    scripted: ScriptedServer, prompt_path: Path, tmp_path: Path
+) -> None:
+    loop = asyncio.get_running_loop()
+    run = api.optimize(api.load_prompt(prompt_path), options(scripted, tmp_path))
+    leader, stopped_at = "", 0.0
+
+    def stop() -> None:
+        nonlocal stopped_at
+        stopped_at = stopped_at or loop.time()
+        run.stop()
+
+    def stuck(request: dict[str, object]) -> Reply:
+        loop.call_soon_threadsafe(stop)
+        return hang()
+
+    async for event in run:
+        if isinstance(event, RoundEnded):
+            leader = event.beam[0].candidate
+            scripted.script = stuck
+    assert stopped_at
+    assert loop.time() - stopped_at < 1.0
+    assert run.result.stopped == "cancelled"
+    assert run.result.best.id == leader
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_a_cap_on_tokens_ends_the_run_in_order_with_the_best_so_far(
+    scripted: ScriptedServer, prompt_path: Path, tmp_path: Path
+) -> None:
+    # The search cannot see it coming: critiques and edits suddenly take far more tokens than calls did on average.
+    def talkative(request: dict[str, object]) -> Reply:
+        return Reply(WORLD.script(request), usage=(50, 2) if kind_of(request) == "task" else (4000, 4000))
+
+    scripted.script = talkative
+    budget = {"calls": 1000, "tokens": 30_000}
+    run = api.optimize(api.load_prompt(prompt_path), options(scripted, tmp_path, budget=budget))
+    events = await collect(run)
+    found = run.result
+    assert found.stopped == "budget"
+    assert "tokens" in found.reason
+    assert found.spent.input_tokens + found.spent.output_tokens <= budget["tokens"]
+    leaders = [event.beam[0].candidate for event in events if isinstance(event, RoundEnded)]
+    assert found.best.id == (leaders[-1] if leaders else found.start.id)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
 async def test_resuming_a_finished_run_prints_it(scripted: ScriptedServer, prompt_path: Path, tmp_path: Path) -> None:
@@ -256,6 +315,7 @@ async def test_an_endpoint_that_dies_ends_the_run_in_order(
     found = await api.optimize(prompt, options(scripted, tmp_path))
     assert found.stopped == "endpoint"
     assert "401" in found.reason
+    assert asyncio.all_tasks() == {asyncio.current_task()}
     scripted.script = WORLD.script
     assert (await api.optimize(prompt, options(scripted, tmp_path, resume=True))).stopped != "endpoint"
 
