@@ -131,20 +131,20 @@ class Collector:
             scored = self._evidence.get(candidate.id)
             if scored is None or candidate.id == self._seed:
                 continue
-            of_text = candidate.parent == self._seed and candidate.gradient in self._gradients
+            of_text = candidate.parent == self._seed and self._gradients.keys() >= set(candidate.gradients)
             made.append(
                 Rewrite(
                     id=candidate.id,
                     text=candidate.text,
                     operator=candidate.operator,
-                    gradient=candidate.gradient if of_text else None,
+                    gradients=candidate.gradients if of_text else (),
                     parent=candidate.parent,
                     score=scored.score,
                     n=scored.n,
                     against=scored.against_seed,
                 )
             )
-        made.sort(key=lambda rewrite: (rewrite.gradient is None, -(rewrite.score or 0.0)))
+        made.sort(key=lambda rewrite: (not rewrite.gradients, -(rewrite.score or 0.0)))
         return tuple(made[:_REWRITES])
 
     def _winner(self) -> Winner | None:

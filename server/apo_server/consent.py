@@ -1,4 +1,4 @@
-"""Leave to send rows off the machine: asked once per workspace and destination, remembered for the user.
+"""What the user has agreed to, for one workspace: where rows may be sent, and which code of its own may be run.
 
 What is remembered lies in the user's own cache folder, wherever ``apo.cacheDir`` points: a workspace may set that, and
 must not be able to bring its own consent along.
@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from apo_engine.problems import InputError
-from apo_engine.search.events import RunStarted
+from apo_engine.search.events import OwnCode, RunStarted
 from apo_engine.settings import cache_dir, user_layer
 
 _log = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ Ask = Callable[[str, tuple[str, ...]], Awaitable[str | None]]
 
 
 class Consent:
-    """Knows, and finds out, whether a run may begin."""
+    """Knows, and finds out, what the user agrees to: that rows leave the machine, that code of a workspace is run."""
 
     def __init__(self, ask: Ask, environ: Mapping[str, str] = os.environ) -> None:
         self._ask = ask
@@ -35,24 +35,31 @@ class Consent:
         self._questions: dict[tuple[str, str], asyncio.Task[bool]] = {}
         self._declined: set[tuple[str, str]] = set()
 
-    async def given(self, workspace: str, prompt: str, started: RunStarted, *, asked: bool) -> bool:
-        """Whether rows may leave; asks the user where that is not known.
+    async def to_send(self, workspace: str, prompt: str, started: RunStarted, *, asked: bool) -> bool:
+        """Whether rows may leave; asks the user where that is not known."""
+        hosts = destination(started, self._environ)
+        return await self._given((workspace, hosts), words(prompt, started, hosts), asked=asked)
 
-        Background work (not ``asked``) that was declined once is not asked about again until the server restarts.
+    async def to_run(self, workspace: str, prompt: str, code: OwnCode, *, asked: bool) -> bool:
+        """Whether a scoring function may be run as it is now; asks the user where that is not known."""
+        key = (workspace, f"code {code.digest} {code.name} {code.path}")
+        return await self._given(key, words_on_code(prompt, code), asked=asked)
+
+    async def _given(self, key: tuple[str, str], question: str, *, asked: bool) -> bool:
+        """Background work (not ``asked``) that was declined once is not asked about again until the server restarts.
+
         Prompts of one workspace share one question.
         """
-        key = (workspace, destination(started, self._environ))
         if key in self._remembered():
             return True
         if key in self._declined and not asked:
             return False
-        question = self._questions.get(key)
-        if question is None:
-            question = asyncio.ensure_future(self._put(key, words(prompt, started, key[1])))
-            self._questions[key] = question
-            question.add_done_callback(lambda _: self._questions.pop(key, None))
+        put = self._questions.get(key)
+        if put is None:
+            put = self._questions[key] = asyncio.ensure_future(self._put(key, question))
+            put.add_done_callback(lambda _: self._questions.pop(key, None))
         # A job that is cancelled leaves the question open: it may be answered for the next one.
-        return await asyncio.shield(question)
+        return await asyncio.shield(put)
 
     async def _put(self, key: tuple[str, str], question: str) -> bool:
         answer = await self._ask(question, (ALLOW, NOT_NOW))
@@ -88,16 +95,26 @@ def words(prompt: str, started: RunStarted, host: str) -> str:
     if started.job == "optimize":
         rows += started.rows.holdout
     cost = f"about ${started.estimate.usd:.2f}" if started.estimate.usd is not None else "at a price that is not known"
+    models = ", ".join(started.remote_models)
+    graded = f", where {started.judge_model} grades the answers" if started.judge_model in started.remote_models else ""
     return (
-        f"Send {rows:,} rows of {prompt} to {host} ({started.task_model})? "
+        f"Send {rows:,} rows of {prompt} to {host} ({models}){graded}? "
         f"At most {started.estimate.calls:,} calls, {cost}."
+    )
+
+
+def words_on_code(prompt: str, code: OwnCode) -> str:
+    """The question whether code that lies in the workspace may be run."""
+    file = Path(code.path).name
+    return (
+        f"Run {file}? Its function '{code.name}' scores the answers of {prompt}. It can do whatever you can on this "
+        "machine. You are asked again when the file changes."
     )
 
 
 def destination(started: RunStarted, environ: Mapping[str, str]) -> str:
     """The hosts that a run would send rows to, for people and as a key."""
-    models = dict.fromkeys((started.task_model, started.optimizer_model))
-    return " and ".join(dict.fromkeys(_host(model, environ) for model in models if not model.startswith("embedded/")))
+    return " and ".join(dict.fromkeys(_host(model, environ) for model in started.remote_models))
 
 
 def _host(model: str, environ: Mapping[str, str]) -> str:

@@ -48,12 +48,15 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 class Rewrite(msgspec.Struct, frozen=True):
-    """A candidate and its evidence; ``against`` is its paired comparison with the text on selection rows."""
+    """A candidate and its evidence; ``against`` is its paired comparison with the text on selection rows.
+
+    ``gradients`` are the findings of the text that it answers.
+    """
 
     id: str
     text: str
     operator: str
-    gradient: str | None
+    gradients: tuple[str, ...]
     parent: str | None
     score: float | None = None
     n: int = 0
@@ -95,11 +98,13 @@ class Knowledge(msgspec.Struct, frozen=True):
         return self.score is None and not self.findings and self.winner is None
 
     def rewrite_for(self, gradient: str) -> Rewrite | None:
-        """The measured rewrite of the text that a gradient asked for; the best where there are several."""
-        measured = [
-            rewrite for rewrite in self.rewrites if rewrite.gradient == gradient and rewrite.against is not None
-        ]
-        return max(measured, key=lambda rewrite: rewrite.against.difference if rewrite.against else 0.0, default=None)
+        """The measured rewrite of the text that answers a gradient: alone if there is one, else with the fewest others.
+
+        The best where there are several.
+        """
+        measured = [(rewrite, rewrite.against) for rewrite in self.rewrites if gradient in rewrite.gradients]
+        known = [(len(rewrite.gradients), -found.difference, rewrite) for rewrite, found in measured if found]
+        return min(known, key=lambda one: one[:2])[2] if known else None
 
     def rewrite(self, candidate: str) -> str | None:
         """The text of a candidate."""

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from pathlib import Path
 from typing import Protocol
 
+import msgspec
+
 from apo_engine.problems import ApoError, Problem, Severity
-from apo_engine.search.events import AnyEvent, Job, Noted, RunEnded, RunStarted, VerdictReached
+from apo_engine.search.events import AnyEvent, Job, Noted, OwnCode, RunEnded, RunStarted, VerdictReached
 from apo_server.collector import Collector
 from apo_server.consent import Consent
 from apo_server.engine import EngineClient, WorkerDied
@@ -17,6 +21,7 @@ from apo_server.wire import Request
 _TITLES: dict[Job, str] = {"evaluate": "Evaluating", "gradients": "Finding critiques of", "optimize": "Optimizing"}
 # Findings come in bursts; they are shown together.
 _BURST = 0.05
+_FIGURE = re.compile(r"\d[\d.,]*")
 
 
 class Progress(Protocol):
@@ -56,6 +61,7 @@ class Runner:
         self._consent = consent
         self._screen = screen
         self._told: set[tuple[str, str]] = set()
+        self._noted: set[tuple[str, str]] = set()
 
     async def carry_out(self, order: Order) -> None:
         """Run a job to its end; whatever stops it is told once, and shown in the prompt where it has a place there."""
@@ -63,6 +69,12 @@ class Runner:
         request = Request(0, order.job, str(order.path), order.text, editor=dict(settings.editor), cache=settings.cache)
         try:
             started = await self._engine.plan(request)
+            code = started.own_code
+            if code is not None:
+                if not await self._may_run(order, code):
+                    self._explain_code(order, code)
+                    return
+                request = msgspec.structs.replace(request, own_code=code.digest)
             if not (started.local or settings.consent or await self._may_send(order, started)):
                 self._explain_consent(order)
                 return
@@ -76,7 +88,14 @@ class Runner:
 
     async def _may_send(self, order: Order, started: RunStarted) -> bool:
         workspace = self._screen.workspace_of(order.uri)
-        return await self._consent.given(workspace, order.path.name, started, asked=order.asked)
+        return await self._consent.to_send(workspace, order.path.name, started, asked=order.asked)
+
+    async def _may_run(self, order: Order, code: OwnCode) -> bool:
+        # Without trust in a workspace nothing of it is run; no question may lead around that.
+        workspace = self._screen.workspace_of(order.uri)
+        return self._session.settings.trusted and await self._consent.to_run(
+            workspace, order.path.name, code, asked=order.asked
+        )
 
     async def _run(self, order: Order, request: Request) -> None:
         collector = Collector(order.text)
@@ -116,9 +135,10 @@ class Runner:
         if isinstance(event, Noted):
             self._screen.note(f"{order.path.name}: {event.message}")
             if event.severity is not Severity.INFORMATION:
-                self._tell_once(order, event.message, event.severity)
+                self._advise(order, event.message, event.severity)
         elif isinstance(event, VerdictReached):
-            self._screen.tell(f"{order.path.name}: {event.verdict.words}.", Severity.INFORMATION)
+            advice = "Adopt the winner" if event.verdict.decision == "adopt" else "Keep your prompt"
+            self._screen.tell(f"{order.path.name}: {advice}: {event.verdict.words}.", Severity.INFORMATION)
         elif isinstance(event, RunEnded) and event.stopped in ("budget", "endpoint"):
             self._tell_once(order, f"The run stopped: {event.reason}.", Severity.WARNING)
 
@@ -135,6 +155,25 @@ class Runner:
         if order.asked or (order.uri, message) not in self._told:
             self._told.add((order.uri, message))
             self._screen.tell(message, severity)
+
+    def _advise(self, order: Order, message: str, severity: Severity) -> None:
+        """Tell what a run notes by the way; of background work each note once, for every run would bring it again.
+
+        With other figures it is the same note.
+        """
+        note = (order.uri, _FIGURE.sub("#", message))
+        if order.asked or note not in self._noted:
+            self._noted.add(note)
+            self._screen.tell(f"{order.path.name}: {message}", severity)
+
+    def _explain_code(self, order: Order, code: OwnCode) -> None:
+        self._tell_once(
+            order,
+            f"{order.path.name} was not run: its metric '{code.name}' is code, which needs your leave. Read "
+            f"{Path(code.path).name}, then start the run by its command and allow it; where the editor shows no "
+            "question, run 'apo' in a terminal.",
+            Severity.INFORMATION,
+        )
 
     def _explain_consent(self, order: Order) -> None:
         if order.asked:

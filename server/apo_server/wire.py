@@ -15,7 +15,8 @@ class Request(msgspec.Struct, frozen=True, omit_defaults=True):
     """Asks for a job on a text, for the plan of ``job`` (nothing is sent anywhere), or to cancel request ``id``.
 
     ``path`` is where the prompt lies, so that its examples are found; ``editor`` holds the editor's settings by
-    their names in the file without ``apo.``; ``cache`` overrides the folder of everything stored.
+    their names in the file without ``apo.``; ``cache`` overrides the folder of everything stored. ``own_code`` is the
+    digest of the scoring function that the user has agreed to run; no other one is run.
     """
 
     id: int
@@ -26,6 +27,7 @@ class Request(msgspec.Struct, frozen=True, omit_defaults=True):
     editor: dict[str, object] = {}
     cache: str | None = None
     job: Job = "optimize"
+    own_code: str = ""
 
 
 class Trouble(msgspec.Struct, frozen=True, omit_defaults=True):

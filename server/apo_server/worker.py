@@ -37,7 +37,9 @@ async def events_of(request: Request) -> AsyncIterator[AnyEvent]:
     from apo_engine.prompt.file import parse_prompt
 
     environ = {**os.environ, "APO_CACHE_DIR": request.cache} if request.cache else None
-    options = api.Options(flags=request.flags, editor=request.editor, environ=environ)
+    # A plan runs no code; it says whose agreement is needed.
+    own_code = None if request.do == "plan" else request.own_code
+    options = api.Options(flags=request.flags, editor=request.editor, environ=environ, own_code=own_code)
     prompt = parse_prompt(request.text, Path(request.path))
     if request.do == "plan":
         yield await api.plan(prompt, options, request.job)

@@ -24,6 +24,7 @@ STARTED = RunStarted(
     rows=RowCounts(60, 45, 45),
     estimate=Estimate(1000, 40_000, 0.1234),
     seed=0,
+    remote_models=("openai/gpt-4.1-mini", "openai/gpt-4.1"),
 )
 
 
@@ -42,18 +43,37 @@ class User:
         return self.answer
 
     async def may(self, workspace: str = "file:///w", *, asked: bool = False, model: str = "openai/x") -> bool:
-        started = msgspec.structs.replace(STARTED, task_model=model)
-        return await self.consent.given(workspace, "a.prompt", started, asked=asked)
+        started = msgspec.structs.replace(STARTED, remote_models=(model,))
+        return await self.consent.to_send(workspace, "a.prompt", started, asked=asked)
 
 
 def test_the_question_says_what_leaves_where_to_and_what_it_may_cost() -> None:
     assert words("a.prompt", STARTED, "api.openai.com") == (
-        "Send 105 rows of a.prompt to api.openai.com (openai/gpt-4.1-mini)? At most 1,000 calls, about $0.12."
+        "Send 105 rows of a.prompt to api.openai.com (openai/gpt-4.1-mini, openai/gpt-4.1)? "
+        "At most 1,000 calls, about $0.12."
     )
     unpriced = msgspec.structs.replace(STARTED, job="optimize", estimate=Estimate(9, 9, None))
     assert words("a.prompt", unpriced, "h") == (
-        "Send 150 rows of a.prompt to h (openai/gpt-4.1-mini)? At most 9 calls, at a price that is not known."
+        "Send 150 rows of a.prompt to h (openai/gpt-4.1-mini, openai/gpt-4.1)? "
+        "At most 9 calls, at a price that is not known."
     )
+
+
+def test_a_judge_is_named_for_it_reads_the_rows_too() -> None:
+    judged = msgspec.structs.replace(STARTED, judge_model="far/strict", remote_models=("far/strict",))
+    assert words("a.prompt", judged, "h") == (
+        "Send 105 rows of a.prompt to h (far/strict), where far/strict grades the answers? "
+        "At most 1,000 calls, about $0.12."
+    )
+
+
+async def test_a_judge_elsewhere_needs_leave_of_its_own(tmp_path: Path) -> None:
+    user = User(tmp_path, ALLOW)
+    assert await user.may(model="openai/x")
+    judged = msgspec.structs.replace(STARTED, remote_models=("openai/x", "elsewhere/judge"))
+    assert await user.consent.to_send("file:///w", "a.prompt", judged, asked=False)
+    assert len(user.questions) == 2
+    assert "elsewhere" in user.questions[1]
 
 
 async def test_a_yes_is_remembered_for_the_user(tmp_path: Path) -> None:
@@ -113,5 +133,5 @@ async def test_a_damaged_memory_asks_again(tmp_path: Path) -> None:
 def test_the_destination_names_each_host_once() -> None:
     assert destination(STARTED, {}) == "api.openai.com"
     assert destination(STARTED, {"OPENAI_BASE_URL": "https://user:secret@llm.example:8443/v1"}) == "llm.example"
-    mixed = msgspec.structs.replace(STARTED, task_model="embedded/gemma", optimizer_model="openai/x")
-    assert destination(mixed, {}) == "api.openai.com"
+    judged = msgspec.structs.replace(STARTED, remote_models=(*STARTED.remote_models, "elsewhere/judge"))
+    assert destination(judged, {}) == "api.openai.com and the endpoint 'elsewhere'"

@@ -150,7 +150,8 @@ async def test_only_a_significant_winner_is_preferred(start: StartEditor, tmp_pa
     assert ("anyway" in action.title) is not adopt
     others = [other for other in await rewrites(editor, uri) if "winner" not in other.title]
     assert all(other.is_preferred is None for other in others)
-    assert any(winner.verdict.words in message for message in editor.messages())
+    advice = "Adopt the winner" if adopt else "Keep your prompt"
+    assert any(f"{advice}: {winner.verdict.words}." in message for message in editor.messages())
     await editor.apply(action)
     assert editor.texts[uri] == winner.text
     assert world.accuracy(winner.text) >= world.accuracy(SEED)

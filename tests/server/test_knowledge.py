@@ -17,7 +17,7 @@ KNOWN = Knowledge(
     text="old 😀",
     score=Score("label", 0.5, (0.4, 0.6), 100, "open"),
     findings=(Finding("g", "why", Span(0, 3), "exact", 0.4, (Row(3, "r.jsonl", "a", "b", "text"),), 5),),
-    rewrites=(Rewrite("c", "new 😀", "edit", "g", "s", 0.6, 48, COMPARISON),),
+    rewrites=(Rewrite("c", "new 😀", "edit", ("g",), "s", 0.6, 48, COMPARISON),),
     winner=Winner("c", "new 😀", ("edit",), Verdict(COMPARISON, "adopt", "words")),
     last_job="optimize",
 )
@@ -97,8 +97,8 @@ def test_knowledge_about_another_text_is_not_mixed_in() -> None:
 
 
 def test_the_best_measured_rewrite_of_a_critique_is_offered() -> None:
-    worse = Rewrite("d", "worse", "paraphrase", "g", "s", 0.5, 48, Comparison(0.5, 0.4, -0.1, (-0.2, 0), 1, 48))
-    unmeasured = Rewrite("e", "unmeasured", "edit", "g", "s")
+    worse = Rewrite("d", "worse", "paraphrase", ("g",), "s", 0.5, 48, Comparison(0.5, 0.4, -0.1, (-0.2, 0), 1, 48))
+    unmeasured = Rewrite("e", "unmeasured", "edit", ("g",), "s")
     known = Knowledge(text="t", rewrites=(worse, *KNOWN.rewrites, unmeasured))
     best = known.rewrite_for("g")
     assert best is not None

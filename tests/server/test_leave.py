@@ -9,6 +9,7 @@ import pytest
 from lsprotocol import types
 
 from tests.scripted import ScriptedServer
+from tests.scripted.world import World
 from tests.server.conftest import StartEditor
 from tests.server.editor import Editor
 
@@ -110,3 +111,26 @@ async def test_a_client_that_cannot_ask_reads_how_to_give_leave(
     await editor.until(editor.messages)
     assert "initialization options" in editor.messages()[0]
     assert len(scripted.log) == 0
+
+
+async def test_a_judge_elsewhere_needs_leave_though_the_task_model_is_local(
+    start: StartEditor, scripted: ScriptedServer, workspace: Path, world: World, tmp_path: Path
+) -> None:
+    config = tmp_path / "cache" / "config" / "apo-language-server" / "config.yaml"
+    config.parent.mkdir(parents=True)
+    address = scripted.base_url.replace("127.0.0.1", "0.0.0.0")
+    config.write_text(f"endpoints: {{far: {{base_url: '{address}', key_env: OPENAI_API_KEY}}}}\n")
+    world.write(workspace, "apo.metric: judge\napo.judge: {rubric: Be right., model: far/strict}")
+    editor = await start()
+    uri = editor.open("tickets.prompt")
+    editor.save(uri)
+    await editor.until(lambda: editor.questions)
+    await asyncio.sleep(0.3)
+    assert len(scripted.log) == 0
+    said = "Send 105 rows of tickets.prompt to 0.0.0.0 (far/strict), where far/strict grades the answers? At most "
+    assert editor.questions[0].message.startswith(f"APO: {said}")
+    editor.answer = "Allow for this workspace"
+    await editor.command("apo.evaluate", uri)
+    await editor.until(lambda: editor.progress() and editor.finished())
+    assert (await editor.lens(uri, "grade ")).startswith("grade ")
+    assert "strict" in {body["model"] for body in scripted.log.bodies}

@@ -138,3 +138,19 @@ async def test_no_word_of_the_prompt_reaches_the_log(
     assert FIRST_LINE not in logged
     assert world.rows[0].text not in logged
     assert "sk-scripted" not in logged
+
+
+async def test_too_few_unseen_rows_are_told_once_for_all_saves(start: StartEditor) -> None:
+    editor = await start(options={"background": "optimize", "budget": {"calls": 300}})
+    uri = editor.open("tickets.prompt")
+    for number in range(2):
+        await editor.run(uri)
+        editor.replace(uri, "Answer with", f"Now{number} Answer with")
+    few = [message for message in editor.messages() if "told from chance" in message]
+    assert few == [
+        "APO: tickets.prompt: With 30 unseen rows, only a gain of about 45 points can reliably be told from chance. To "
+        "tell 15 points, label about 310 rows, of which about 95 stay unseen. That takes a cap of about 1,000 calls, "
+        "in place of 300."
+    ]
+    await editor.command("apo.optimize", uri)
+    await editor.until(lambda: len([m for m in editor.messages() if "told from chance" in m]) == 2)

@@ -17,7 +17,8 @@ def page(name: str, known: Knowledge) -> str:
         parts.append(f"Your prompt: {markdown(score_in_words(known.score))}.")
     if known.winner is not None and known.winner.verdict is not None:
         verdict = known.winner.verdict
-        parts.append(f"The winner on unseen rows: {markdown(verdict.words)} — {verdict.decision} it.")
+        advice = "adopt it" if verdict.decision == "adopt" else "keep your prompt"
+        parts.append(f"The winner on unseen rows: {markdown(verdict.words)} — {advice}.")
     parts.append("Scores below are on selection rows: they rank candidates and are no promise.")
     for number, rewrite in enumerate(known.rewrites, 1):
         crown = " — the winner" if known.winner is not None and known.winner.id == rewrite.id else ""

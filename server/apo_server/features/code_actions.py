@@ -65,6 +65,8 @@ def _rewrite(view: PromptView, passage: Passage, client: ClientCapabilities, *, 
         return None
     found = rewrite.against
     words = f"{points(found.difference)} points on {found.n} selection rows"
+    if len(rewrite.gradients) > 1:
+        words += f", answers {len(rewrite.gradients)} critiques"
     if named:
         words += _name(passage)
     diagnostic = of_critique(view, passage, client)

@@ -9,7 +9,17 @@ from apo_server.features.commands import CANCEL, EVALUATE, GRADIENTS, OPTIMIZE, 
 from apo_server.knowledge import Score
 from apo_server.view import PromptView
 
-_NAMES = {"exact_match": "acc", "label": "acc", "contains": "acc", "regex": "acc", "numeric": "acc", "f1": "F1"}
+_NAMES = {
+    "exact_match": "acc",
+    "label": "acc",
+    "contains": "acc",
+    "regex": "acc",
+    "numeric": "acc",
+    "json_match": "JSON",
+    "f1": "F1",
+    "f1_macro": "macro F1",
+    "judge": "grade",
+}
 _DOING: dict[Job, str] = {"evaluate": "Evaluating", "gradients": "Finding critiques", "optimize": "Optimizing"}
 
 
@@ -37,7 +47,8 @@ def score_in_words(score: Score) -> str:
     """A score with its interval and n: ``acc 81.4 % ± 3.1 (n 140)``; ``n 72 selection rows`` where it is of a part."""
     low, high = score.interval
     part = "" if score.part == "open" else f" {score.part} rows"
-    name = _NAMES.get(score.metric, score.metric.replace("_", " "))
+    # A function of the user's goes by its own name, without its module.
+    name = _NAMES.get(score.metric) or score.metric.rpartition(":")[2]
     return f"{name} {100 * score.value:.1f} % ± {50 * (high - low):.1f} (n {score.n}{part})"
 
 

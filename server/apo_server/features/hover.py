@@ -37,7 +37,9 @@ def effect(view: PromptView, passage: Passage) -> str | None:
     found = rewrite.against
     low, high = (points(end) for end in found.interval)
     interval = f"{100 * found.confidence:.4g} % interval {low} to {high}"
-    return f"{points(found.difference)} points on {found.n} selection rows ({interval})"
+    others = len(rewrite.gradients) - 1
+    together = f", together with {others} other critique{'' if others == 1 else 's'}" if others else ""
+    return f"{points(found.difference)} points on {found.n} selection rows ({interval}){together}"
 
 
 def _as_markdown(view: PromptView, passage: Passage) -> str:
