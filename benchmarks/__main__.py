@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-SCRIPTS = ("cli_start.py", "server_start.py", "search_run.py")
+SCRIPTS = ("cli_start.py", "server_start.py", "search_run.py", "request_cost.py", "selection_study.py")
 
 
 def main() -> int:

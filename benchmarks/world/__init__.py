@@ -1,0 +1,1 @@
+"""A simulated text classification task, on which optimizers are compared without a bill."""
