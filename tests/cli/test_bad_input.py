@@ -63,7 +63,7 @@ UNUSABLE: dict[str, tuple[Callable[[Path], None], str, str, str]] = {
         replaced(b"apo.examples", b"apo.optimizer: {rounds: six}\napo.examples"),
         f"{PROMPT}:4:25",
         "must be a whole number",
-        "rounds: 6",
+        "rounds: 20",
     ),
     "misspelled setting": (
         replaced(b"apo.examples", b"apo.exmaples"),

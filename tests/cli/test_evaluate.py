@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from tests.cli.conftest import Apo
 from tests.scripted import Reply, ScriptedServer
@@ -113,3 +117,115 @@ def test_a_prompt_may_be_named_from_anywhere(apo: Apo, tmp_path: Path) -> None:
     shown = there("evaluate", str(apo.folder / "tickets.prompt"))
     assert shown.code == 0
     assert "failing rows" in shown.out
+
+
+def set_metric(apo: Apo, *lines: str) -> None:
+    apo.edit("apo.examples:", "\n".join([*lines, "apo.examples:"]))
+
+
+def test_accuracy_and_f1_stand_together_with_invalid_answers_apart(apo: Apo, scripted: ScriptedServer) -> None:
+    set_metric(apo, "apo.metric: f1_macro")
+    world = World(60)
+    scripted.script = lambda request: "hm" if "#000" in str(request) else world.script(request)
+    found = apo("evaluate", "tickets.prompt", "--json").object
+    low, high = found["accuracy_interval"]
+    assert 0 < low < found["accuracy"] < high < 1
+    assert found["accuracy"] == (42 - len(found["failing"])) / 42
+    assert found["score"] == found["f1"]["macro"] != found["accuracy"]
+    assert found["positive"] is None
+    unread = [row for row in found["failing"] if row["invalid"]]
+    assert found["invalid"] == len(unread) > 1
+    assert found["invalid_share"] == len(unread) / 42
+    shown = apo("evaluate", "tickets.prompt").out
+    assert f"{100 * found['score']:.1f} % macro F1, 95 % interval" in shown
+    assert f"accuracy {100 * found['accuracy']:.1f} %, 95 % interval {100 * low:.1f} to {100 * high:.1f} %" in shown
+    assert f"{len(unread)} answers could not be read ({100 * len(unread) / 42:.1f} %) and counted as wrong" in shown
+
+
+def test_with_two_labels_the_f1_of_the_positive_one_is_told(apo: Apo, scripted: ScriptedServer) -> None:
+    rows = apo.folder / "tickets.jsonl"
+    labels = ("no", "yes", "no")
+    rows.write_text("".join(json.dumps({"text": f"row {n}", "label": labels[n % 3]}) + "\n" for n in range(60)))
+    scripted.script = lambda request: "yes" if "row 1" in str(request) else "no"
+    found = apo("evaluate", "tickets.prompt", "--json").object
+    counts = found["confusion"]
+    hits = counts["yes"]["yes"]
+    assert found["positive"] == "yes"
+    assert found["f1"]["binary"] == 2 * hits / (2 * hits + counts["yes"]["no"] + counts["no"]["yes"])
+    assert f"F1 of 'yes' {100 * found['f1']['binary']:.1f} %" in apo("evaluate", "tickets.prompt").out
+
+
+def test_a_judge_grades_by_the_rubric_and_its_own_noise_is_told(apo: Apo, scripted: ScriptedServer) -> None:
+    set_metric(apo, "apo.metric: judge", "apo.judge: {rubric: Names the queue., model: openai/strict, repeats: 2}")
+    world, grades = World(60), itertools.cycle("45")
+
+    def script(request: dict[str, Any]) -> str:
+        if request["model"] == "scripted":
+            return world.script(request)
+        system, user = (message["content"] for message in request["messages"])
+        assert system.lstrip().startswith("You grade answers")
+        assert "Names the queue." in user
+        grade = next(grades) if "#000" in user else "3"
+        return json.dumps({"reason": "It is terse.", "grade": int(grade)})
+
+    scripted.script = script
+    found = apo("evaluate", "tickets.prompt", "--json").object
+    assert found["calls"] == {"task": 42, "gradient": 0, "edit": 0, "paraphrase": 0, "judge": 84}
+    assert (found["n"], found["accuracy"], found["f1"]) == (42, None, {})
+    marks = [row["marks"] for row in found["failing"]]
+    disagreed = [pair for pair in marks if pair[0] != pair[1]]
+    assert len(marks) == 42
+    noise = found["judge_noise"]
+    assert noise["n"] == 42
+    assert noise["agreement"] == 1 - len(disagreed) / 42
+    assert noise["deviation"] == pytest.approx((len(disagreed) * 0.25**2 / 2 / 42) ** 0.5)
+    assert found["score"] == pytest.approx(sum(sum(pair) for pair in marks) / 84)
+    assert {row["remark"] for row in found["failing"]} == {"It is terse."}
+    shown = apo("evaluate", "tickets.prompt", COLUMNS="160")
+    assert "rows below the full score" in shown.out
+    assert "50.0 %" in shown.out
+    assert f"the same grade each time on {100 * noise['agreement']:.1f} % of 42 rows" in shown.out
+    assert len(scripted.log) == 126
+
+
+def test_a_function_beside_the_prompt_scores(apo: Apo) -> None:
+    set_metric(apo, "apo.metric: mine:score")
+    source = "def score(answer, expected, inputs):\n    return 0.5 if 'ticket #' in inputs['text'] else 0\n"
+    (apo.folder / "mine.py").write_text(source)
+    first = apo("evaluate", "tickets.prompt", "--json").object
+    assert (first["metric"], first["score"], first["calls"]["task"]) == ("mine:score", 0.5, 42)
+    (apo.folder / "mine.py").write_text(source.replace("0.5", "0.25"))
+    second = apo("evaluate", "tickets.prompt", "--json").object
+    assert (second["score"], second["cached"]) == (0.25, 42)
+    assert first["run"] != second["run"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "begins", "says"),
+    [
+        ("apo.metric: json_match", "tickets.jsonl:1:1", "is not valid JSON"),
+        ("apo.metric: judge", "tickets.prompt:4:13", "needs a rubric"),
+        ("apo.metric: mine:score", "tickets.prompt:4:13", "names a module that is not there"),
+        ("apo.metric: broken:score", "broken.py:3:1", "raised ValueError: no"),
+    ],
+)
+def test_a_metric_that_cannot_be_used_is_told_before_anything_is_sent(
+    apo: Apo, scripted: ScriptedServer, settings: str, begins: str, says: str
+) -> None:
+    (apo.folder / "broken.py").write_text("\n\nraise ValueError('no')\n")
+    set_metric(apo, settings)
+    shown = apo("evaluate", "tickets.prompt")
+    assert shown.code == 2
+    first = shown.err.splitlines()[0]
+    assert first.startswith(begins)
+    assert says in first
+    assert "Traceback" not in shown.err
+    assert len(scripted.log) == 0
+
+
+def test_a_cap_that_is_too_small_for_answer_and_judgement_is_told_at_once(apo: Apo, scripted: ScriptedServer) -> None:
+    set_metric(apo, "apo.metric: judge", "apo.judge: {rubric: Kind., repeats: 4}")
+    shown = apo("evaluate", "tickets.prompt", "--max-calls", "4")
+    assert shown.code == 3
+    assert "no room for one row, which takes 5" in shown.err
+    assert len(scripted.log) == 0

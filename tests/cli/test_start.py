@@ -14,11 +14,11 @@ from tests.cli.conftest import Apo
 def test_help_names_every_command_and_the_exit_codes(apo: Apo) -> None:
     shown = apo("--help")
     assert shown.code == 0
-    for word in ("evaluate", "gradients", "optimize", "models", "Exit codes"):
+    for word in ("evaluate", "gradients", "optimize", "bench", "models", "Exit codes"):
         assert word in shown.out
 
 
-@pytest.mark.parametrize("command", ["evaluate", "gradients", "optimize", "models"])
+@pytest.mark.parametrize("command", ["evaluate", "gradients", "optimize", "bench", "models"])
 def test_every_command_explains_itself(apo: Apo, command: str) -> None:
     shown = apo(command, "--help")
     assert shown.code == 0

@@ -6,6 +6,7 @@ import io
 import re
 from pathlib import Path
 
+import msgspec
 import pytest
 from rich.console import Console
 
@@ -15,6 +16,7 @@ from apo_engine.cli.progress import LiveView
 from apo_engine.cli.render_optimization import print_optimization
 from apo_engine.cli.tables import confusion
 from apo_engine.cli.transcript import Transcript
+from apo_engine.evaluation.figures import Figures
 from apo_engine.positions import Span
 from apo_engine.problems import Severity
 from apo_engine.runs.results import Optimization
@@ -45,11 +47,11 @@ BEST = Candidate("best", "Pick the queue.\nAnswer with its name.\n", "edit", 1, 
 SPENT = Spent({"task": 900, "gradient": 12}, 100, 250_000, 9_000, 0.0321)
 
 
-def started(local: bool = False, usd: float | None = 0.12) -> RunStarted:
+def started(local: bool = False, usd: float | None = 0.12, judge: str | None = None) -> RunStarted:
     return RunStarted(
         run="r1", job="optimize", prompt=SEED, task_model="openai/gpt-4.1-mini", optimizer_model="openai/gpt-4.1",
         local=local, metric="label", labels=("a", "b"), rows=RowCounts(96, 72, 72),
-        estimate=Estimate(1000, 400_000, usd), seed=0,
+        estimate=Estimate(1000, 400_000, usd), seed=0, judge_model=judge,
     )  # fmt: skip
 
 
@@ -65,9 +67,9 @@ EVENTS: list[AnyEvent] = [
     RoundStarted(1, ("seed",)),
     *(GradientFound("seed", gradient(f"g{number}", f"Reason {number}.")) for number in range(6)),
     CandidateProposed(BEST),
-    CandidateDiscarded("seed", "edit", "g1", "too long (9,120 characters)"),
-    CandidateDiscarded("seed", "edit", "g2", "too long (8,001 characters)"),
-    CandidateDiscarded("seed", "edit", "g3", "copies the text of a row"),
+    CandidateDiscarded("seed", "edit", ("g1",), "too long (9,120 characters)"),
+    CandidateDiscarded("seed", "edit", ("g2",), "too long (8,001 characters)"),
+    CandidateDiscarded("seed", "edit", ("g3",), "copies the text of a row"),
     RoundEnded(1, (Standing("best", 0.75, 48), Standing("seed", 0.5, 48)), SPENT),
     HoldoutOpened("h", 72, 2),
 ]
@@ -133,6 +135,16 @@ def test_where_the_data_goes_is_said() -> None:
     assert "at an unknown price" in words.estimate(started(usd=None))
 
 
+def test_whoever_is_asked_is_named_the_judge_too() -> None:
+    judged = started(judge="other/judge")
+    assert "calls of openai/gpt-4.1-mini, openai/gpt-4.1 and other/judge, about" in words.estimate(judged)
+    assert "All run on this machine" in words.estimate(started(local=True, judge="other/judge"))
+    # The optimizer model may judge as well: it is one model.
+    assert "calls of openai/gpt-4.1-mini and openai/gpt-4.1, about" in words.estimate(started(judge="openai/gpt-4.1"))
+    alone = msgspec.structs.replace(judged, job="evaluate")
+    assert "calls of openai/gpt-4.1-mini and other/judge, about" in words.estimate(alone)
+
+
 @pytest.mark.parametrize(
     ("operators", "said"),
     [
@@ -151,18 +163,23 @@ def test_nobody_is_credited_for_what_another_did(operators: tuple[Operator, ...]
     assert words.credit(operators, "m/x") == said
 
 
-def optimization(decision: str | None, stopped: Stopped = "finished") -> Optimization:
+START = Figures(72, 5, 0.5, (0.4, 0.6), {"macro": 0.42, "binary": 0.45}, "yes")
+WINNER = Figures(72, 1, 0.65, (0.5, 0.8), {"macro": 0.61, "binary": 0.66}, "yes")
+
+
+def optimization(decision: str | None, stopped: Stopped = "finished", earlier_openings: int = 0) -> Optimization:
     verdict = None
     if decision is not None:
         compared = Comparison(0.5, 0.65, 0.15, (0.06, 0.24), 0.001, 72)
-        verdict = Verdict(compared, decision, "+15.0 points on 72 unseen rows, 95 % interval +6.0 to +24.0")  # type: ignore[arg-type]
+        said = "+15.0 points on 72 unseen rows, 95 % interval +6.0 to +24.0"
+        verdict = Verdict(compared, decision, said, earlier_openings, START, WINNER)  # type: ignore[arg-type]
     return Optimization(
         run="r1", start=SEED, best=BEST, start_score=0.4, best_score=0.6, n=33, verdict=verdict, operators=("edit",),
         stopped=stopped, reason="all 6 rounds are done", spent=SPENT, seconds=62.0,
     )  # fmt: skip
 
 
-def printed(result: Optimization) -> str:
+def printed(result: Optimization, metric: str = "label") -> str:
     written = io.StringIO()
     transcript = Transcript()
     for event in EVENTS:
@@ -171,6 +188,7 @@ def printed(result: Optimization) -> str:
         Console(file=written, width=100),
         result,
         Path("tickets.prompt"),
+        metric=metric,
         writer="openai/gpt-4.1",
         proposed=transcript.proposed,
         discarded=transcript.discarded,
@@ -191,6 +209,28 @@ def test_the_verdict_decides_the_advice() -> None:
     assert "Keep your prompt: +15.0 points on 72 unseen rows" in printed(optimization("keep"))
     assert "The unseen rows were not judged. Keep your prompt." in printed(optimization(None))
     assert "None yet: the search did not come to its end." in printed(optimization(None, "cancelled"))
+
+
+def test_accuracy_f1_and_unreadable_answers_each_have_their_own_name() -> None:
+    label = printed(optimization("adopt"))
+    assert "Hold-out:  accuracy 50.0 % → 65.0 % on 72 unseen rows, p = 0.001\n" in label
+    both = "F1 of 'yes' 45.0 % → 66.0 %, macro F1 42.0 % → 61.0 %"
+    unread = "could not be read 5 → 1 answer, on the same rows"
+    assert f"Besides:   {both}, {unread}" in label
+    macro = printed(optimization("adopt"), "f1_macro")
+    assert "Hold-out:  macro F1 50.0 % → 65.0 %" in macro
+    assert f"Besides:   accuracy 50.0 % → 65.0 %, F1 of 'yes' 45.0 % → 66.0 %, {unread}" in macro
+
+
+def test_what_reads_no_labels_has_nothing_beside_its_figure() -> None:
+    plain = Figures(72, 0)
+    assert words.figures(plain, plain, "judge") == ""
+    assert words.figures(Figures(72, 3), plain, "json_match") == "could not be read 3 → 0 answers"
+
+
+def test_earlier_looks_at_the_unseen_rows_are_told() -> None:
+    assert "corrected for 2 earlier looks at these rows" in printed(optimization("keep", earlier_openings=2))
+    assert "corrected" not in printed(optimization("keep"))
 
 
 def test_the_cost_is_told_whole() -> None:
