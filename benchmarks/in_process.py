@@ -7,7 +7,6 @@ event loop's clock jumps over. What differs from ``apo optimize`` is that nothin
 from __future__ import annotations
 
 import asyncio
-import selectors
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +39,7 @@ from benchmarks.contestants import ROWS
 from benchmarks.world import ours
 from benchmarks.world.minds import Minds
 from benchmarks.world.task import LABELS, Task
+from tests.engine.models.virtual_time import run_in_virtual_time
 
 LATENCY = 0.1
 
@@ -160,27 +160,6 @@ class _Silence(Reporter):
         return silent
 
 
-class _Jump(selectors.DefaultSelector):
-    """Waits for no timer, but moves the clock to it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.now = 0.0
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        self.now += timeout or 0.0
-        return []
-
-
-class _VirtualLoop(asyncio.SelectorEventLoop):
-    def __init__(self) -> None:
-        self._jump = _Jump()
-        super().__init__(self._jump)
-
-    def time(self) -> float:
-        return self._jump.now
-
-
 def _in_virtual_time(main: Coroutine[object, object, T]) -> T:
     async def to_the_end() -> T:
         try:
@@ -192,8 +171,4 @@ def _in_virtual_time(main: Coroutine[object, object, T]) -> T:
                 task.cancel()
             await asyncio.gather(*left, return_exceptions=True)
 
-    loop = _VirtualLoop()
-    try:
-        return loop.run_until_complete(to_the_end())
-    finally:
-        loop.close()
+    return run_in_virtual_time(to_the_end())

@@ -14,6 +14,7 @@ from apo_engine.cli.options import (
     algorithm_option,
     engine_options,
     optimizer_model_option,
+    repeated,
     resume_option,
     run_options,
     search_options,
@@ -50,7 +51,7 @@ def command(file: Path, as_json: bool, write: bool, force: bool, fail_unless_bet
     transcript = Transcript()
     with LiveView(file) as view:
         run = optimize(prompt, engine_options(given))
-        remedy = "What was answered is kept: go on with --resume."
+        remedy = "What was answered is kept: the same command with --resume goes on from there."
         result = drive(run, transcript.read, view.read, remedy=remedy)
     if as_json:
         emit(optimization_object(result, transcript))
@@ -65,30 +66,30 @@ def command(file: Path, as_json: bool, write: bool, force: bool, fail_unless_bet
             proposed=transcript.proposed,
             discarded=transcript.discarded,
         )
-    _finish(prompt, result, file, write=write, force=force)
+    again = " ".join(part for part in ("apo optimize", shlex.quote(str(file)), repeated(given), "--resume") if part)
+    _finish(prompt, result, file, again, write=write, force=force)
     return _exit_code(result, fail_unless_better=fail_unless_better)
 
 
-def _finish(prompt: PromptFile, result: Optimization, file: Path, *, write: bool, force: bool) -> None:
-    """Write the winner where that was asked for and is earned; else say what can be done."""
+def _finish(prompt: PromptFile, result: Optimization, file: Path, again: str, *, write: bool, force: bool) -> None:
+    """Write the winner where that was asked for and is earned; else say what can be done: ``again`` and its flags."""
     adopt = result.verdict is not None and result.verdict.decision == "adopt"
     changed = result.best.text != result.start.text
-    command = f"apo optimize {shlex.quote(str(file))} --resume"
     if result.stopped == "cancelled":
-        told = f"Stopped. Go on with: {command}"
+        told = f"Stopped. Go on with: {again}"
     elif result.stopped == "endpoint":
-        told = f"The search broke off: {result.reason}\nGo on with: {command}"
+        told = f"The search broke off: {result.reason}\nGo on with: {again}"
     elif not changed:
         told = "Keep your prompt: nothing that was tried did better."
     elif write and (adopt or force):
         write_back(prompt, result.best.text)
         told = f"Written to {file}."
     elif adopt:
-        told = f"Write it: {command} --write"
+        told = f"Write it: {again} --write"
     else:
         kept = "Keep your prompt: the winner was not written" if write else "Keep your prompt"
         unproven = "" if result.verdict else f" Its verdict is missing: {result.reason.rstrip('.')}."
-        told = f"{kept}.{unproven} To take the winner all the same: {command} --write --force"
+        told = f"{kept}.{unproven} To take the winner all the same: {again} --write --force"
     console = remarks()
     if console.is_terminal:
         console.print()

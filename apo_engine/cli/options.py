@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
@@ -99,6 +100,13 @@ def engine_run_options(calls: int) -> Callable[[Command], Command]:
         return command
 
     return with_options
+
+
+def repeated(given: Mapping[str, object]) -> str:
+    """The settings that were given on the command line, as they are given once more: another setting is another run."""
+    named = [(name, given.get(name)) for name in _SETTINGS]
+    options = ((f"--{name.replace('_', '-')}", str(value)) for name, value in named if value is not None)
+    return shlex.join(word for option in options for word in option)
 
 
 def engine_options(given: Mapping[str, object]) -> Options:

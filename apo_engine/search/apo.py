@@ -23,8 +23,7 @@ from apo_engine.search.events import GradientFound, RoundStarted
 from apo_engine.search.optimizer import Found
 from apo_engine.search.pool import Pool
 from apo_engine.search.proposer import EvidenceProposer, Proposals, Proposer
-from apo_engine.search.race import affordable
-from apo_engine.search.rounds import FEWEST_FIRST, entry, first_cost, first_rows, in_rounds, rank
+from apo_engine.search.rounds import FEWEST_FIRST, compare, entry, first_cost, first_rows, in_rounds, rank
 from apo_engine.search.selection import Selector
 from apo_engine.search.selection.ladder import most_rows
 from apo_engine.search.task import SearchTask
@@ -143,7 +142,7 @@ class ApoSearch:
                 for arm, count in zip(step.parents, readings, strict=True)
             )
         )
-        comparing = asyncio.ensure_future(self._compare(step, tick))
+        comparing = asyncio.ensure_future(compare(task, self._selector, self._beam, step.comparing, step.first, tick))
         await fan_out([expanding, comparing])
         await race.settled()
         expanded = expanding.result()
@@ -151,18 +150,10 @@ class ApoSearch:
         if not newcomers:
             newcomers = await self._fall_back(expanded, number, step, tick)
         self._pool.tell([*racing, *newcomers])
-        self._beam = rank(task, self._pool, number, [*self._beam, *newcomers])
+        self._beam = rank(task, self._pool, number, [*comparing.result(), *newcomers])
         if expanded and all(found.proposals is None and len(found.rows) == len(critique) for found in expanded):
             return "every critique row is answered right: there is nothing to criticise"
         return None
-
-    async def _compare(self, step: _Step, tick: Tick) -> None:
-        """Tell the prompts in the race apart; as many as the beam is wide are kept."""
-        race = self._task.race
-        if len(self._beam) > 1:
-            self._beam = await self._selector.select(race, self._beam, self._task.settings.beam, step.comparing, tick)
-        else:
-            await race.extend(self._beam, min(step.first, affordable(race, self._beam, step.comparing)), tick)
 
     def _reading(self, arm: Arm, step: _Step) -> int:
         """How many critique rows to read the arm on: about as many as show the failures that can be used."""

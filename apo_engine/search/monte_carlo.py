@@ -16,10 +16,10 @@ from apo_engine.search.events import RoundStarted
 from apo_engine.search.optimizer import Found
 from apo_engine.search.pool import Pool
 from apo_engine.search.proposer import Enter
-from apo_engine.search.race import affordable
 from apo_engine.search.rounds import (
     FEWEST_FIRST,
     affordable_children,
+    compare,
     entry,
     first_cost,
     first_rows,
@@ -72,11 +72,12 @@ class MonteCarloSearch:
         drawn = [(parent, self._next_draw(parent)) for parent in parents]
         enter = entry(task, self._pool, rows, tick)
         rewording = asyncio.ensure_future(fan_out(self._reword(arm, draw, number, enter, tick) for arm, draw in drawn))
-        await fan_out([rewording, asyncio.ensure_future(self._compare(comparing, rows, tick))])
+        kept = asyncio.ensure_future(compare(task, self._selector, self._beam, comparing, rows, tick))
+        await fan_out([rewording, kept])
         await race.settled()
         newcomers = self._pool.admit(rewording.result())
         self._pool.tell([*racing, *newcomers])
-        self._beam = rank(task, self._pool, number, [*self._beam, *newcomers])
+        self._beam = rank(task, self._pool, number, [*kept.result(), *newcomers])
         return None
 
     def _parents(self, children: int) -> list[Arm]:
@@ -94,11 +95,3 @@ class MonteCarloSearch:
         if isinstance(made, Arm):
             await enter(made)
         return made
-
-    async def _compare(self, budget: int, rows: int, tick: Tick) -> None:
-        """Tell the prompts in the race apart, within a budget; as many as the beam is wide are kept."""
-        race = self._task.race
-        if len(self._beam) > 1:
-            self._beam = await self._selector.select(race, self._beam, self._task.settings.beam, budget, tick)
-        else:
-            await race.extend(self._beam, min(rows, affordable(race, self._beam, budget)), tick)

@@ -16,6 +16,7 @@ from apo_engine.search.optimizer import Found
 from apo_engine.search.pool import Pool
 from apo_engine.search.proposer import Enter
 from apo_engine.search.race import affordable
+from apo_engine.search.selection import Selector
 from apo_engine.search.selection.levels import ranked_by_level
 from apo_engine.search.task import SearchTask
 
@@ -84,6 +85,19 @@ def affordable_children(task: SearchTask, calls: int, other: int, child: int) ->
     """
     count = max(0, calls - other) // child
     return count or int(other + child <= task.allowance.remaining())
+
+
+async def compare(
+    task: SearchTask, selector: Selector, beam: list[Arm], budget: int, rows: int, tick: Tick
+) -> list[Arm]:
+    """The prompts in the race, told apart within a budget: as many as the beam is wide are kept.
+
+    The first alone has nobody to be compared with; it is scored on its first ``rows``.
+    """
+    if len(beam) > 1:
+        return await selector.select(task.race, beam, task.settings.beam, budget, tick)
+    await task.race.extend(beam, min(rows, affordable(task.race, beam, budget)), tick)
+    return beam
 
 
 def rank(task: SearchTask, pool: Pool, number: int, arms: Sequence[Arm]) -> list[Arm]:

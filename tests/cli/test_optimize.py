@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 import subprocess
 import time
@@ -119,6 +120,17 @@ def test_a_keep_is_not_written_but_by_force(apo: Apo) -> None:
     assert forced.code == 0
     assert "Keep your prompt: " in forced.out
     assert (apo.folder / "tickets.prompt").read_text() == found["best"]["prompt"]
+
+
+def test_the_command_that_is_told_goes_on_with_this_very_run(apo: Apo, scripted: ScriptedServer) -> None:
+    before = (apo.folder / "tickets.prompt").read_text()
+    shown = apo("optimize", "tickets.prompt", "--rounds", "1", "--max-calls", "180", "--seed", "3")
+    told = shlex.split(next(line for line in shown.err.splitlines() if "--resume" in line).split(": ")[-1])
+    sent = len(scripted.log)
+    assert told[:3] == ["apo", "optimize", "tickets.prompt"]
+    assert apo(*told[1:]).code == 0
+    assert len(scripted.log) == sent
+    assert (apo.folder / "tickets.prompt").read_text() != before
 
 
 def test_fail_unless_better(apo: Apo, again: Apo) -> None:

@@ -149,7 +149,7 @@ async def test_a_cap_of_money_holds_against_the_endpoints_own_count(scripted: Sc
 async def test_what_a_provider_may_have_billed_counts_as_spent(scripted: ScriptedServer) -> None:
     replies = iter([hang(), server_error(), Reply("late", usage=(10, 0))])
     scripted.script = lambda request: next(replies)
-    model = chat(scripted, read_seconds=0.1)
+    model = chat(scripted, read_seconds=1)
     door = gateway(model, caps=Caps(usd=1), price=lambda model, usage: 0.25 if usage.output else 0.01)
     await door.complete("task", ask())
     assert door.budget.spent.usd == pytest.approx(0.25 + 0.01)
@@ -211,7 +211,7 @@ async def test_with_retries_every_call_is_answered_as_without_faults(scripted: S
 async def test_a_hanging_answer_is_given_up_and_asked_for_again(scripted: ScriptedServer) -> None:
     replies = iter([hang(), Reply("late")])
     scripted.script = lambda request: next(replies)
-    model = chat(scripted, read_seconds=0.1)
+    model = chat(scripted, read_seconds=0.5)
     door = gateway(model)
     assert (await door.complete("task", ask())).text == "late"
     assert door.budget.spent.failed == 1
