@@ -66,7 +66,7 @@ class OptimizerSettings(Struct, frozen=True, forbid_unknown_fields=True):
     beam: Annotated[int, Meta(ge=1, le=64)] = 4
     minibatch: Annotated[int, Meta(ge=1, le=10_000)] = 64
     groups: Annotated[int, Meta(ge=1, le=64)] = 2
-    group_size: Annotated[int, Meta(ge=1, le=64)] = 6
+    group_size: Annotated[int, Meta(ge=1, le=64)] = 8
     reasons: Annotated[int, Meta(ge=1, le=16)] = 6
     joint: bool = True
     edits: Annotated[int, Meta(ge=1, le=16)] = 1

@@ -190,7 +190,9 @@ class OpenAIChat:
                 max_keepalive_connections=self._concurrency,
                 keepalive_expiry=_IDLE_SECONDS,
             ),
-            transport=open_transport(idle_seconds=_IDLE_SECONDS, trust_env=not self.local),
+            transport=open_transport(
+                idle_seconds=_IDLE_SECONDS, trust_env=not self.local, encrypted=self._address.url.startswith("https:")
+            ),
             follow_redirects=False,
             # A proxy of the environment would take what is meant for this machine elsewhere.
             trust_env=not self.local,

@@ -7,25 +7,31 @@ used next. Import it where the SDK is loaded, not before.
 
 from __future__ import annotations
 
+import ssl
 import urllib.request
 from collections.abc import AsyncIterator, Callable
 
 import httpx2
 
 
-def open_transport(*, idle_seconds: float, trust_env: bool) -> httpx2.AsyncBaseTransport | None:
-    """A transport for any number of requests at once; None where a proxy of the environment must be asked instead."""
+def open_transport(*, idle_seconds: float, trust_env: bool, encrypted: bool) -> httpx2.AsyncBaseTransport | None:
+    """A transport for any number of requests at once; None where a proxy of the environment must be asked instead.
+
+    Where nothing is ``encrypted``, no certificates are loaded, which takes a tenth of a second; no https:// address can
+    be reached then.
+    """
     if trust_env and urllib.request.getproxies():
         return None
-    return _PoolPerConnection(idle_seconds, trust_env)
+    trusted = httpx2.create_ssl_context(trust_env=trust_env) if encrypted else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    return _PoolPerConnection(idle_seconds, trusted)
 
 
 class _PoolPerConnection(httpx2.AsyncBaseTransport):
     """As many connections as there are requests under way, kept open for a while."""
 
-    def __init__(self, idle_seconds: float, trust_env: bool) -> None:
+    def __init__(self, idle_seconds: float, trusted: ssl.SSLContext) -> None:
         self._limits = httpx2.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=idle_seconds)
-        self._context = httpx2.create_ssl_context(trust_env=trust_env)
+        self._trusted = trusted
         self._all: list[httpx2.AsyncHTTPTransport] = []
         self._free: list[httpx2.AsyncHTTPTransport] = []
 
@@ -45,7 +51,7 @@ class _PoolPerConnection(httpx2.AsyncBaseTransport):
             await pool.aclose()
 
     def _another(self) -> httpx2.AsyncHTTPTransport:
-        pool = httpx2.AsyncHTTPTransport(verify=self._context, limits=self._limits)
+        pool = httpx2.AsyncHTTPTransport(verify=self._trusted, limits=self._limits)
         self._all.append(pool)
         return pool
 

@@ -35,7 +35,9 @@ class Run(Generic[ResultT]):
         self._task: asyncio.Task[ResultT] | None = None
 
     def stop(self) -> None:
-        """End in order, with the best so far."""
+        """End in order, with the best so far. Asking again while it ends changes nothing."""
+        if self._stop.requested:
+            return
         self._stop.requested = True
         if self._task is not None:
             self._task.cancel()

@@ -1,9 +1,9 @@
 """APO: gradient descent in words with beam search (Pryzant et al. 2023), on three disjoint sets of rows.
 
-Each round expands the leading prompts (read critique rows, criticise, edit, score the children on their first rows)
-while the beam is compared further, side by side. The next round's parents are chosen on what both have shown, so that
-no slot waits for a decision that can be made later. Every decision is made when all answers it rests on are there, and
-follows from them alone.
+Each round expands the leading prompts: it reads critique rows, criticises, edits, and scores the children on their
+first rows. While it waits for a critique or an edit, the beam is compared further with whatever calls the expansion
+cannot use, so that hardly a slot is idle. The next round's parents are chosen on what both have shown. Every decision
+is made when all answers it rests on are there, and follows from them alone.
 """
 
 from __future__ import annotations
@@ -28,13 +28,15 @@ from apo_engine.search.selection import Selector
 from apo_engine.search.selection.ladder import most_rows
 from apo_engine.search.task import SearchTask
 
-# Of a round's calls, at most these shares find out where a parent fails, and compare the beam further.
-_READING_SHARE = 0.25
+# Of a round's calls, at most this share finds out where its parents fail, and at least that compares the beam further.
+_READING_SHARE = 0.3
 _COMPARING_SHARE = 0.2
 # A parent is worth its reading where it can have at least this many children.
 _FEWEST_CHILDREN = 3
 # Fewer rows than this show too little of a prompt's failures; a prompt hardly ever fails more rarely than this.
 _FEWEST_READ, _RAREST_FAILURE = 8, 0.06
+# A critique waits for its reading: a few rows more than are asked at once would make it wait twice as long.
+_READ_AT_ONCE = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,17 @@ class _Step:
     each: int
     first: int
     comparing: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Round:
+    """A round under way: its number, its step, the critique rows in its order, and whether one parent's are read."""
+
+    number: int
+    step: _Step
+    rows: tuple[Example, ...]
+    tick: Tick
+    read: asyncio.Event
 
 
 class ApoSearch:
@@ -107,7 +120,10 @@ class ApoSearch:
             each = room // count - reading * per_row
             if self._children(each, first) >= min(_FEWEST_CHILDREN, self._proposer.most):
                 break
-        if self._children(each, first):
+        if most := self._children(each, first):
+            each = self._cost(most, first)
+            if len(self._beam) > 1:
+                comparing = allowance - count * (reading * per_row + each)
             return _Step(tuple(self._beam[:count]), reading, each, first, comparing)
         # The smallest step may take more than a round's share, but not more than there is.
         each = self._cost(1, first)
@@ -135,20 +151,17 @@ class ApoSearch:
         rows = (*critique[start:], *critique[:start])
         readings = [self._reading(arm, step) for arm in step.parents]
         self._next_row = (start + max(readings, default=0)) % len(critique)
-        # Expansion is the longer chain: its calls go first, and comparisons fill the slots that it leaves.
+        this = _Round(number, step, rows, tick, asyncio.Event())
         expanding = asyncio.ensure_future(
-            fan_out(
-                self._expand(arm, rows, count, number, step, tick)
-                for arm, count in zip(step.parents, readings, strict=True)
-            )
+            fan_out(self._expand(arm, count, this) for arm, count in zip(step.parents, readings, strict=True))
         )
-        comparing = asyncio.ensure_future(compare(task, self._selector, self._beam, step.comparing, step.first, tick))
+        comparing = asyncio.ensure_future(self._compare(this))
         await fan_out([expanding, comparing])
         await race.settled()
         expanded = expanding.result()
         newcomers = self._admit(expanded)
         if not newcomers:
-            newcomers = await self._fall_back(expanded, number, step, tick)
+            newcomers = await self._fall_back(expanded, this)
         self._pool.tell([*racing, *newcomers])
         self._beam = rank(task, self._pool, number, [*comparing.result(), *newcomers])
         if expanded and all(found.proposals is None and len(found.rows) == len(critique) for found in expanded):
@@ -161,14 +174,20 @@ class ApoSearch:
         known = judged(task.evaluator.known(arm.prompt, task.race.rows))
         failures = max(_RAREST_FAILURE, 1 - task.evaluator.metric.total(known)) if known else 0.5
         wanted = math.ceil(self._proposer.wanted(self._children(step.each, step.first)) / failures)
-        return min(len(task.rows.critique), task.settings.minibatch, max(_FEWEST_READ, min(wanted, step.reading)))
+        most = min(len(task.rows.critique), task.settings.minibatch, max(_FEWEST_READ, min(wanted, step.reading)))
+        return most - most % _READ_AT_ONCE if most > _READ_AT_ONCE else most
 
-    async def _expand(
-        self, parent: Arm, rows: tuple[Example, ...], count: int, round_: int, step: _Step, tick: Tick
-    ) -> _Expanded:
+    async def _compare(self, this: _Round) -> list[Arm]:
+        """See `compare`. Expansion is the longer chain: its calls go first, and these fill the slots that it leaves."""
+        if this.step.parents:
+            await this.read.wait()
+        return await compare(self._task, self._selector, self._beam, this.step.comparing, this.step.first, this.tick)
+
+    async def _expand(self, parent: Arm, count: int, this: _Round) -> _Expanded:
         """Children from the first ``count`` of the critique rows; where none of these failed, fewer from more rows."""
-        evaluator, left = self._task.evaluator, step.each
-        scored = await self._read(parent, rows[:count], tick)
+        evaluator, rows, step = self._task.evaluator, this.rows, this.step
+        left = step.each
+        scored = await self._read(parent, rows[:count], this)
         if not failing(scored):
 
             def cost(n: int) -> int:
@@ -176,17 +195,19 @@ class ApoSearch:
 
             count = max(count, most_rows(cost, left - self._cost(1, step.first), len(rows)))
             left -= cost(count)
-            scored = await self._read(parent, rows[:count], tick)
+            scored = await self._read(parent, rows[:count], this)
         if not failing(scored):
             return _Expanded(parent, rows[:count], 0, None)
         most = self._children(left, step.first)
-        made = await self._proposer.propose(
-            parent, scored, round_, most, entry(self._task, self._pool, step.first, tick)
-        )
+        enter = entry(self._task, self._pool, step.first, this.tick)
+        made = await self._proposer.propose(parent, scored, this.number, most, enter)
         return _Expanded(parent, rows[:count], most, made)
 
-    async def _read(self, parent: Arm, rows: Sequence[Example], tick: Tick) -> list[Scored]:
-        return list(zip(rows, await self._task.evaluator.score(parent.prompt, rows, tick), strict=True))
+    async def _read(self, parent: Arm, rows: Sequence[Example], this: _Round) -> list[Scored]:
+        try:
+            return list(zip(rows, await self._task.evaluator.score(parent.prompt, rows, this.tick), strict=True))
+        finally:
+            this.read.set()
 
     def _admit(self, expanded: Sequence[_Expanded]) -> list[Arm]:
         """Tell what was read and proposed, in a fixed order; the children that enter."""
@@ -201,7 +222,7 @@ class ApoSearch:
                 newcomers += self._pool.admit(found.proposals.rewrites)
         return newcomers
 
-    async def _fall_back(self, expanded: Sequence[_Expanded], round_: int, step: _Step, tick: Tick) -> list[Arm]:
+    async def _fall_back(self, expanded: Sequence[_Expanded], this: _Round) -> list[Arm]:
         """Children by evidence, where the model was asked and gave none that can be used."""
         proposals = [found.proposals for found in expanded if found.proposals is not None]
         asked = sum(made.asked for made in proposals)
@@ -209,20 +230,19 @@ class ApoSearch:
             return []
         weak = sum(made.unreadable for made in proposals) == asked
         self._task.reporter.note(
-            f"The optimizer model is too weak for this: none of its {asked} answers in round {round_} held a critique. "
-            "Worked examples and counted evidence take its place in this round."
+            f"The optimizer model is too weak for this: none of its {asked} answers in round {this.number} held a "
+            "critique. Worked examples and counted evidence take its place in this round."
             if weak
-            else f"No rewrite of round {round_} could be used. Worked examples and counted evidence take their place.",
+            else f"No rewrite of round {this.number} could be used. Worked examples and counted evidence take "
+            "their place.",
             Severity.WARNING,
         )
-        again = await fan_out(
-            self._by_evidence(found, round_, step, tick) for found in expanded if found.proposals is not None
-        )
+        again = await fan_out(self._by_evidence(found, this) for found in expanded if found.proposals is not None)
         await self._task.race.settled()
         return self._admit(again)
 
-    async def _by_evidence(self, found: _Expanded, round_: int, step: _Step, tick: Tick) -> _Expanded:
-        scored = await self._read(found.parent, found.rows, tick)
-        enter = entry(self._task, self._pool, step.first, tick)
-        made = await self._fallback.propose(found.parent, scored, round_, found.children, enter)
+    async def _by_evidence(self, found: _Expanded, this: _Round) -> _Expanded:
+        scored = await self._read(found.parent, found.rows, this)
+        enter = entry(self._task, self._pool, this.step.first, this.tick)
+        made = await self._fallback.propose(found.parent, scored, this.number, found.children, enter)
         return _Expanded(found.parent, (), found.children, made)

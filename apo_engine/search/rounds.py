@@ -22,12 +22,12 @@ from apo_engine.search.task import SearchTask
 
 # More calls buy more rounds, and larger ones: many small steps find more than few large ones, but the
 # smaller the gains that are left, the more rows it takes to tell them.
-_ROUNDS, _ROUNDS_POWER = 0.042, 0.75
+_ROUNDS, _ROUNDS_POWER = 0.113, 0.58
 # A child is scored on this share of a round's calls as soon as it exists, on no fewer rows than these: large rounds
 # come with large budgets, and what is left to gain at their end is small.
 _FIRST_SHARE, FEWEST_FIRST = 1 / 8, 8
 # The last word among the finalists is had on at least this share of the selection rows.
-_FINALISTS, _FINAL_SHARE = 3, 0.3
+_FINALISTS, _FINAL_SHARE = 3, 0.2
 
 
 class InRounds(Protocol):

@@ -49,7 +49,9 @@ async def site() -> AsyncIterator[Site]:
 
 @asynccontextmanager
 async def client() -> AsyncIterator[httpx2.AsyncClient]:
-    async with httpx2.AsyncClient(transport=open_transport(idle_seconds=30, trust_env=False)) as opened:
+    async with httpx2.AsyncClient(
+        transport=open_transport(idle_seconds=30, trust_env=False, encrypted=False)
+    ) as opened:
         yield opened
 
 
@@ -82,5 +84,13 @@ async def test_a_connection_that_failed_is_made_anew() -> None:
 
 def test_a_proxy_of_the_environment_is_left_to_the_client(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.invalid:3128")
-    assert open_transport(idle_seconds=30, trust_env=True) is None
-    assert open_transport(idle_seconds=30, trust_env=False) is not None
+    assert open_transport(idle_seconds=30, trust_env=True, encrypted=False) is None
+    assert open_transport(idle_seconds=30, trust_env=False, encrypted=False) is not None
+
+
+@pytest.mark.parametrize("encrypted", [False, True])
+def test_certificates_are_loaded_where_they_are_needed(monkeypatch: pytest.MonkeyPatch, encrypted: bool) -> None:
+    loaded = []
+    monkeypatch.setattr(httpx2, "create_ssl_context", lambda **options: loaded.append(options))
+    open_transport(idle_seconds=30, trust_env=False, encrypted=encrypted)
+    assert bool(loaded) == encrypted

@@ -307,13 +307,19 @@ async def test_broken_rewrites_are_discarded_with_their_reason(
 async def test_an_endpoint_that_dies_ends_the_run_in_order(
     scripted: ScriptedServer, prompt_path: Path, tmp_path: Path
 ) -> None:
-    def dying(request: dict[str, object]) -> str | Reply:
+    def dead(request: dict[str, object]) -> str | Reply:
         return Reply(status=401) if kind_of(request) == "gradient" else WORLD.script(request)
 
-    scripted.script = dying
     prompt = api.load_prompt(prompt_path)
-    found = await api.optimize(prompt, options(scripted, tmp_path))
+    run = api.optimize(prompt, options(scripted, tmp_path))
+    leader = ""
+    async for event in run:
+        if isinstance(event, RoundEnded):
+            leader = event.beam[0].candidate
+            scripted.script = dead
+    found = run.result
     assert found.stopped == "endpoint"
+    assert found.best.id == leader
     assert "401" in found.reason
     assert asyncio.all_tasks() == {asyncio.current_task()}
     scripted.script = WORLD.script

@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Callable
+from itertools import groupby
 from typing import Any
 
 import pytest
@@ -186,28 +187,44 @@ def test_a_child_is_scored_while_another_critique_is_awaited() -> None:
     assert scored[0] < 10 * LATENCY
 
 
-def test_the_race_goes_on_while_parents_are_read() -> None:
+def test_the_race_goes_on_while_critiques_are_written() -> None:
     late = 1000 * LATENCY
-    sent: dict[bool, list[float]] = {True: [], False: []}
+    sent: dict[str, list[float]] = {"gradient": [], "edit": [], "task": []}
 
     def running() -> Searching:
         clock = asyncio.get_running_loop().time
 
         async def pause(request: ChatRequest) -> None:
+            sent[kind(request)].append(clock())
+            await asyncio.sleep(late if kind(request) == "gradient" else LATENCY)
+
+        return searching(WORLD, 600, pause=pause)
+
+    search, _ = carried_out(running)
+    begun = sorted(set(sent["gradient"]))
+    assert len(begun) == len(search.told(RoundStarted)) > 2
+    for critique in begun[1:]:
+        compared = [at for at in sent["task"] if critique <= at < critique + late / 2]
+        assert len(compared) >= 10
+
+
+def test_a_round_reads_before_it_compares() -> None:
+    asked: list[str] = []
+
+    def running() -> Searching:
+        async def pause(request: ChatRequest) -> None:
             if kind(request) == "task":
                 critique = request.messages[-1].content.strip() in read
-                sent[critique].append(clock())
-                await asyncio.sleep(late if critique else LATENCY)
+                asked.append("critique" if critique else "selection")
+            await asyncio.sleep(LATENCY)
 
         search = searching(WORLD, 600, pause=pause)
         read = {row.inputs["text"] for row in search.task.rows.critique}
         return search
 
     search, _ = carried_out(running)
-    begun = sorted(set(sent[True]))
-    assert len(begun) >= len(search.told(RoundStarted)) > 1
-    later = [at for at in begun if at >= late]
-    assert any(reading <= at < reading + late for reading in later for at in sent[False])
+    readings = [what for what, _ in groupby(asked)].count("critique")
+    assert readings == len(search.told(RoundStarted)) > 2
 
 
 @pytest.mark.parametrize("most", [1, 2, 5])
