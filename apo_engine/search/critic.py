@@ -72,7 +72,8 @@ class ModelCritic:
         facts = "\n".join(map(str, confusions(scored)))
         looks: list[Awaitable[Criticism]] = []
         for group in sample_groups(failures, groups, size, draw(self._seed, "groups", round_, arm.id)):
-            key = (arm.id, frozenset(row.id for row, _ in group))
+            # Two rows may read the same.
+            key = (tunable_text(arm.prompt), frozenset(rows_as_text([row]) for row in group))
             if key not in self._asked:
                 self._asked.add(key)
                 looks.append(self._ask(arm, group, facts, len(failures), round_))

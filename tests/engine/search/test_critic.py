@@ -6,6 +6,7 @@ import json
 import random
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -147,6 +148,8 @@ async def test_no_group_of_failures_is_asked_about_twice() -> None:
     assert len(model.requests) == 2
     await fan_out(asked.criticise(arm, [*few, failed(9)], 5, 2))
     assert len(model.requests) == 3
+    named_anew = [(replace(row, id=f"copy {row.id}"), result) for row, result in few]
+    assert not asked.criticise(arm, named_anew, 6, 2)
 
 
 async def test_rows_that_were_answered_right_are_not_criticised() -> None:
