@@ -10,7 +10,7 @@ help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 demo: $(VENV)/.local ## optimize a prompt on an embedded model: no key, nothing leaves the machine
-	$(BIN)/apo optimize examples/tickets/tickets.prompt --rounds 20
+	$(BIN)/apo optimize examples/tickets/tickets.prompt
 
 test: $(VENV)/.dev ## the tests that need Python alone
 	$(BIN)/python -m pytest -m "not local_model and not neovim"

@@ -16,6 +16,7 @@ from apo_engine.runs.store import RunStore
 from apo_engine.scoring.power import HOPED, rows_needed, shortage
 from apo_engine.search.arm import seed_arm
 from apo_engine.search.events import Estimate, OwnCode, RowCounts, RunStarted
+from apo_engine.search.proposer import most_children
 from apo_engine.search.verdict import level_after
 
 _SAMPLE = 20
@@ -141,9 +142,8 @@ def _likely(plan: Plan, most: _Work, calls: int) -> _Work:
     if plan.job != "optimize":
         return _Work(min(most.rows, calls // plan.calls_per_row), most.written)
     search = plan.settings.optimizer
-    # With joint edits a parent has a child per group and one of all groups; critiques are shared among its children.
-    children = min(search.max_children, search.groups + 1) if search.joint else search.max_children
-    per_child = 1 + (search.groups / children if search.algorithm == "apo" else 0)
+    # A parent's children share its critiques.
+    per_child = 1 + (search.groups / most_children(search) if search.algorithm == "apo" else 0)
     share = per_child / (per_child + _ROWS_PER_CHILD * plan.calls_per_row)
     written = min(most.written, round(share * calls))
     return _Work(min(most.rows, (calls - written) // plan.calls_per_row), written)

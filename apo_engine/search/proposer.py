@@ -66,6 +66,12 @@ class _Answered:
     shown: tuple[Scored, ...]
 
 
+def most_children(settings: OptimizerSettings) -> int:
+    """The most children that one parent has in a round, where a model writes them."""
+    chains = settings.groups + (settings.groups > 1) if settings.joint else settings.groups * settings.reasons
+    return min(settings.max_children, chains * settings.edits * (1 + settings.paraphrases))
+
+
 class ModelProposer:
     """Critique, edit in the opposite direction, paraphrase: each chain runs on as soon as its own answers are there.
 
@@ -81,9 +87,7 @@ class ModelProposer:
     @property
     def most(self) -> int:
         """As the settings say: by group, edit and paraphrase."""
-        settings = self._settings
-        chains = settings.groups + (settings.groups > 1) if settings.joint else settings.groups * settings.reasons
-        return min(settings.max_children, chains * settings.edits * (1 + settings.paraphrases))
+        return most_children(self._settings)
 
     def calls(self, most: int) -> int:
         """Critiques, and an edit or paraphrase for each child."""
@@ -171,8 +175,8 @@ class EvidenceProposer:
         return 0
 
     def wanted(self, most: int) -> int:
-        """As many as there are."""
-        return most * 100
+        """One to put right for each child, and as many again to count."""
+        return 2 * most
 
     async def propose(self, arm: Arm, scored: Sequence[Scored], round_: int, most: int, enter: Enter) -> Proposals:
         """New draws of worked examples, exchanges in the parent's own, and one rule for the largest confusion."""

@@ -25,7 +25,7 @@ def test_the_demo_finds_a_real_gain_and_credits_worked_examples_alone(tmp_path: 
 
     def apo(*args: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [APO, "optimize", "tickets.prompt", "--rounds", "20", *args],
+            [APO, "optimize", "tickets.prompt", *args],
             cwd=folder,
             env=environ,
             capture_output=True,
