@@ -20,7 +20,7 @@ _METRICS = {
 }
 _OPERATORS = {
     "exemplars": "worked examples from your rows were added",
-    "rule": "rules counted from your rows were added",
+    "rule": "rules were counted from your rows",
     "phrase-swap": "phrases changed places",
     "phrase-delete": "phrases were left out",
     "phrase-add": "phrases that had been left out were put back",

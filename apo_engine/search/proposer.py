@@ -162,6 +162,7 @@ class EvidenceProposer:
     """Worked examples and rules, from critique rows and counts alone: for models that write no usable critique."""
 
     sizes = (8, 12, 16)
+    counted = 12
 
     def __init__(self, rows: Sequence[Example], settings: OptimizerSettings, seed: int) -> None:
         self.most = settings.max_children
@@ -175,8 +176,8 @@ class EvidenceProposer:
         return 0
 
     def wanted(self, most: int) -> int:
-        """One to put right for each child, and as many again to count."""
-        return 2 * most
+        """Enough to count by, however many children."""
+        return self.counted
 
     async def propose(self, arm: Arm, scored: Sequence[Scored], round_: int, most: int, enter: Enter) -> Proposals:
         """New draws of worked examples, exchanges in the parent's own, and one rule for the largest confusion."""

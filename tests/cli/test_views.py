@@ -151,7 +151,7 @@ def test_whoever_is_asked_is_named_the_judge_too() -> None:
         (("exemplars",), "Worked examples from your rows were added; the wording was not improved by a model."),
         (
             ("exemplars", "rule", "exemplars"),
-            "Worked examples from your rows were added and rules counted from your rows were added; "
+            "Worked examples from your rows were added and rules were counted from your rows; "
             "the wording was not improved by a model.",
         ),
         (("edit", "paraphrase"), "The wording was rewritten by m/x."),
