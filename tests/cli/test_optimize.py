@@ -6,11 +6,12 @@ import shlex
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
 from apo_engine import parse_prompt
-from tests.cli.conftest import Apo, Finished
+from tests.cli.conftest import APO, Apo, Finished
 from tests.scripted import Reply, ScriptedServer
 from tests.scripted.world import World
 
@@ -247,3 +248,14 @@ def test_an_endpoint_that_dies_leaves_a_result_so_far_and_3(apo: Apo, scripted: 
     assert shown.object["stopped"] == "endpoint"
     assert shown.object["holdout"] is None
     assert "(401)" in shown.err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is always full")
+@pytest.mark.parametrize("how", [(), ("--json",)])
+def test_a_result_that_cannot_be_written_out_is_no_success(again: Apo, how: tuple[str, ...]) -> None:
+    with Path("/dev/full").open("w") as full:
+        command = [APO, "optimize", "tickets.prompt", "--resume", *how]
+        done = subprocess.run(
+            command, cwd=again.folder, env=again.environ, stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    assert done.returncode in (70, 74)
