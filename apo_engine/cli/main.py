@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, NoReturn
 
@@ -74,8 +75,12 @@ def _leave(code: int) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except OSError:
+        except BrokenPipeError:
+            code = code or _UNWRITABLE  # who reads no further knows it
+        except OSError as error:
             code = code or _UNWRITABLE
+            with suppress(OSError):
+                click.echo(f"{_marked('error')}: The output could not be written: {error.strerror}.", err=True)
     os._exit(code)
 
 

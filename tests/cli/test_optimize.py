@@ -259,3 +259,4 @@ def test_a_result_that_cannot_be_written_out_is_no_success(again: Apo, how: tupl
             command, cwd=again.folder, env=again.environ, stdout=full, stderr=subprocess.PIPE, check=False
         )
     assert done.returncode in (70, 74)
+    assert b"No space left on device" in done.stderr

@@ -208,6 +208,24 @@ def test_the_race_goes_on_while_critiques_are_written() -> None:
         assert len(compared) >= 10
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_hardly_a_slot_is_idle(seed: int) -> None:
+    ended: list[float] = []
+
+    def running() -> Searching:
+        clock = asyncio.get_running_loop().time
+
+        async def pause(request: ChatRequest) -> None:
+            await asyncio.sleep(LATENCY)
+            ended.append(clock())
+
+        return searching(World(500), 1000, seed=seed, width=32, pause=pause)
+
+    search, _ = carried_out(running)
+    assert search.calls > 900
+    assert max(ended) <= 1.3 * LATENCY * search.calls / 32
+
+
 def test_a_round_reads_before_it_compares() -> None:
     asked: list[str] = []
 
