@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo test lint format test-local test-client test-editors package bench bench-peers lock clean
+.PHONY: help demo test lint format test-local test-client test-editors package bench bench-peers bench-servers lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -13,7 +13,7 @@ demo: $(VENV)/.local ## optimize a prompt on an embedded model: no key, nothing 
 	$(BIN)/apo optimize examples/tickets/tickets.prompt
 
 test: $(VENV)/.dev ## the tests that need Python alone
-	$(BIN)/python -m pytest -m "not local_model and not neovim"
+	$(BIN)/python -m pytest -m "not local_model and not neovim and not emacs"
 
 lint: $(VENV)/.dev ## style, types, import rules
 	$(BIN)/ruff check .
@@ -31,9 +31,10 @@ test-local: $(VENV)/.dev $(VENV)/.local ## the tests that run the embedded model
 test-client: ## check, test and package the VS Code extension (needs Node 20 or newer)
 	cd client-vscode && npm ci && npm run check && npm test && npm run package
 
-test-editors: $(VENV)/.dev ## the tests that drive a real Neovim
+test-editors: $(VENV)/.dev ## the tests that drive a real Neovim and a real Emacs
 	@command -v nvim >/dev/null || { echo "Neovim is missing: install it (Debian: apt-get install neovim)."; exit 1; }
-	$(BIN)/python -m pytest -m neovim
+	@command -v emacs >/dev/null || { echo "Emacs is missing: install it (Debian: apt-get install emacs-nox elpa-eglot)."; exit 1; }
+	$(BIN)/python -m pytest -m "neovim or emacs"
 
 package: ## build client-vscode/*.vsix
 	cd client-vscode && npm ci && npm run package
@@ -44,11 +45,14 @@ bench: $(VENV)/.dev ## measure start-up, caching and wall-clock; prints the tabl
 bench-peers: $(VENV)/.dev .venv-peers/.installed ## compare what the search finds with other optimizers (about half an hour)
 	$(BIN)/python -m benchmarks.search_quality --peers
 
+bench-servers: $(VENV)/.dev .venv-servers/.installed ## measure the language server beside others (about ten minutes)
+	$(BIN)/python -m benchmarks.server
+
 lock: $(VENV)/.dev ## resolve the dependencies anew
 	$(BIN)/python requirements/lock.py
 
 clean: ## remove the environment and what was built
-	rm -rf $(VENV) .venv-peers dist build client-vscode/node_modules client-vscode/out client-vscode/*.vsix
+	rm -rf $(VENV) .venv-peers .venv-servers dist build client-vscode/node_modules client-vscode/out client-vscode/*.vsix
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
@@ -71,4 +75,10 @@ $(VENV)/.local: requirements/local.txt pyproject.toml | $(BIN)/python
 	@echo "Setting up .venv-peers (about two minutes) …"
 	$(PYTHON) -m venv .venv-peers
 	@.venv-peers/bin/python -m pip --disable-pip-version-check --quiet install -r $<
+	@touch $@
+
+.venv-servers/.installed: benchmarks/server/requirements.txt
+	@echo "Setting up .venv-servers (half a minute) …"
+	$(PYTHON) -m venv .venv-servers
+	@.venv-servers/bin/python -m pip --disable-pip-version-check --quiet install -r $<
 	@touch $@

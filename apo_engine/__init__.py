@@ -28,8 +28,11 @@ if TYPE_CHECKING:
         Fix,
         Optimization,
         Options,
+        RowCheck,
         Run,
         bench,
+        check,
+        check_rows,
         evaluate,
         gradients,
         list_models,
@@ -43,8 +46,7 @@ if TYPE_CHECKING:
     from apo_engine.search.candidate import Candidate
     from apo_engine.search.gradient import Gradient
 
-    __version__: str
-
+__version__ = "0.1.0"
 __all__ = [
     "ApoError",
     "BenchRows",
@@ -64,10 +66,13 @@ __all__ = [
     "Place",
     "Problem",
     "PromptFile",
+    "RowCheck",
     "Run",
     "Severity",
     "Span",
     "bench",
+    "check",
+    "check_rows",
     "evaluate",
     "events",
     "gradients",
@@ -88,8 +93,11 @@ _HOMES = {
         "Fix",
         "Optimization",
         "Options",
+        "RowCheck",
         "Run",
         "bench",
+        "check",
+        "check_rows",
         "evaluate",
         "gradients",
         "list_models",
@@ -107,12 +115,8 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 
 def __getattr__(name: str) -> object:
-    if name == "__version__":
-        from importlib.metadata import version  # slow to import, and rarely asked for
-
-        value: object = version("apo-language-server")
-    elif name == "events":
-        value = import_module("apo_engine.search.events")
+    if name == "events":
+        value: object = import_module("apo_engine.search.events")
     elif name in _HOME_OF:
         value = getattr(import_module(f"apo_engine.{_HOME_OF[name]}"), name)
     else:
@@ -122,4 +126,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__, "__version__"})
+    return sorted({*globals(), *__all__})

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from apo_engine.examples.survey import RowCheck
 from apo_engine.models.endpoints import EndpointStatus
+from apo_engine.models.listed import ListedModel
+from apo_engine.models.tokens import TokenCounts
+from apo_engine.problems import Problem
 from apo_engine.prompt.file import PromptFile, load_prompt, parse_prompt
+from apo_engine.runs import check as checking
+from apo_engine.runs import lookups
 from apo_engine.runs.announcement import announce
 from apo_engine.runs.bench import Benchmark, bench_job
 from apo_engine.runs.bench_margins import Margin, margins
@@ -33,20 +40,44 @@ __all__ = [
     "Margin",
     "Optimization",
     "Options",
+    "RowCheck",
     "Run",
     "bench",
+    "check",
+    "check_rows",
     "evaluate",
     "gradients",
+    "known_models",
     "list_models",
     "load_prompt",
     "margins",
     "optimize",
     "parse_prompt",
     "plan",
+    "token_counts",
 ]
 
 _DEFAULTS = Options()
+_ON_DISK: Mapping[Path, str] = {}
 _SAMPLED = BenchRows()
+
+
+def check(
+    prompt: PromptFile, options: Options = _DEFAULTS, buffers: Mapping[Path, str] = _ON_DISK
+) -> tuple[Problem, ...]:
+    """Everything that can be said about a prompt, its partials and its rows without a model, in the order of place.
+
+    ``buffers`` are unsaved texts of example files, by resolved path. Reads files as they come, and never raises.
+    """
+    return checking.check(prompt, options, buffers)
+
+
+def check_rows(prompt: PromptFile, options: Options = _DEFAULTS, buffers: Mapping[Path, str] = _ON_DISK) -> RowCheck:
+    """Look through a prompt's example files: what they hold, and what is wrong with which row.
+
+    As `check`, but for what can be said of the prompt at once: its own problems, and labels that it never mentions.
+    """
+    return checking.check_rows(prompt, options, buffers)
 
 
 async def plan(prompt: PromptFile, options: Options = _DEFAULTS, job: Job = "optimize") -> RunStarted:
@@ -68,6 +99,20 @@ async def list_models(options: Options = _DEFAULTS) -> tuple[EndpointStatus, ...
         InputError: the user's configuration file cannot be used.
     """
     return await reachable_models(options)
+
+
+def known_models(options: Options = _DEFAULTS, name: str = "") -> tuple[ListedModel, ...]:
+    """The models that the price list knows at the endpoints named here, or only the one of a name. Asks nobody.
+
+    Raises:
+        InputError: the user's configuration file cannot be used.
+    """
+    return lookups.known_models(options, name)
+
+
+async def token_counts(texts: Sequence[str], model: str) -> TokenCounts:
+    """How many tokens each text has for a model (``provider/name``), estimated where its tokenizer is not at hand."""
+    return await lookups.token_counts(texts, model)
 
 
 def evaluate(prompt: PromptFile, options: Options = _DEFAULTS) -> Run[Evaluation]:

@@ -40,11 +40,28 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class Repair:
+    """A change that mends a problem: its title in the imperative, and what replaces which spans of the problem's file.
+
+    The spans are in order and do not overlap; they are offsets of the same text as those of the problem's place.
+    """
+
+    title: str
+    edits: tuple[tuple[Span, str], ...]
+
+    @staticmethod
+    def respelling(span: Span, word: str) -> Repair:
+        """Write another word in the place of one."""
+        return Repair(f"Change to {word}", ((span, word),))
+
+
+@dataclass(frozen=True, slots=True)
 class Problem:
     """One finding.
 
     ``code`` is a stable kebab-case name, ``message`` says what is wrong, ``remedy`` what to do (a sentence in
-    the imperative; empty only where the message already says it).
+    the imperative; empty only where the message already says it). ``repairs`` can be applied without another thought,
+    the likeliest first.
     """
 
     code: str
@@ -52,6 +69,7 @@ class Problem:
     remedy: str = ""
     place: Place | None = None
     severity: Severity = Severity.ERROR
+    repairs: tuple[Repair, ...] = ()
 
     def __str__(self) -> str:
         where = f"{self.place}: " if self.place else ""

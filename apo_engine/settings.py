@@ -11,13 +11,14 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct, inspect
 
-from apo_engine.problems import InputError, Place, Problem
+from apo_engine.problems import InputError, Place, Problem, Repair
 
 Count = Annotated[int, Meta(ge=1, le=1_000_000_000)]
 Amount = Annotated[float, Meta(ge=0)]
@@ -128,11 +129,15 @@ def _nowhere(_path: tuple[str, ...]) -> Place | None:
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One source of settings: untyped ``values`` by key, and ``place``, which finds where a key's value stands."""
+    """One source of settings: untyped ``values`` by key.
+
+    ``place`` finds where a key's value stands, ``key`` where the key itself does; None where the source is no text.
+    """
 
     name: LayerName
     values: Mapping[str, object]
     place: Callable[[tuple[str, ...]], Place | None] = _nowhere
+    key: Callable[[tuple[str, ...]], Place | None] = _nowhere
 
 
 def resolve(layers: Iterable[Layer]) -> Settings:
@@ -267,6 +272,13 @@ def _checked(layer: Layer, problems: list[Problem]) -> dict[str, object]:
     return checked
 
 
+@lru_cache(maxsize=64)
+def _shape(struct: type[Struct]) -> tuple[dict[str, inspect.Field], dict[str, object]]:
+    """The fields of a struct as they are described, and their types. Both are slow to find out."""
+    fields = {field.name: field for field in inspect.type_info(struct).fields}  # type: ignore[attr-defined]
+    return fields, {field.name: field.type for field in msgspec.structs.fields(struct)}
+
+
 def _checked_struct(
     layer: Layer,
     path: tuple[str, ...],
@@ -274,8 +286,7 @@ def _checked_struct(
     struct: type[Struct],
     problems: list[Problem],
 ) -> dict[str, object]:
-    fields = {field.name: field for field in inspect.type_info(struct).fields}  # type: ignore[attr-defined]
-    kinds = {field.name: field.type for field in msgspec.structs.fields(struct)}
+    fields, kinds = _shape(struct)
     checked: dict[str, object] = {}
     for key, value in values.items():
         here = (*path, str(key))
@@ -287,7 +298,11 @@ def _checked_struct(
             if "." in str(key):
                 remedy = "Write nested keys as a map."
             message = f"{_spelled(layer, here)} is not a setting."
-            problems.append(Problem("setting-unknown", message, remedy, layer.place(here)))
+            place = layer.key(here) or layer.place(here)
+            # A key that stands there twice would break its map.
+            certain = close and "." not in str(key) and close not in values
+            repairs = _respelled(place, _written(layer, (*path, str(close)))) if certain else ()
+            problems.append(Problem("setting-unknown", message, remedy, place, repairs=repairs))
             continue
         inner = _struct_of(fields[key].type)
         if inner is not None and isinstance(value, Mapping):
@@ -314,16 +329,47 @@ def _problem_with(
         if not (isinstance(value, float) and not math.isfinite(value)):
             return None
     message = f"{_spelled(layer, path)} must be {_described(field.type)}, not {_shown(value)}."
+    place = layer.place(path)
+    close = _meant(value, field.type)
+    if close:
+        return Problem("setting-invalid", message, f"Did you mean {close!r}?", place, repairs=_respelled(place, close))
     default = field.default if isinstance(field.default, (str, int, float)) else None
+    if isinstance(default, bool):
+        default = str(default).lower()
     remedy = f"Write for example {path[-1]}: {default}" if default is not None else "Correct it, or remove the key."
-    return Problem("setting-invalid", message, remedy, layer.place(path))
+    return Problem("setting-invalid", message, remedy, place)
 
 
 def _unknown_metric(layer: Layer, value: str) -> Problem:
     spelled, place = _spelled(layer, ("metric",)), layer.place(("metric",))
     close = None if ":" in value else nearest(value, METRICS)
     remedy = f"Did you mean {close!r}?" if close else f"Use one of {', '.join(METRICS)}, or 'module:function'."
-    return Problem("setting-invalid", f"{spelled}: there is no metric {_shown(value)}.", remedy, place)
+    message = f"{spelled}: there is no metric {_shown(value)}."
+    return Problem("setting-invalid", message, remedy, place, repairs=_respelled(place, close) if close else ())
+
+
+def _respelled(place: Place | None, word: str) -> tuple[Repair, ...]:
+    return (Repair.respelling(place.span, word),) if place is not None and place.span is not None else ()
+
+
+def _written(layer: Layer, path: tuple[str, ...]) -> str:
+    """The last key of a path as it is written in this layer."""
+    prefixed = layer.name in ("file", "editor") and len(path) == 1 and path[0] not in _UNPREFIXED
+    return f"apo.{path[0]}" if prefixed else path[-1]
+
+
+def _meant(value: object, kind: inspect.Type) -> str | None:
+    """What a wrong word was most likely meant to be, for a field that is one of some words."""
+    if not isinstance(value, str):
+        return None
+    options = getattr(kind, "types", (kind,))
+    if any(type(option).__name__ == "BoolType" for option in options):
+        # YAML 1.2, unlike its forerunner, takes these for text.
+        return {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}.get(
+            value.lower()
+        )
+    choices = [str(word) for option in options for word in getattr(option, "values", ())]
+    return nearest(value, choices) if choices else None
 
 
 def _spelled(layer: Layer, path: tuple[str, ...]) -> str:
@@ -359,7 +405,8 @@ def _described(kind: inspect.Type) -> str:
         return " or ".join(repr(value) for value in kind.values)  # type: ignore[attr-defined]
     if name in ("IntType", "FloatType"):
         return ("a whole number" if name == "IntType" else "a number") + _bounds(kind)
-    return {"StrType": "text", "DictType": "a map", "StructType": "a map"}.get(name, "a value")
+    words = {"StrType": "text", "BoolType": "true or false", "DictType": "a map", "StructType": "a map"}
+    return words.get(name, "a value")
 
 
 def _bounds(kind: inspect.Type) -> str:

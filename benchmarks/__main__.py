@@ -6,16 +6,16 @@ import subprocess
 import sys
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-SCRIPTS = ("cli_start.py", "server_start.py", "search_run.py", "request_cost.py", "selection_study.py")
+ROOT = Path(__file__).resolve().parents[1]
+PARTS = ("cli_start", "server", "search_run", "request_cost", "selection_study")
 
 
 def main() -> int:
     failed = []
-    for script in SCRIPTS:
-        print(f"\n== {script}", flush=True)
-        if subprocess.run([sys.executable, HERE / script], check=False).returncode:
-            failed.append(script)
+    for part in PARTS:
+        print(f"\n== {part}", flush=True)
+        if subprocess.run([sys.executable, "-m", f"benchmarks.{part}"], cwd=ROOT, check=False).returncode:
+            failed.append(part)
     if failed:
         print(f"\nOutside their bounds: {', '.join(failed)}")
     return int(bool(failed))

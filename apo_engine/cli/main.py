@@ -14,7 +14,7 @@ import click
 if TYPE_CHECKING:
     from apo_engine.problems import ApoError
 
-# Exit codes: 0 fine, 1 found something (only with --fail-…), 2 misuse, 3 budget or model failure.
+# Exit codes: 0 fine, 1 found something (`check`, or with --fail-…), 2 misuse, 3 budget or model failure.
 _INTERNAL, _UNWRITABLE, _INTERRUPTED = 70, 74, 130
 # The SDK is some 100,000 objects that stay as long as the process. Python's own thresholds look all of them through
 # again and again for garbage in cycles, which halts everything for 50 ms each time.
@@ -24,6 +24,8 @@ _COMMANDS = {
     "evaluate": "Score a prompt on its examples.",
     "gradients": "Say why a prompt fails, passage by passage.",
     "optimize": "Search for a better prompt and judge it on unseen rows.",
+    "init": "Write a first prompt and example rows.",
+    "check": "Check prompts and their rows, without a model.",
     "bench": "Repeat the paper's four tasks with any model and algorithm.",
     "models": "List the models that can be reached.",
 }
@@ -52,7 +54,7 @@ def apo() -> None:
     """Improve the prompt in a .prompt file from the evidence of its examples.
 
     \b
-    Exit codes: 0 fine; 1 no improvement, where --fail-unless-better asks for one;
+    Exit codes: 0 fine; 1 `check` found something, or no improvement where --fail-unless-better asks for one;
     2 misuse or unusable input; 3 a cap was reached or a model failed; 130 interrupted.
     """
 
@@ -111,22 +113,16 @@ def _outcome() -> int:
 
 def _explain(error: ApoError) -> None:
     """Each problem with its place, what is wrong, and what to do."""
-    from apo_engine.cli.location import located
-    from apo_engine.cli.plain import visible
-    from apo_engine.problems import Severity
+    from apo_engine.cli.render_problems import problem_text
 
     for problem in error.problems:
-        place = problem.place
-        where = f"{located(place.path, place.line, place.column)}: " if place and place.path else ""
-        kind = "error" if problem.severity is Severity.ERROR else "warning"
-        click.echo(f"{where}{_marked(kind)}: {visible(problem.message)}", err=True)
-        if problem.remedy:
-            click.echo(f"  {visible(problem.remedy)}", err=True)
+        click.echo(problem_text(problem, sys.stderr), err=True)
 
 
 def _marked(kind: str) -> str:
-    colour = not os.environ.get("NO_COLOR") and sys.stderr.isatty()
-    return click.style(kind, fg="red" if kind == "error" else "yellow", bold=True) if colour else kind
+    from apo_engine.cli.render_problems import marked
+
+    return marked(kind, sys.stderr)
 
 
 def _one_line(error: Exception) -> str:

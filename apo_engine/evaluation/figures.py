@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from apo_engine.evaluation.evaluator import judged
-from apo_engine.evaluation.result import RowResult
 from apo_engine.scoring.comparison import Interval
-from apo_engine.scoring.figure import f1_of, mean
-from apo_engine.scoring.interval import wilson
-from apo_engine.scoring.labels import positive_label
-from apo_engine.scoring.metric import Metric
+
+if TYPE_CHECKING:
+    from apo_engine.evaluation.result import RowResult
+    from apo_engine.scoring.metric import Metric
 
 
 class Figures(msgspec.Struct, frozen=True):
@@ -33,6 +32,12 @@ class Figures(msgspec.Struct, frozen=True):
 
 def figures_of(results: Sequence[RowResult], metric: Metric, labels: Sequence[str]) -> Figures:
     """Sum up scored rows."""
+    # Whoever only reads figures, as the language server does, needs none of what computes them.
+    from apo_engine.evaluation.evaluator import judged
+    from apo_engine.scoring.figure import f1_of, mean
+    from apo_engine.scoring.interval import wilson
+    from apo_engine.scoring.labels import positive_label
+
     n, invalid = len(results), sum(result.invalid for result in results)
     if not (metric.by_label and labels):
         return Figures(n, invalid)

@@ -6,7 +6,6 @@ Files are read as a stream of bounded lines, so that neither their size nor one 
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
@@ -19,16 +18,14 @@ _BOM = b"\xef\xbb\xbf"
 _NUL, _NOT_UTF8 = "it holds a NUL character", "it is not UTF-8 text"
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(msgspec.Struct, frozen=True):
     """The cells of one row, by column, and the 1-based line on which it begins."""
 
     line: int
     cells: dict[str, str | None]
 
 
-@dataclass(frozen=True, slots=True)
-class BadRow:
+class BadRow(msgspec.Struct, frozen=True):
     """A row that cannot be used, and why (a clause: "it is not …")."""
 
     line: int
@@ -155,9 +152,11 @@ def _json_row(number: int, line: bytes) -> Row | BadRow:
         return BadRow(number, "its JSON is nested too deeply")
     if not isinstance(value, dict):
         return BadRow(number, "it is not a JSON object")
-    cells = {name: _cell(item) for name, item in value.items()}
-    reason = _text_fault("".join([*cells, *(cell or "" for cell in cells.values())]))
-    return BadRow(number, reason) if reason else Row(number, cells)
+    cells = {name: item if item.__class__ is str else _cell(item) for name, item in value.items()}
+    # What makes a JSON text unfit can only be written by an escape.
+    if b"\\" in line and (reason := _text_fault("".join([*cells, *(cell or "" for cell in cells.values())]))):
+        return BadRow(number, reason)
+    return Row(number, cells)
 
 
 def _cell(value: object) -> str | None:

@@ -94,7 +94,10 @@ def _dealt(
         borders = [0]
         for side in range(len(shares)):
             upto = sum(shares[: side + 1])
-            borders.append(_rounded(upto * (total + len(stratum))) - _rounded(upto * total))
+            border = _rounded(upto * (total + len(stratum))) - _rounded(upto * total)
+            # For a label with a single group, rounding alone could put one border before the other, and the group
+            # on two sides.
+            borders.append(max(border, borders[-1]))
         for side, (start, end) in enumerate(zip(borders, [*borders[1:], len(stratum)], strict=True)):
             sides[side].extend(row for group in stratum[start:end] for row in group)
         total += len(stratum)

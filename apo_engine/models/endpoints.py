@@ -110,7 +110,7 @@ async def _status(
 ) -> EndpointStatus:
     address = ""
     try:
-        address = _address(provider, environ, endpoints).url
+        address = base_url(provider, environ, endpoints).url
         model = _open_remote(f"{provider}/*", provider, "*", environ=environ, endpoints=endpoints, concurrency=1)
         try:
             ids = await model.model_ids(seconds)
@@ -151,7 +151,7 @@ def _open_remote(
     endpoints: Mapping[str, Endpoint],
     concurrency: int,
 ) -> OpenAIChat:
-    address = _address(provider, environ, endpoints)
+    address = base_url(provider, environ, endpoints)
     named = endpoints.get(provider)
     key_env, url_env = (_KEY_ENV, _URL_ENV) if named is None else (named.key_env, None)
     key = (environ.get(key_env, "").strip() or None) if key_env else None
@@ -172,8 +172,12 @@ def _open_remote(
     )
 
 
-def _address(provider: str, environ: Mapping[str, str], endpoints: Mapping[str, Endpoint]) -> Address:
-    """Where a provider is; the user's endpoints go before the built-in one."""
+def base_url(provider: str, environ: Mapping[str, str], endpoints: Mapping[str, Endpoint]) -> Address:
+    """Where a provider is; the user's endpoints go before the built-in one.
+
+    Raises:
+        InputError: there is no such provider, or its address is none.
+    """
     named = endpoints.get(provider)
     if named is not None:
         url, whence = named.base_url, f"the base_url of the endpoint '{provider}'"

@@ -9,6 +9,8 @@ import threading
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
+import msgspec
+
 if TYPE_CHECKING:
     import tiktoken
 
@@ -25,6 +27,13 @@ def estimate_tokens(text: str) -> int:
     """
     ascii_characters = len(text.encode("ascii", "ignore"))
     return math.ceil(ascii_characters / 4) + len(text) - ascii_characters
+
+
+class TokenCounts(msgspec.Struct, frozen=True):
+    """How many tokens each of some texts has; ``estimated`` where the model's tokenizer is not at hand."""
+
+    counts: tuple[int, ...]
+    estimated: bool
 
 
 class TokenCounter:

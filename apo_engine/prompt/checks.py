@@ -1,4 +1,4 @@
-"""Static checks that need no model: variables, settings, foreign dialects."""
+"""Static checks that need no model, all of them: keys, settings, schemas, variables, foreign dialects."""
 
 from __future__ import annotations
 
@@ -7,30 +7,17 @@ from typing import TYPE_CHECKING
 
 from apo_engine.positions import Span
 from apo_engine.problems import InputError, Problem, Severity
-from apo_engine.prompt.frontmatter import NAMESPACE, optional_inputs
-from apo_engine.prompt.template import Expression, Partial
-from apo_engine.settings import nearest, resolve
+from apo_engine.prompt.key_checks import key_problems
+from apo_engine.prompt.schema_checks import schema_problems
+from apo_engine.prompt.template import Expression
+from apo_engine.prompt.variable_checks import undefined, unused
+from apo_engine.settings import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from apo_engine.prompt.file import PromptFile
 
-RESERVED = (
-    "config",
-    "description",
-    "ext",
-    "input",
-    "metadata",
-    "model",
-    "name",
-    "output",
-    "raw",
-    "toolDefs",
-    "tools",
-    "variant",
-    "version",
-)
 _ROLE_ELEMENT = re.compile(r"^[ \t]*<(system|user|assistant)>", re.MULTILINE)
 _CONTINUE_HEAD = re.compile(r"(?:[ \t]*(?:[\w.]{1,40}:[^\r\n]*)?(?:\r?\n)){1,100}?---[ \t]*\r?\n")
 
@@ -49,7 +36,14 @@ def check_prompt(prompt: PromptFile, columns: Collection[str] | None) -> tuple[P
         remedy = 'Write roles as {{role "system"}} and settings between two --- lines.'
         span = Span(0, prompt.lines.span_of_line(0).end)
         return (Problem("foreign-dialect", message, remedy, prompt.place(span), Severity.INFORMATION),)
-    return (*_keys(prompt), *_settings(prompt), *_undefined(prompt, columns), *_unused(prompt), *_media(prompt))
+    return (
+        *key_problems(prompt),
+        *_settings(prompt),
+        *schema_problems(prompt),
+        *undefined(prompt, columns),
+        *unused(prompt),
+        *_media(prompt),
+    )
 
 
 def _dialect(prompt: PromptFile) -> str | None:
@@ -65,64 +59,12 @@ def _dialect(prompt: PromptFile) -> str | None:
     return None
 
 
-def _keys(prompt: PromptFile) -> list[Problem]:
-    """Misspelled top-level keys. Keys that resemble none are left alone: Dotprompt passes them on."""
-    found = []
-    for entry in prompt.front_matter.root.entries if prompt.front_matter else ():
-        name = entry.key.text
-        if name in RESERVED or "." in name:
-            continue
-        close = nearest(name, RESERVED)
-        message, remedy = f"'{name}' is not a key of Dotprompt.", f"Did you mean {close!r}?"
-        if name == NAMESPACE.rstrip("."):
-            close, message, remedy = name, "'apo' is not read as a map.", "Write its keys as 'apo.examples: …'."
-        if close:
-            found.append(Problem("key-unknown", message, remedy, prompt.place(entry.key.span), Severity.WARNING))
-    return found
-
-
 def _settings(prompt: PromptFile) -> tuple[Problem, ...]:
     try:
         resolve([prompt.layer()])
     except InputError as error:
         return error.problems
     return ()
-
-
-def _undefined(prompt: PromptFile, columns: Collection[str] | None) -> list[Problem]:
-    declared = {name for name, _ in prompt.declared}
-    if columns is None and not declared:
-        return []
-    optional = optional_inputs(prompt.front_matter)
-    known = [*dict.fromkeys([*(sorted(declared) if columns is None else columns), *optional, *prompt.defaults])]
-    where = "the example rows do not have it" if columns is not None else "input.schema does not declare it"
-    severity = Severity.ERROR if columns is not None else Severity.WARNING
-    found = []
-    for name, span in prompt.variables:
-        if name in known:
-            continue
-        close = nearest(name, known)
-        remedy = f"Did you mean {close!r}?" if close else f"There are {', '.join(known) or 'no inputs'}."
-        message = f"Nothing fills the variable '{name}': {where}."
-        found.append(Problem("variable-undefined", message, remedy, prompt.place(span), severity))
-    return found
-
-
-def _unused(prompt: PromptFile) -> list[Problem]:
-    if prompt.reads_everything or any(isinstance(node, Partial) for node in prompt.nodes):
-        return []
-    used = {name for name, _ in prompt.variables}
-    return [
-        Problem(
-            "variable-unused",
-            f"The input '{name}' is declared and never used.",
-            f"Write {{{{{name}}}}} where it belongs, or remove it.",
-            prompt.place(span),
-            Severity.WARNING,
-        )
-        for name, span in prompt.declared
-        if name not in used
-    ]
 
 
 def _media(prompt: PromptFile) -> list[Problem]:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from apo_engine.positions import Lines, Span
 from apo_engine.problems import InputError, Place, Problem, Severity
-from apo_engine.prompt import frontmatter, sections
+from apo_engine.prompt import frontmatter, schema, sections
 from apo_engine.prompt.frontmatter import FrontMatter
-from apo_engine.prompt.references import references
+from apo_engine.prompt.references import Use, references
 from apo_engine.prompt.template import Fault, Node, Text, scan
 from apo_engine.prompt.usage import usage_faults
 from apo_engine.settings import Layer
@@ -26,9 +26,10 @@ class PromptFile:
     """A `.prompt` file, parsed. Immutable; every span is in offsets of ``text``, which has no byte order mark.
 
     ``nodes`` tile the template exactly. ``declared`` are the inputs that the front matter declares and ``variables``
-    each use of a root-level input in the template. ``passages`` are what may be optimized: the system messages'
-    sections, else the first user section. ``literals`` is the text in them that may change: what stands outside
-    tags, the ``kept`` regions and the ``exemplars`` block (both with their markers).
+    each use of a root-level input in the template; ``uses`` are all references that lead to an input or into one.
+    ``passages`` are what may be optimized: the system messages' sections, else the first user section. ``literals``
+    is the text in them that may change: what stands outside tags, the ``kept`` regions and the ``exemplars`` block
+    (both with their markers).
     """
 
     path: Path | None
@@ -39,6 +40,7 @@ class PromptFile:
     problems: tuple[Problem, ...]
     declared: tuple[tuple[str, Span], ...]
     variables: tuple[tuple[str, Span], ...]
+    uses: tuple[Use, ...]
     reads_everything: bool
     sections: tuple[sections.Section, ...]
     passages: tuple[Span, ...]
@@ -61,12 +63,12 @@ class PromptFile:
     @property
     def labels(self) -> tuple[str, ...]:
         """The labels that ``output.schema`` declares, if it declares one enumeration."""
-        return frontmatter.declared_labels(self.front_matter)
+        return schema.declared_labels(self.front_matter)
 
     @property
     def required_inputs(self) -> tuple[str, ...]:
         """The inputs that a row must fill: all that the template reads, but optional ones and those with a default."""
-        free = {*frontmatter.optional_inputs(self.front_matter), *self.defaults}
+        free = {*schema.optional_inputs(self.front_matter), *self.defaults}
         return tuple(dict.fromkeys(name for name, _ in self.variables if name not in free))
 
     def layer(self) -> Layer:
@@ -86,7 +88,8 @@ def parse_prompt(text: str, path: Path | None = None) -> PromptFile:
     front, problems = frontmatter.read_front_matter(text, path, lines)
     start = front.span.end if front else 0
     nodes, faults = _scanned(text, start)
-    reads = references(nodes)
+    objects = {found.path for found in schema.declarations(front) if found.type == "object"}
+    reads = references(nodes, objects)
     parts = sections.sections(nodes, start, len(text))
     passages = sections.passages(text, parts)
     marked = sections.regions(nodes, len(text))
@@ -99,8 +102,9 @@ def parse_prompt(text: str, path: Path | None = None) -> PromptFile:
         front_matter=front,
         nodes=nodes,
         problems=(*problems, *(_problem(fault, path, lines) for fault in faults)),
-        declared=frontmatter.declared_inputs(front),
+        declared=schema.declared_inputs(front),
         variables=reads.names,
+        uses=reads.uses,
         reads_everything=reads.whole,
         sections=parts,
         passages=passages,
@@ -171,4 +175,4 @@ def _scanned(text: str, start: int) -> tuple[tuple[Node, ...], tuple[Fault, ...]
 
 def _problem(fault: Fault, path: Path | None, lines: Lines) -> Problem:
     severity = Severity.WARNING if fault.code in _WARNINGS else Severity.ERROR
-    return Problem(fault.code, fault.message, fault.remedy, Place.at(path, lines, fault.span), severity)
+    return Problem(fault.code, fault.message, fault.remedy, Place.at(path, lines, fault.span), severity, fault.repairs)

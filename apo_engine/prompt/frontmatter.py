@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from apo_engine.positions import Lines, Span
 from apo_engine.problems import Place, Problem
-from apo_engine.prompt.yaml_tree import Entry, Mapping, Node, Scalar, Sequence, YamlError, compose, value_of
+from apo_engine.prompt.yaml_tree import Entry, Mapping, Node, YamlError, compose, value_of
 from apo_engine.settings import Layer
 
 if TYPE_CHECKING:
@@ -19,8 +19,6 @@ MAX_KEYS = 1_000
 NAMESPACE = "apo."
 _LINE = re.compile(r"([^\r\n]*)(\r\n|\r|\n|\Z)")
 _TOP_LEVEL_KEY = re.compile(r"^[^\s#\-][^\r\n]*?:(?=[\s]|$)", re.MULTILINE)
-_PICO_KEY = re.compile(r"([^(?\s]+)\s*\??\s*(?:\(\s*([^,)\s]*)[^)]*\))?")
-_OPTIONAL_KEY = re.compile(r"([^(?\s]+)\s*\?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,20 +87,14 @@ def file_layer(front: FrontMatter | None, path: Path | None, lines: Lines) -> La
             found, span = inner.value, inner.value.span if len(inner.value.span) else inner.key.span
         return Place.at(path, lines, span)
 
-    return Layer("file", values, place)
+    def key(keys: tuple[str, ...]) -> Place | None:
+        entry = nodes.get(keys[0]) if keys else None
+        for name in keys[1:]:
+            inner = getattr(entry.value, "entries", ()) if entry is not None else ()
+            entry = next((found for found in inner if found.key.text == name), None)
+        return Place.at(path, lines, entry.key.span) if entry is not None else None
 
-
-def declared_inputs(front: FrontMatter | None) -> tuple[tuple[str, Span], ...]:
-    """The input names that ``input.schema`` declares (picoschema or JSON schema), with their places."""
-    schema = front.root.get("input", "schema") if front else None
-    return tuple((name, span) for name, _, span, _ in _properties(schema))
-
-
-def optional_inputs(front: FrontMatter | None) -> frozenset[str]:
-    """The declared inputs that a row may leave out: picoschema's ``name?``."""
-    schema = front.root.get("input", "schema") if front else None
-    entries = schema.entries if isinstance(schema, Mapping) else ()
-    return frozenset(match[1] for entry in entries if (match := _OPTIONAL_KEY.match(entry.key.text)))
+    return Layer("file", values, place, key)
 
 
 def default_inputs(front: FrontMatter | None) -> dict[str, object]:
@@ -111,42 +103,6 @@ def default_inputs(front: FrontMatter | None) -> dict[str, object]:
     value = value_of(default) if isinstance(default, Mapping) else {}
     assert isinstance(value, dict)
     return value
-
-
-def declared_labels(front: FrontMatter | None) -> tuple[str, ...]:
-    """The labels that ``output.schema`` allows, where it declares exactly one enumeration; else empty."""
-    schema = front.root.get("output", "schema") if front else None
-    enums = [value for _, kind, _, value in _properties(schema) if kind == "enum"]
-    if isinstance(schema, Mapping) and (plain := schema.get("enum")) is not None:
-        enums.append(plain)
-    if len(enums) != 1 or not isinstance(enums[0], Sequence):
-        return ()
-    return tuple(item.text for item in enums[0].items if isinstance(item, Scalar))
-
-
-def _properties(schema: Node | None) -> list[tuple[str, str, Span, Node]]:
-    """Name, type, place of the name, and value of each property of a schema."""
-    if not isinstance(schema, Mapping):
-        return []
-    properties = schema.get("properties")
-    if isinstance(properties, Mapping):
-        return [
-            (
-                entry.key.text,
-                "enum" if isinstance(entry.value, Mapping) and entry.value.get("enum") else "any",
-                entry.key.span,
-                (entry.value.get("enum") if isinstance(entry.value, Mapping) else None) or entry.value,
-            )
-            for entry in properties.entries
-        ]
-    found = []
-    for entry in schema.entries:
-        match = _PICO_KEY.match(entry.key.text)
-        if match and not match[1].startswith("*"):
-            start, plain = entry.key.span.start, len(entry.key.span) == len(entry.key.text)
-            span = Span(start, start + len(match[1])) if plain else entry.key.span
-            found.append((match[1], match[2] or "", span, entry.value))
-    return found
 
 
 def _find(text: str) -> tuple[Span, Span, bool] | None:

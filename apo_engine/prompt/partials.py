@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from apo_engine.positions import Lines
-from apo_engine.problems import InputError, Place, Problem
+from apo_engine.problems import InputError, Place, Problem, Repair
 from apo_engine.prompt.frontmatter import read_front_matter
 from apo_engine.prompt.template import BlockOpen, Partial, scan
 from apo_engine.prompt.usage import usage_faults
+from apo_engine.settings import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from apo_engine.positions import Span
     from apo_engine.prompt.file import PromptFile
@@ -20,6 +24,9 @@ if TYPE_CHECKING:
 
 MAX_PARTIALS = 100
 MAX_BYTES = 1_000_000
+_MAX_NAMES = 1_000
+# The text of a file; None where there is none. Raises OSError or UnicodeDecodeError where it cannot be read.
+Read = Callable[[Path], str | None]
 
 
 def partial_names(nodes: Sequence[Node]) -> tuple[tuple[str, Span, bool], ...]:
@@ -38,73 +45,140 @@ def partial_names(nodes: Sequence[Node]) -> tuple[tuple[str, Span, bool], ...]:
     return tuple(found)
 
 
+def partial_path(prompt: PromptFile, name: str) -> Path | None:
+    """The file that a partial's name stands for, be it there or not; None outside the prompt's folder."""
+    if prompt.path is None:
+        return None
+    folder, _, base = name.rpartition("/")
+    path = prompt.path.parent / folder / f"_{base}.prompt"
+    try:
+        return path if path.resolve().is_relative_to(prompt.path.parent.resolve()) else None
+    except (OSError, ValueError, RuntimeError):
+        # A NUL, half a surrogate pair, a name that is too long, links in a circle: no file is called so.
+        return None
+
+
 def load_partials(prompt: PromptFile) -> Mapping[str, str]:
     """The templates of all partials that a prompt includes, directly or through others, by name.
 
     Raises:
-        InputError: one is missing, broken, outside the prompt's folder, or they include each other in a circle.
+        InputError: some are missing, broken, outside the prompt's folder, or they include each other in a circle.
     """
-    loaded: dict[str, str] = {}
-    _load(prompt.path, prompt.nodes, prompt.lines, loaded, (), prompt.path)
-    return loaded
+    loading = _Loading(prompt, read_partial)
+    if loading.problems:
+        raise InputError(*loading.problems)
+    return loading.texts
 
 
-def _load(
-    root: Path | None,
-    nodes: Sequence[Node],
-    lines: Lines,
-    loaded: dict[str, str],
-    chain: tuple[str, ...],
-    including: Path | None,
-) -> None:
-    for name, span, required in partial_names(nodes):
-        place = Place.at(including, lines, span)
+def partial_problems(prompt: PromptFile, read: Read) -> tuple[Problem, ...]:
+    """What is wrong with the partials of a prompt, each thing at the tag in the prompt that leads to it."""
+    return tuple(dict.fromkeys(_Loading(prompt, read).at_tags))
+
+
+def read_partial(path: Path) -> str | None:
+    """The text of a partial on disk; None where there is no file.
+
+    Raises:
+        OSError: it cannot be read, or is too large.
+        UnicodeDecodeError: it is not UTF-8 text.
+    """
+    if not path.is_file():
+        return None
+    if path.stat().st_size > MAX_BYTES:
+        raise OSError(f"it is larger than {MAX_BYTES:,} bytes")
+    return path.read_bytes().decode("utf-8-sig")
+
+
+@dataclass
+class _Loading:
+    """Everything that a prompt includes: ``texts`` by name, and ``problems``, also placed ``at_tags`` of the prompt."""
+
+    prompt: PromptFile
+    read: Read
+    texts: dict[str, str] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    at_tags: list[Problem] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        prompt = self.prompt
+        for name, span, required in partial_names(prompt.nodes):
+            place = prompt.place(span)
+            self.include(name, required, place, place, ())
+
+    def include(self, name: str, required: bool, place: Place, tag: Place, chain: tuple[str, ...]) -> None:
+        """Add one partial and what it includes; ``tag`` is the place in the prompt that all this hangs on."""
         if name in chain:
             circle = " → ".join((*chain[chain.index(name) :], name))
             message = f"Partials include each other in a circle: {circle}."
-            raise InputError(Problem("partial-circle", message, "Take one of them out.", place))
-        if name in loaded:
-            continue
-        path = _path_of(name, root, place)
-        if not path.is_file():
-            if required:
-                message = f"The partial '{name}' is missing: there is no file {path.name} beside the prompt."
-                raise InputError(Problem("partial-missing", message, "Make it, or correct the name.", place))
-            continue
-        if len(loaded) >= MAX_PARTIALS:
-            raise InputError(Problem("partial-many", f"More than {MAX_PARTIALS} partials.", "Use fewer.", place))
-        text = _read(path, place)
-        front, problems = read_front_matter(text, path, inner_lines := Lines(text))
+            self.say(Problem("partial-circle", message, "Take one of them out.", place), tag)
+            return
+        if name in self.texts:
+            return
+        path = partial_path(self.prompt, name)
+        if path is None:
+            self.say(_unplaced(self.prompt, name, place), tag)
+            return
+        if len(self.texts) >= MAX_PARTIALS:
+            self.say(Problem("partial-many", f"More than {MAX_PARTIALS} partials.", "Use fewer.", place), tag)
+            return
+        try:
+            text = self.read(path)
+        except (OSError, ValueError) as error:
+            message = f"The partial {path.name} cannot be read: {getattr(error, 'strerror', None) or error}."
+            remedy = "Check the file." if isinstance(error, OSError) else "Save it as UTF-8 text."
+            self.say(Problem("partial-unreadable", message, remedy, place), tag)
+            return
+        if text is not None:
+            self.take(name, path, text, tag, chain)
+        elif required:
+            self.say(_missing(name, path, place), tag)
+
+    def take(self, name: str, path: Path, text: str, tag: Place, chain: tuple[str, ...]) -> None:
+        """Add the text of one partial and what it includes."""
+        lines = Lines(text)
+        front, problems = read_front_matter(text, path, lines)
         start = front.span.end if front else 0
-        inner, faults = scan(text, start)
-        wrong = [Problem(f.code, f.message, f.remedy, Place.at(path, inner_lines, f.span)) for f in faults]
-        wrong += [
-            Problem(f.code, f.message, f.remedy, Place.at(path, inner_lines, f.span)) for f in usage_faults(inner)
+        nodes, faults = scan(text, start)
+        wrong = [
+            Problem(fault.code, fault.message, fault.remedy, Place.at(path, lines, fault.span), repairs=fault.repairs)
+            for fault in (*faults, *usage_faults(nodes))
         ]
-        if problems or wrong:
-            raise InputError(*problems, *wrong)
-        loaded[name] = text[start:]
-        _load(root, inner, inner_lines, loaded, (*chain, name), path)
+        self.texts[name] = text[start:]
+        for problem in (*problems, *wrong):
+            self.say(problem, tag)
+        for inner, span, required in partial_names(nodes):
+            self.include(inner, required, Place.at(path, lines, span), tag, (*chain, name))
+
+    def say(self, problem: Problem, tag: Place) -> None:
+        self.problems.append(problem)
+        if problem.place is not None and problem.place != tag:
+            where = f"{problem.place.path.name if problem.place.path else ''}:{problem.place.line}"
+            problem = Problem(problem.code, f"{where}: {problem.message}", problem.remedy, tag)
+        self.at_tags.append(problem)
 
 
-def _path_of(name: str, root: Path | None, place: Place) -> Path:
-    if root is None:
-        message = f"The partial '{name}' cannot be found: this prompt has no file."
-        raise InputError(Problem("partial-missing", message, "Save the prompt first.", place))
-    folder, _, base = name.rpartition("/")
-    path = root.parent / folder / f"_{base}.prompt"
-    if "\0" in name or not path.resolve().is_relative_to(root.parent.resolve()):
-        message = f"The partial '{name}' lies outside the prompt's folder."
-        raise InputError(Problem("partial-outside", message, "Move it beside the prompt.", place))
-    return path
+def _missing(name: str, path: Path, place: Place) -> Problem:
+    folder = path.parent
+    there = [found.name[1 : -len(".prompt")] for found in islice(_listed(folder), _MAX_NAMES)]
+    prefix, slash, base = name.rpartition("/")
+    close = nearest(base, there)
+    message = f"The partial '{name}' is missing: there is no file {path.name} beside the prompt."
+    remedy = f"Did you mean {prefix + slash + close!r}?" if close else "Make it, or correct the name."
+    span = place.span
+    repairs = (Repair.respelling(span, prefix + slash + close),) if close and span and len(span) == len(name) else ()
+    return Problem("partial-missing", message, remedy, place, repairs=repairs)
 
 
-def _read(path: Path, place: Place) -> str:
+def _listed(folder: Path) -> list[Path]:
     try:
-        if path.stat().st_size > MAX_BYTES:
-            message = f"The partial {path.name} is larger than {MAX_BYTES:,} bytes."
-            raise InputError(Problem("partial-large", message, "Shorten it.", place))
-        return path.read_bytes().decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        message = f"The partial {path.name} cannot be read: {error}."
-        raise InputError(Problem("partial-unreadable", message, "Save it as UTF-8 text.", place)) from None
+        return sorted(folder.glob("_*.prompt"))
+    except OSError:
+        return []
+
+
+def _unplaced(prompt: PromptFile, name: str, place: Place) -> Problem:
+    if prompt.path is None:
+        message = f"The partial '{name}' cannot be found: this prompt has no file."
+        return Problem("partial-missing", message, "Save the prompt first.", place)
+    message = f"The partial '{name}' lies outside the prompt's folder."
+    return Problem("partial-outside", message, "Move it beside the prompt.", place)

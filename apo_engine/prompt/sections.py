@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from apo_engine.positions import Span
+from apo_engine.problems import Repair
 from apo_engine.prompt.template import Comment, Expression, Fault, Text
+from apo_engine.settings import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,10 +90,14 @@ def regions(nodes: Sequence[Node], end: int) -> Regions:
             opened, crossed = None, False
         elif node.text == END:
             message = "This end marker closes nothing."
-            faults.append(Fault("region-stray", message, f"Remove it, or open a region: {KEEP}.", node.span))
+            repair = Repair("Remove it", ((node.span, ""),))
+            faults.append(Fault("region-stray", message, f"Remove it, or open a region: {KEEP}.", node.span, (repair,)))
         elif node.text not in (KEEP, EXEMPLARS):
             message = f"There is no marker '{node.text[:40]}'."
-            faults.append(Fault("region-unknown", message, f"Use {KEEP}, {EXEMPLARS} or {END}.", node.span))
+            meant = nearest(node.text, (KEEP, EXEMPLARS, END))
+            remedy = f"Did you mean {meant!r}?" if meant else f"Use {KEEP}, {EXEMPLARS} or {END}."
+            repairs = (Repair(f"Change to {meant}", ((node.span, f"{{{{!-- {meant} --}}}}"),)),) if meant else ()
+            faults.append(Fault("region-unknown", message, remedy, node.span, repairs))
         elif opened is not None:
             message = "A marked region cannot stand inside another."
             faults.append(Fault("region-nested", message, f"Close the first with {END} before it.", node.span))

@@ -6,10 +6,15 @@ The tag rules are those of the Handlebars library that renders prompts, so that 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from apo_engine.positions import Span
+from apo_engine.problems import Repair
 from apo_engine.prompt.call import Call, parse_call
+from apo_engine.prompt.helpers import HELPERS
+
+if TYPE_CHECKING:
+    from collections.abc import Container
 
 MAX_PROBLEMS = 100
 
@@ -63,10 +68,11 @@ class Else:
 
 @dataclass(frozen=True, slots=True)
 class BlockClose:
-    """``{{/name}}``."""
+    """``{{/name}}``; ``name_span`` is that of the name."""
 
     span: Span
     name: str
+    name_span: Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +109,7 @@ class Fault:
     message: str
     remedy: str
     span: Span
+    repairs: tuple[Repair, ...] = ()
 
 
 def scan(text: str, start: int = 0) -> tuple[tuple[Node, ...], tuple[Fault, ...]]:
@@ -115,7 +122,7 @@ def scan(text: str, start: int = 0) -> tuple[tuple[Node, ...], tuple[Fault, ...]
             scanner.nodes.append(Text(Span(at, len(text))))
             break
         at = scanner.tag(at, opening)
-    return tuple(scanner.nodes), (*scanner.faults, *block_faults(scanner.nodes))
+    return tuple(scanner.nodes), (*scanner.faults, *_block_faults(scanner.nodes, text))
 
 
 class _Scanner:
@@ -152,7 +159,7 @@ class _Scanner:
             return self.long_comment(opening)
         return self.plain(opening)
 
-    def broken(self, opening: int, message: str, remedy: str) -> int:
+    def broken(self, opening: int, message: str, remedy: str, closer: str = "") -> int:
         """A tag without an end: give up on it at the next tag or line."""
         text = self.text
         ends = [end for end in (self.find("{{", opening + 2), self.find("\n", opening + 2)) if end >= 0]
@@ -160,7 +167,8 @@ class _Scanner:
         if text.startswith("\r\n", end - 1):
             end -= 1
         self.nodes.append(Broken(Span(opening, end)))
-        self.faults.append(Fault("tag-unclosed", message, remedy, Span(opening, end)))
+        repairs = (_closed(text, Span(opening, end), closer),) if closer else ()
+        self.faults.append(Fault("tag-unclosed", message, remedy, Span(opening, end), tuple(filter(None, repairs))))
         return end
 
     def raw(self, opening: int) -> int:
@@ -180,7 +188,7 @@ class _Scanner:
         body = opening + (6 if self.text[opening + 2] == "~" else 5)
         ends = [(end, len(closer)) for closer in ("--}}", "--~}}") if (end := self.find(closer, body)) >= 0]
         if not ends:
-            return self.broken(opening, "This comment is not closed.", "Add '--}}' after it.")
+            return self.broken(opening, "This comment is not closed.", "Add '--}}' after it.", " --}}")
         end, length = min(ends)
         self.nodes.append(Comment(Span(opening, end + length), self.text[body:end].strip()))
         return end + length
@@ -193,11 +201,12 @@ class _Scanner:
         closers = ("}}}", "}~}}") if triple else ("}}",)
         ends = [(end, len(closer)) for closer in closers if (end := self.find(closer, body)) >= 0]
         if not ends:
-            return self.broken(opening, "This tag is not closed.", f"Add '{closers[0]}' after it.")
+            return self.broken(opening, "This tag is not closed.", f"Add '{closers[0]}' after it.", closers[0])
         end, length = min(ends)
         again = self.find("{{", body)
         if 0 <= again < end and not _inside_quotes(text, body, again):
-            return self.broken(opening, "This tag is not closed before the next begins.", f"Add '{closers[0]}'.")
+            message = "This tag is not closed before the next begins."
+            return self.broken(opening, message, f"Add '{closers[0]}'.", closers[0])
         span = Span(opening, end + length)
         inner = Span(body, end - 1 if not triple and text.endswith("~", body, end) else end)
         self.nodes.append(self.node(span, inner, triple=triple))
@@ -218,7 +227,8 @@ class _Scanner:
             name = body[1:].split(None, 1)[:1]
             if not name:
                 return self.wrong(span, "This closing tag names no block.", "Name the block that it closes.")
-            return BlockClose(span, name[0])
+            begin = self.text.index(name[0], inner.start + 1)
+            return BlockClose(span, name[0], Span(begin, begin + len(name[0])))
         if body == "else":
             return Else(span, None)
         if body.startswith("else "):
@@ -245,28 +255,36 @@ class _Scanner:
         return Broken(span)
 
 
-def block_faults(nodes: list[Node]) -> list[Fault]:
+def _block_faults(nodes: list[Node], text: str) -> list[Fault]:
     """Blocks that are not closed, closed by another name, and ``{{else}}`` outside of one."""
     faults: list[Fault] = []
     opened: list[BlockOpen] = []
+    unclosed: list[tuple[BlockOpen, int | None]] = []
+    strays: list[tuple[BlockClose, BlockOpen | None]] = []
     for node in nodes:
         if isinstance(node, BlockOpen):
             opened.append(node)
         elif isinstance(node, Else) and not opened:
             message, remedy = "This {{else}} stands outside any block.", "Remove it, or open a block before it."
-            faults.append(Fault("else-outside", message, remedy, node.span))
+            faults.append(Fault("else-outside", message, remedy, node.span, (Repair("Remove it", ((node.span, ""),)),)))
         elif isinstance(node, BlockClose):
-            names = [closing_name(block) for block in opened[-MAX_PROBLEMS:]]
-            if node.name not in names:
-                message = f"Nothing that is open here is called '{node.name}'."
-                remedy = f"Write {{{{/{names[-1]}}}}}." if names else "Remove this closing tag."
-                faults.append(Fault("block-mismatch", message, remedy, node.span))
+            if node.name not in [closing_name(block) for block in opened[-MAX_PROBLEMS:]]:
+                strays.append((node, opened[-1] if opened else None))
                 continue
+            end: int | None = node.span.start
             while closing_name(block := opened.pop()) != node.name:
-                faults.append(_unclosed(block))
-        if len(faults) >= MAX_PROBLEMS:
-            return faults
-    return faults + [_unclosed(block) for block in opened[:MAX_PROBLEMS]]
+                unclosed.append((block, end))
+                end = None
+        if len(faults) + len(unclosed) + len(strays) >= MAX_PROBLEMS:
+            break
+    else:
+        # Only the innermost can be closed where its message ends: what is added there closes that one.
+        innermost = opened[-1] if opened else None
+        for block in opened[:MAX_PROBLEMS]:
+            unclosed.append((block, _end_of_message(nodes, block, len(text)) if block is innermost else None))
+    left = {block.span for block, _ in unclosed}
+    faults += [_stray(node, block, left) for node, block in strays]
+    return faults + [_unclosed(block, text, end) for block, end in unclosed]
 
 
 def closing_name(block: BlockOpen) -> str:
@@ -274,9 +292,58 @@ def closing_name(block: BlockOpen) -> str:
     return "inline" if block.kind == "#*" else block.call.name
 
 
-def _unclosed(block: BlockOpen) -> Fault:
+def _stray(node: BlockClose, block: BlockOpen | None, unclosed: Container[Span]) -> Fault:
+    """A closing tag that closes nothing; it is taken for that of the block around it if that has no other."""
+    message = f"Nothing that is open here is called '{node.name}'."
+    if block is None or block.span not in unclosed:
+        repairs = (Repair("Remove this closing tag", ((node.span, ""),)),)
+        return Fault("block-mismatch", message, "Remove this closing tag.", node.span, repairs)
     name = closing_name(block)
-    return Fault("block-unclosed", f"The block '{name}' is not closed.", f"Add {{{{/{name}}}}}.", block.span)
+    repairs = (Repair.respelling(node.name_span, name),)
+    return Fault("block-mismatch", message, f"Write {{{{/{name}}}}}.", node.span, repairs)
+
+
+def _unclosed(block: BlockOpen, text: str, end: int | None) -> Fault:
+    """A block that must be closed before ``end``; None where others must be closed first."""
+    name = closing_name(block)
+    closer = f"{{{{/{name}}}}}"
+    inside = text[block.span.end : end].rstrip() if end is not None else ""
+    repairs: tuple[Repair, ...] = ()
+    # Behind half a tag, or behind a backslash, the closing tag would be read as text.
+    if end is not None and not inside.endswith(("{", "\\")) and "{{" not in inside.rpartition("}}")[2]:
+        at = block.span.end + len(inside)
+        own_line = "\n" in inside and not text[: block.span.start].rpartition("\n")[2].strip()
+        newline = ("\r\n" if "\r\n" in text else "\n") if own_line else ""
+        repairs = (Repair(f"Add {closer}", ((Span(at, at), newline + closer),)),)
+    return Fault("block-unclosed", f"The block '{name}' is not closed.", f"Add {closer}.", block.span, repairs)
+
+
+def _end_of_message(nodes: list[Node], block: BlockOpen, end: int) -> int:
+    """Where the message ends in which a block begins, or its last ``{{else}}`` does."""
+    depth, found = 0, end
+    for node in nodes[nodes.index(block) + 1 :]:
+        if isinstance(node, BlockOpen):
+            depth += 1
+        elif isinstance(node, BlockClose):
+            depth -= 1
+        elif isinstance(node, Else) and depth == 0:
+            found = end
+        elif found == end and depth == 0 and isinstance(node, Expression) and node.call.name in ("role", "history"):
+            found = node.span.start
+    return found
+
+
+def _closed(text: str, span: Span, closer: str) -> Repair | None:
+    """The repair that closes a tag behind what is written of it; None where that makes no tag."""
+    written = span.of(text).rstrip()
+    at = span.start + len(written)
+    nodes, faults = scan(written + closer)
+    if len(nodes) != 1 or isinstance(nodes[0], Broken) or any(fault.code != "block-unclosed" for fault in faults):
+        return None
+    # Words behind a name are prose more often than arguments.
+    if isinstance(nodes[0], Expression) and not nodes[0].call.bare and nodes[0].call.name not in HELPERS:
+        return None
+    return Repair(f"Add {closer.strip()}", ((Span(at, at), closer),))
 
 
 def _inside_quotes(text: str, start: int, end: int) -> bool:

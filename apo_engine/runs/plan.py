@@ -159,7 +159,7 @@ async def make_plan(job: Job, prompt: PromptFile, options: Options, *, fixes: bo
     if metric.name == "judge":
         _require_rubric(settings, place)
     folder = cache_dir(environ)
-    endpoints = _endpoints(settings)
+    endpoints = endpoints_of(settings)
 
     def opened(name: str | None) -> ChatModel:
         return open_model(
@@ -191,11 +191,12 @@ async def reachable_models(options: Options) -> tuple[EndpointStatus, ...]:
     """What is behind every endpoint that these options know of."""
     environ = os.environ if options.environ is None else options.environ
     return await list_models(
-        environ=environ, endpoints=_endpoints(resolve([user_layer()])), cache_dir=cache_dir(environ)
+        environ=environ, endpoints=endpoints_of(resolve([user_layer()])), cache_dir=cache_dir(environ)
     )
 
 
-def _endpoints(settings: Settings) -> dict[str, Endpoint]:
+def endpoints_of(settings: Settings) -> dict[str, Endpoint]:
+    """The user's named endpoints."""
     return {name: Endpoint(found.base_url, found.key_env) for name, found in settings.endpoints.items()}
 
 

@@ -8,7 +8,7 @@ else where most of its words survive side by side; otherwise it is gone. It is n
 from __future__ import annotations
 
 import re
-from functools import cached_property
+from functools import lru_cache
 
 from apo_engine.positions import Span
 
@@ -69,16 +69,22 @@ class Rebase:
             return None
         return now
 
-    @cached_property
+    @property
     def _matches(self) -> tuple[tuple[int, int, int], ...]:
-        """Blocks ``(old start, new start, length)`` of equal characters, in order in both texts."""
-        from apo_engine.prompt.difference import minimal_edits
+        return _matches(self.old, self.new)
 
-        blocks = []
-        old = new = 0
-        for span, text in minimal_edits(self.old, self.new):
-            kept = span.start - old
-            blocks.append((old, new, kept))
-            old, new = span.end, new + kept + len(text)
-        blocks.append((old, new, len(self.old) - old))
-        return tuple(block for block in blocks if block[2])
+
+# Whoever asks for the same two texts within a keystroke shares the answer.
+@lru_cache(maxsize=16)
+def _matches(old: str, new: str) -> tuple[tuple[int, int, int], ...]:
+    """Blocks ``(old start, new start, length)`` of equal characters, in order in both texts."""
+    from apo_engine.prompt.difference import minimal_edits
+
+    blocks = []
+    at = now = 0
+    for span, text in minimal_edits(old, new):
+        kept = span.start - at
+        blocks.append((at, now, kept))
+        at, now = span.end, now + kept + len(text)
+    blocks.append((at, now, len(old) - at))
+    return tuple(block for block in blocks if block[2])

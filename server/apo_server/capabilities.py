@@ -29,6 +29,13 @@ class ClientCapabilities:
     show_document: bool = False
     versioned_edits: bool = False
     configuration: bool = False
+    file_watching: bool = False
+    sync_registration: bool = False
+    rename_notices: bool = False
+    action_registration: bool = False
+    snippets: bool = False
+    inlay_hints: bool = False
+    hint_refresh: bool = False
 
 
 def resolve(capabilities: types.ClientCapabilities) -> ClientCapabilities:
@@ -44,6 +51,7 @@ def resolve(capabilities: types.ClientCapabilities) -> ClientCapabilities:
     published = text.publish_diagnostics or types.PublishDiagnosticsClientCapabilities()
     resolvable = action.resolve_support.properties if action.resolve_support else ()
     refresh = bool(space.diagnostics and space.diagnostics.refresh_support)
+    item = (text.completion.completion_item if text.completion else None) or types.ClientCompletionItemOptions()
     hover = (text.hover.content_format if text.hover else None) or ()
     return ClientCapabilities(
         encoding=_encoding(capabilities),
@@ -61,6 +69,13 @@ def resolve(capabilities: types.ClientCapabilities) -> ClientCapabilities:
         show_document=bool(window.show_document and window.show_document.support),
         versioned_edits=bool(space.workspace_edit and space.workspace_edit.document_changes),
         configuration=bool(space.configuration),
+        file_watching=bool(space.did_change_watched_files and space.did_change_watched_files.dynamic_registration),
+        sync_registration=bool(text.synchronization and text.synchronization.dynamic_registration),
+        action_registration=bool(action.dynamic_registration),
+        snippets=bool(item.snippet_support),
+        inlay_hints=text.inlay_hint is not None,
+        hint_refresh=bool(space.inlay_hint and space.inlay_hint.refresh_support),
+        rename_notices=bool(space.file_operations and space.file_operations.did_rename),
     )
 
 

@@ -39,6 +39,11 @@ class Document:
         """Whether this is a `.prompt` file, saved or not."""
         return self.language == "dotprompt" or unquote(self.uri).lower().endswith(".prompt")
 
+    @property
+    def is_partial(self) -> bool:
+        """Whether other prompts may include this one."""
+        return self.is_prompt and self.path is not None and self.path.name.startswith("_")
+
     def changed(self, changes: list[types.TextDocumentContentChangeEvent], version: int | None) -> Document:
         """The next version: the changes applied in order, each to the outcome of the one before."""
         text, mapper = self.text, self.positions

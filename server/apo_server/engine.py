@@ -7,7 +7,7 @@ import contextlib
 import itertools
 import logging
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -83,18 +83,42 @@ class EngineClient:
             ApoError: the job could not begin.
         """
         job = request.do if request.do not in ("plan", "cancel") else request.job
-        async for event in self.run(msgspec.structs.replace(request, do="plan", job=job)):
-            if isinstance(event, RunStarted):
-                return event
-        raise WorkerDied(Problem("engine-failure", "The engine gave no plan.", "Please report this."))
+        reply = await self.ask(msgspec.structs.replace(request, do="plan", job=job))
+        if not isinstance(reply.event, RunStarted):
+            raise WorkerDied(Problem("engine-failure", "The engine gave no plan.", "Please report this."))
+        return reply.event
 
     async def run(self, request: Request) -> AsyncIterator[AnyEvent]:
-        """The events of a job; leaving the iteration cancels it. The request's ``id`` is chosen here.
+        """The events of a job; leaving the iteration cancels it.
 
         Raises:
             ApoError: the problems that stopped the job.
             WorkerDied: the engine process ended, or cannot be started.
         """
+        replies = self._exchange(request)
+        async with contextlib.aclosing(replies):
+            async for reply in replies:
+                if reply.event is not None:
+                    yield reply.event
+
+    async def ask(self, request: Request) -> Reply:
+        """The answer to a request that has one.
+
+        Raises:
+            ApoError: the problems that stopped it.
+            WorkerDied: the engine process ended, or cannot be started.
+        """
+        answer: Reply | None = None
+        replies = self._exchange(request)
+        async with contextlib.aclosing(replies):
+            async for reply in replies:
+                answer = answer or reply
+        if answer is not None:
+            return answer
+        raise WorkerDied(Problem("engine-failure", "The engine gave no answer.", "Please report this."))
+
+    async def _exchange(self, request: Request) -> AsyncGenerator[Reply, None]:
+        """The replies to a request but for its end; leaving the iteration cancels it. Its ``id`` is chosen here."""
         worker = await self._running()
         number = next(self._ids)
         replies: asyncio.Queue[Reply | None] = asyncio.Queue()
@@ -107,8 +131,8 @@ class EngineClient:
                 if reply is None:
                     ended = True
                     raise WorkerDied(Problem("engine-died", "The engine process ended.", "Try again."))
-                if reply.event is not None:
-                    yield reply.event
+                if not reply.ends:
+                    yield reply
                     continue
                 ended = True
                 self._deaths = 0
@@ -179,7 +203,7 @@ class EngineClient:
         """Cancel a job whose events nobody reads any more; a process that does not obey is killed."""
 
         async def ended() -> None:
-            while (reply := await replies.get()) is not None and reply.event is not None:
+            while (reply := await replies.get()) is not None and not reply.ends:
                 pass
 
         await self._send(worker, Request(number, "cancel"))

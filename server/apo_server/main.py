@@ -3,54 +3,97 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import gc
+import logging
 import os
 import sys
 from collections.abc import Sequence
 
+from apo_engine import __version__
+from apo_server.transports import Address, CannotListen, Serve, over_pipes, over_tcp, over_websocket
+
+_NAME = "apo-language-server"
 _LEVELS = ("error", "warning", "info", "debug")
+_MISUSE = 2
+_INTERRUPTED = 130
 
 
 def run(argv: Sequence[str] | None = None) -> None:
-    """Read the command line and serve one editor over stdio until it is gone."""
+    """Read the command line and serve one editor until it is gone."""
     parser = argparse.ArgumentParser(
-        prog="apo-language-server",
-        description="Shows in the editor why a prompt fails, and offers rewrites that were measured.",
+        prog=_NAME, description="Shows in the editor why a prompt fails, and offers rewrites that were measured."
     )
-    parser.add_argument("--stdio", action="store_true", help="speak over standard input and output (the default)")
+    way = parser.add_mutually_exclusive_group()
+    way.add_argument("--stdio", action="store_true", help="speak over standard input and output (the default)")
+    way.add_argument(
+        "--tcp",
+        type=_address,
+        metavar="[HOST:]PORT",
+        help="listen on a socket for one editor, on this machine alone unless a host is named; "
+        "port 0 takes one that is free; standard error tells the address",
+    )
+    way.add_argument("--ws", type=_address, metavar="[HOST:]PORT", help="the same on a web socket")
     parser.add_argument("--version", action="store_true", help="print the version and exit")
     parser.add_argument(
         "--log-level", choices=_LEVELS, default="warning", help="what goes to standard error (default: warning)"
     )
     given = parser.parse_args(argv)
     if given.version:
-        print(f"apo-language-server {_version()}")
+        print(f"{_NAME} {__version__}")
         return
-    _serve(given.log_level)
+    try:
+        _serve(given.tcp, given.ws, given.log_level)
+    except CannotListen as error:
+        parser.exit(
+            _MISUSE, f"{_NAME}: Cannot listen on {given.tcp or given.ws}: {error}. Choose another port, or 0 for any.\n"
+        )
+    except KeyboardInterrupt:
+        sys.exit(_INTERRUPTED)
 
 
-def _serve(level: str) -> None:
+def _serve(tcp: Address | None, websocket: Address | None, level: str) -> None:
     # Building the protocol's types makes very many objects and no garbage: collecting among them only costs time.
     gc.disable()
     from apo_server.logs import set_up_logs
     from apo_server.wiring import create_server
 
     set_up_logs(level)
-    server = create_server(_version())
+    server = create_server(__version__)
     gc.freeze()
+    # A keystroke makes thousands of objects, few of which refer to each other: collecting less often misses nothing.
+    gc.set_threshold(10_000, 10, 10)
     gc.enable()
-    requests = os.fdopen(os.dup(0), "rb")
-    replies = os.fdopen(os.dup(1), "wb")
+    # A thread that reads a long file lets a keystroke through at once.
+    sys.setswitchinterval(0.0005)
+    requests, replies = os.dup(0), os.dup(1)
     # Whatever a library prints must not land between the replies.
     os.dup2(2, 1)
-    server.start_io(requests, replies)
-    sys.exit(server.exit_code)
+
+    async def serve_and_leave() -> None:
+        await _reached(server.serve, tcp, websocket, requests, replies)
+        logging.shutdown()
+        # Nothing is left but threads in the middle of a read, which nobody waits for.
+        os._exit(server.exit_code)
+
+    asyncio.run(serve_and_leave())
 
 
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
+async def _reached(serve: Serve, tcp: Address | None, websocket: Address | None, requests: int, replies: int) -> None:
+    if tcp is not None:
+        await over_tcp(serve, tcp, lambda address: _listening("tcp", address))
+    elif websocket is not None:
+        await over_websocket(serve, websocket, lambda address: _listening("ws", address))
+    else:
+        await over_pipes(serve, requests, replies)
 
+
+def _listening(scheme: str, address: Address) -> None:
+    print(f"{_NAME}: listening on {scheme}://{address}", file=sys.stderr, flush=True)
+
+
+def _address(text: str) -> Address:
     try:
-        return version("apo-language-server")
-    except PackageNotFoundError:
-        return "unknown"
+        return Address.parse(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{text}' is no [HOST:]PORT, such as 8765 or 127.0.0.1:8765") from None

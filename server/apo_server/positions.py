@@ -46,6 +46,11 @@ class PositionMapper:
         self._encoding: Encoding = encoding
         self._lines = Lines(text)
 
+    @property
+    def lines(self) -> Lines:
+        """The lines of the text."""
+        return self._lines
+
     def offset(self, position: types.Position) -> int:
         """The offset of a position; columns past the end of a line mean its end, lines past the last the text's end."""
         if position.line >= len(self._lines.starts):

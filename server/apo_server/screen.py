@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
 
 from lsprotocol import types
 
-from apo_engine.problems import Severity
-from apo_server.documents import path_of
+from apo_engine.problems import Problem, Severity
+from apo_server import row_lines
 from apo_server.features import diagnostics
 from apo_server.features.progress import Progress
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from apo_server.server import ApoLanguageServer
 
 _log = logging.getLogger(__name__)
-# Changes that come faster than this are shown together.
-_SOON = 0.01
+# Changes that come faster than this, in seconds, are shown together.
+_SOON = 0.002
 _MESSAGES = {
     Severity.ERROR: types.MessageType.Error,
     Severity.WARNING: types.MessageType.Warning,
@@ -34,6 +34,7 @@ class EditorScreen:
     def __init__(self, server: ApoLanguageServer) -> None:
         self._server = server
         self._due: set[str] = set()
+        self._latest: dict[Path, int] = {}
 
     def show_soon(self, uri: str) -> None:
         """Push the diagnostics of a prompt, unless the client pulls them itself."""
@@ -54,10 +55,20 @@ class EditorScreen:
         if self._server.session.client.code_lens_refresh:
             self._server.spawn(self._server.workspace_code_lens_refresh_async(None))
 
+    def refresh_hints(self) -> None:
+        """Let the client ask for the inlay hints again."""
+        if self._server.session.client.hint_refresh:
+            self._server.spawn(self._server.workspace_inlay_hint_refresh_async(None))
+
     def clear(self, uri: str) -> None:
         """Take a closed document's diagnostics away."""
         if not self._server.session.client.pull_diagnostics:
             self._server.text_document_publish_diagnostics(types.PublishDiagnosticsParams(uri, []))
+
+    def show_rows(self, path: Path, problems: Sequence[Problem]) -> None:
+        """Push the diagnostics of an example file, open or not: no client pulls those of files it does not show."""
+        self._latest[path] = self._latest.get(path, 0) + 1
+        self._server.spawn(self._show_rows(path, problems, self._latest[path]))
 
     def progress(self, title: str, uri: str) -> Progress:
         """Begin to show a run; cancelling it there cancels it."""
@@ -92,14 +103,24 @@ class EditorScreen:
         self.tell(f"The candidates are in {file}")
 
     def workspace_of(self, uri: str) -> str:
-        """The workspace folder that holds a document, else the document's own folder."""
-        folders = [unquote(folder).rstrip("/") for folder in self._server.workspace.folders]
-        root = self._server.workspace.root_uri
-        if not folders and root:
-            folders = [unquote(root).rstrip("/")]
-        holding = [folder for folder in folders if unquote(uri).startswith(f"{folder}/")]
-        path = path_of(uri)
-        return max(holding, key=len, default=path.parent.as_uri() if path else uri)
+        """The address of the workspace folder that a document belongs to."""
+        return self._server.session.workspace_of(uri)
+
+    async def _show_rows(self, path: Path, problems: Sequence[Problem], number: int) -> None:
+        session = self._server.session
+        lines = {problem.place.line for problem in problems if problem.place is not None}
+        document = session.texts.open_at(path)
+        if document is not None:
+            ranges = row_lines.ranges_in(document, lines)
+        else:
+            ranges = await asyncio.to_thread(row_lines.ranges_on_disk, path, lines, session.client.encoding)
+        if self._latest.get(path) != number:
+            return
+        params = types.PublishDiagnosticsParams(
+            uri=document.uri if document is not None else path.as_uri(),
+            diagnostics=diagnostics.of_rows(problems, ranges),
+        )
+        self._server.text_document_publish_diagnostics(params)
 
     def _show(self, uri: str) -> None:
         self._due.discard(uri)

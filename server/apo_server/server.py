@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable
+from pathlib import Path
 from typing import Any
 
 from pygls.lsp.server import LanguageServer
@@ -14,30 +16,53 @@ from apo_engine.search.events import Job
 from apo_server.consent import Consent
 from apo_server.engine import EngineClient
 from apo_server.jobs import Jobs, Order
+from apo_server.lookups import Lookups
 from apo_server.protocol import ApoProtocol
 from apo_server.runner import Runner
 from apo_server.screen import EditorScreen
 from apo_server.session import Session
+from apo_server.surveys import Surveys
+from apo_server.transports import Line
 from apo_server.view import PromptView
 
 _log = logging.getLogger(__name__)
+# How long the end of everything may take once the editor is gone, in seconds.
+_PATIENCE = 10.0
 
 
 class ApoLanguageServer(LanguageServer):
     """One connection to an editor, and the engine process behind it."""
 
+    protocol: ApoProtocol
+
     def __init__(self, version: str) -> None:
         super().__init__("apo-language-server", version, protocol_cls=ApoProtocol)
         self.screen = EditorScreen(self)
-        self.session = Session(self.screen.changed)
         self.engine = EngineClient(on_death=lambda words: self.screen.tell(words, Severity.WARNING))
+        lookups = Lookups(self.engine.ask, self.screen.refresh_hints, lambda: self.session.settings.cache)
+        self.session = Session(self.screen.changed, lookups)
         self.runner = Runner(self.session, self.engine, Consent(self.screen.ask), self.screen)
+        self.surveys = Surveys(self.session, self.engine, self.screen.show_rows)
         self.jobs = Jobs(self.runner.carry_out, on_change=self.screen.refresh_lenses)
         self.complaints: tuple[str, ...] = ()
         self.configured = asyncio.Event()
         self.exit_code = 0
         self._closed = False
+        self._left = False
         self._tasks: set[asyncio.Future[Any]] = set()
+
+    async def serve(self, line: Line) -> None:
+        """Serve the editor at the other end of a line until it leaves or is gone, then end everything."""
+        self.protocol.set_writer(line.writer, include_headers=line.framed)
+        try:
+            async for body in line.bodies:
+                self.protocol.take(body)
+                await self.protocol.settled()
+                if self._left:
+                    break
+        finally:
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self.close(), _PATIENCE)
 
     def spawn(self, work: Awaitable[object]) -> None:
         """Do something beside the answering of requests; a failure is logged."""
@@ -62,6 +87,23 @@ class ApoLanguageServer(LanguageServer):
         assert document.path is not None
         self.jobs.place(Order(document.uri, document.path, view.prompt.text, job, asked))
 
+    def background(self, uri: str) -> None:
+        """Begin what the settings ask for in the background, for a prompt that has examples and is as it was saved."""
+        wanted = self.session.settings_of(uri).background
+        view = self.session.view(uri)
+        if wanted != "off" and view is not None and "examples" in view.prompt.layer().values:
+            self.order(view.document.uri, wanted, asked=False)
+
+    def rows_changed(self, path: Path) -> None:
+        """An example file has changed: what is said of its rows is no longer certain, nor what was measured on them."""
+        for uri in self.surveys.changed(path):
+            if self.session.is_saved(uri):
+                self.background(uri)
+
+    def partials_changed(self) -> None:
+        """A partial has changed: what is said of the prompts that include it is looked at anew."""
+        self.session.reread_partials()
+
     def cancel(self, uri: str) -> bool:
         """Cancel what runs for a prompt."""
         document = self.session.documents.get(uri)
@@ -71,12 +113,15 @@ class ApoLanguageServer(LanguageServer):
         """End jobs, tasks and the engine process."""
         self._closed = True
         await self.jobs.close()
+        await self.surveys.close()
+        await self.session.lookups.close()
         for task in list(self._tasks):
             task.cancel()
         await self.engine.close()
 
     def leave(self) -> None:
         """The client says `exit`: in order after `shutdown`, and a failure before it."""
+        self._left = True
         self.exit_code = 0 if self._closed else 1
 
     def _obstacle(self, view: PromptView | None) -> str | None:

@@ -9,13 +9,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from apo_engine.problems import Problem
 from apo_engine.settings import cache_dir
 from apo_server.capabilities import ClientCapabilities
-from apo_server.documents import Document, Documents
+from apo_server.documents import Document, Documents, path_of
 from apo_server.knowledge import Knowledge, KnowledgeStore, merged
+from apo_server.lookups import Lookups
 from apo_server.settings import ServerSettings
+from apo_server.survey import SurveyOf
+from apo_server.texts import Texts
 from apo_server.view import PromptView, place
 
 if TYPE_CHECKING:
@@ -28,23 +32,55 @@ _log = logging.getLogger(__name__)
 class _Memory:
     """What is remembered of one open prompt besides its text."""
 
+    saved: str = ""
     known: Knowledge | None = None
     ignored: frozenset[str] = frozenset()
     trouble: tuple[Problem, ...] = ()
     troubled_text: str = ""
-    parsed: tuple[str, PromptFile, tuple[Problem, ...]] | None = None
+    survey: SurveyOf | None = None
+    parsed: tuple[str, PromptFile] | None = None
     view: PromptView | None = None
 
 
 @dataclass(slots=True)
 class Session:
-    """The state of one connection. ``changed`` is told the address of a prompt whose view is no longer what it was."""
+    """The state of one connection.
+
+    ``changed`` is told the address of a prompt whose view is no longer what it was. ``folders`` are the addresses of
+    the workspace folders; ``folder_settings`` those of their settings that differ, by unquoted address.
+    """
 
     changed: Callable[[str], None]
+    lookups: Lookups
     client: ClientCapabilities = field(default_factory=ClientCapabilities)
     settings: ServerSettings = field(default_factory=ServerSettings)
     documents: Documents = field(default_factory=Documents)
+    texts: Texts = field(init=False)
+    folders: tuple[str, ...] = ()
+    folder_settings: dict[str, ServerSettings] = field(default_factory=dict)
     _memories: dict[str, _Memory] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.texts = Texts(lambda: self.documents)
+
+    def workspace_of(self, uri: str) -> str:
+        """The workspace folder that holds a document, else the document's own folder."""
+        folders = [unquote(folder).rstrip("/") for folder in self.folders]
+        holding = [folder for folder in folders if unquote(uri).startswith(f"{folder}/")]
+        path = path_of(uri)
+        return max(holding, key=len, default=path.parent.as_uri() if path else uri)
+
+    def settings_of(self, uri: str) -> ServerSettings:
+        """The settings of the workspace folder that holds a document, where folders have settings of their own."""
+        return (
+            self.folder_settings.get(self.workspace_of(uri), self.settings) if self.folder_settings else self.settings
+        )
+
+    @property
+    def prompts(self) -> tuple[PromptView, ...]:
+        """The open prompts."""
+        views = (self.view(document.uri) for document in self.documents)
+        return tuple(view for view in views if view is not None)
 
     @property
     def cache(self) -> Path:
@@ -63,12 +99,13 @@ class Session:
             return None
         memory = self._memories.setdefault(document.uri, _Memory())
         if memory.view is None or memory.view.document is not document:
-            memory.view = _view(document, memory)
+            memory.view = _view(document, memory, self.texts)
         return memory.view
 
     async def opened(self, uri: str) -> None:
         """Remember what earlier sessions found out about a prompt."""
         view = self.view(uri)
+        self.saved(uri)
         if view is None or view.document.path is None:
             return
         store, path, text = self.store, view.document.path, view.prompt.text
@@ -101,6 +138,42 @@ class Session:
             memory.trouble, memory.troubled_text = problems, text
             self._renew(uri)
 
+    def reread_partials(self) -> None:
+        """Look anew at every open prompt that includes others."""
+        from apo_engine.prompt.partials import partial_names
+
+        for view in self.prompts:
+            if partial_names(view.prompt.nodes):
+                self._renew(view.document.uri)
+
+    def surveyed(self, uri: str, survey: SurveyOf | None) -> None:
+        """Take up what a look through a prompt's example files found; None where it names none any more."""
+        memory = self._memories.get(uri)
+        if memory is not None and memory.survey != survey:
+            memory.survey = survey
+            self._renew(uri)
+
+    def survey(self, uri: str) -> SurveyOf | None:
+        """What the last look through a prompt's example files found."""
+        memory = self._memories.get(uri)
+        return memory.survey if memory is not None else None
+
+    def surveys_of(self, path: Path) -> dict[str, SurveyOf]:
+        """What was found for each open prompt, by its address, that names an example file."""
+        surveys = ((view.document.uri, self.survey(view.document.uri)) for view in self.prompts)
+        return {uri: survey for uri, survey in surveys if survey is not None and path in survey.files}
+
+    def saved(self, uri: str) -> None:
+        """The prompt on disk is the one in the editor now."""
+        view = self.view(uri)
+        if view is not None:
+            self._memories[view.document.uri].saved = view.document.text
+
+    def is_saved(self, uri: str) -> bool:
+        """Whether the editor shows a prompt as it was saved, or opened."""
+        document, memory = self.documents.get(uri), self._memories.get(uri)
+        return document is not None and memory is not None and memory.saved == document.text
+
     async def ignore(self, uri: str, critique: str) -> None:
         """Do not show a critique of a prompt again, in this session and later ones."""
         document, memory = self.documents.get(uri), self._memories.get(uri)
@@ -119,19 +192,27 @@ class Session:
             self.changed(uri)
 
 
-def _view(document: Document, memory: _Memory) -> PromptView:
-    if memory.parsed is None or memory.parsed[0] != document.text:
-        memory.parsed = (document.text, *_parsed(document))
-    _, prompt, problems = memory.parsed
-    known = memory.known
-    passages = place(known.findings, known.text, prompt.text, memory.ignored) if known else ()
-    trouble = memory.trouble if prompt.text == memory.troubled_text else ()
-    return PromptView(document, prompt, problems, known, passages, trouble)
-
-
-def _parsed(document: Document) -> tuple[PromptFile, tuple[Problem, ...]]:
-    from apo_engine.prompt.checks import check_prompt
+def _view(document: Document, memory: _Memory, texts: Texts) -> PromptView:
     from apo_engine.prompt.file import parse_prompt
 
-    prompt = parse_prompt(document.text, document.path)
-    return prompt, tuple(dict.fromkeys((*prompt.problems, *check_prompt(prompt, None))))
+    if memory.parsed is None or memory.parsed[0] != document.text:
+        memory.parsed = (document.text, parse_prompt(document.text, document.path))
+    prompt, known, survey = memory.parsed[1], memory.known, memory.survey
+    facts = survey.facts if survey else None
+    passages = place(known.findings, known.text, prompt.text, memory.ignored) if known else ()
+    trouble = memory.trouble if prompt.text == memory.troubled_text else ()
+    return PromptView(document, prompt, _problems(prompt, survey, texts), known, passages, trouble, facts)
+
+
+def _problems(prompt: PromptFile, survey: SurveyOf | None, texts: Texts) -> tuple[Problem, ...]:
+    """What can be said of a prompt at once, given what is known of its rows."""
+    from apo_engine.evaluation.checks import check_labels
+    from apo_engine.prompt.checks import check_prompt
+    from apo_engine.prompt.partials import partial_problems
+
+    facts = survey.facts if survey else None
+    columns = [column.name for column in facts.columns] if facts else None
+    found = [*prompt.problems, *check_prompt(prompt, columns), *partial_problems(prompt, texts.read)]
+    found += survey.in_prompt(prompt) if survey else ()
+    found += check_labels(prompt, facts) if facts else ()
+    return tuple(dict.fromkeys(found))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
+from apo_engine.examples.facts import ExampleFacts
 from apo_engine.positions import Span
 from apo_engine.problems import Problem
 from apo_server.anchoring import Rebase
@@ -32,7 +34,7 @@ class PromptView:
     """A version of a prompt with its problems and findings. All spans are in offsets of ``prompt.text``.
 
     ``passages`` stand by falling share of failures; those that are ignored, or whose text is gone, are not among
-    them. ``trouble`` is what stopped the last run.
+    them. ``trouble`` is what stopped the last run, ``facts`` what the example files hold, once that is known.
     """
 
     document: Document
@@ -41,6 +43,7 @@ class PromptView:
     known: Knowledge | None = None
     passages: tuple[Passage, ...] = ()
     trouble: tuple[Problem, ...] = ()
+    facts: ExampleFacts | None = None
 
     @property
     def current(self) -> bool:
@@ -63,11 +66,9 @@ class PromptView:
 
     def edits_to(self, candidate: str) -> Edits | None:
         """The edits that apply a candidate to this version; None where an edit would touch text that has changed."""
-        from apo_engine.prompt.difference import minimal_edits
-
         if self.known is None or (text := self.known.rewrite(candidate)) is None:
             return None
-        edits = minimal_edits(self.known.text, text)
+        edits = _edits_between(self.known.text, text)
         if self.current:
             return edits
         rebase = Rebase(self.known.text, self.prompt.text)
@@ -80,6 +81,14 @@ def place(findings: tuple[Finding, ...], measured: str, now: str, ignored: froze
     rebase = Rebase(measured, now)
     placed = [(finding, rebase.span(finding.span)) for finding in findings if finding.id not in ignored]
     return tuple(Passage(finding, span) for finding, span in placed if span is not None)
+
+
+# Which edits lead from the measured text to a candidate is asked again with every movement of the caret.
+@lru_cache(maxsize=64)
+def _edits_between(measured: str, candidate: str) -> Edits:
+    from apo_engine.prompt.difference import minimal_edits
+
+    return minimal_edits(measured, candidate)
 
 
 def _all_there(moved: list[tuple[Span | None, str]]) -> bool:

@@ -7,6 +7,10 @@ from typing import Literal
 
 import msgspec
 
+from apo_engine.examples.facts import ExampleFacts
+from apo_engine.models.listed import ListedModel
+from apo_engine.models.tokens import TokenCounts
+from apo_engine.positions import Span
 from apo_engine.problems import Place, Problem, Severity
 from apo_engine.search.events import AnyEvent, Job
 
@@ -14,13 +18,17 @@ from apo_engine.search.events import AnyEvent, Job
 class Request(msgspec.Struct, frozen=True, omit_defaults=True):
     """Asks for a job on a text, for the plan of ``job`` (nothing is sent anywhere), or to cancel request ``id``.
 
+    A ``survey`` looks through the example files of the text without a model; ``buffers`` are those of them that are
+    open and unsaved, by their resolved paths. ``tokens`` are counted of ``texts`` for ``model``; ``models`` are all
+    that the price list knows, or the one named ``model``.
+
     ``path`` is where the prompt lies, so that its examples are found; ``editor`` holds the editor's settings by
     their names in the file without ``apo.``; ``cache`` overrides the folder of everything stored. ``own_code`` is the
     digest of the scoring function that the user has agreed to run; no other one is run.
     """
 
     id: int
-    do: Literal["evaluate", "gradients", "optimize", "plan", "cancel"]
+    do: Literal["evaluate", "gradients", "optimize", "plan", "survey", "tokens", "models", "cancel"]
     path: str = ""
     text: str = ""
     flags: dict[str, object] = {}
@@ -28,10 +36,16 @@ class Request(msgspec.Struct, frozen=True, omit_defaults=True):
     cache: str | None = None
     job: Job = "optimize"
     own_code: str = ""
+    buffers: dict[str, str] = {}
+    texts: tuple[str, ...] = ()
+    model: str = ""
 
 
 class Trouble(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A problem on its way through the pipe; ``line`` and ``column`` are 1-based, 0 where there is no place."""
+    """A problem on its way through the pipe; ``line`` and ``column`` are 1-based, 0 where there is no place.
+
+    ``span`` is exact where it is known, in offsets of the file's text.
+    """
 
     code: str
     message: str
@@ -40,30 +54,46 @@ class Trouble(msgspec.Struct, frozen=True, omit_defaults=True):
     path: str | None = None
     line: int = 0
     column: int = 0
+    span: Span | None = None
 
     @staticmethod
     def of(problem: Problem) -> Trouble:
         """A problem, made ready to travel."""
         place = problem.place
         path = str(place.path) if place and place.path else None
-        line, column = (place.line, place.column) if place else (0, 0)
-        return Trouble(problem.code, problem.message, problem.remedy, problem.severity, path, line, column)
+        line, column, span = (place.line, place.column, place.span) if place else (0, 0, None)
+        return Trouble(problem.code, problem.message, problem.remedy, problem.severity, path, line, column, span)
 
     def problem(self) -> Problem:
-        """The problem again; its span stayed behind."""
+        """The problem again; its repairs stayed behind."""
         path = Path(self.path) if self.path else None
-        place = Place(path, self.line, self.column) if self.line else None
+        place = Place(path, self.line, self.column, self.span) if self.line else None
         return Problem(self.code, self.message, self.remedy, place, self.severity)
 
 
+class Survey(msgspec.Struct, frozen=True):
+    """What a look through example files found; ``facts`` are missing where no file could be read."""
+
+    facts: ExampleFacts | None
+    troubles: tuple[Trouble, ...] = ()
+
+
 class Reply(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One event of a request, or its end: ``done``, ``cancelled``, or the problems that stopped it."""
+    """One event or answer of a request, or its end: ``done``, ``cancelled``, or the problems that stopped it."""
 
     id: int
     event: AnyEvent | None = None
+    survey: Survey | None = None
+    tokens: TokenCounts | None = None
+    models: tuple[ListedModel, ...] = ()
     done: bool = False
     cancelled: bool = False
     error: tuple[Trouble, ...] = ()
+
+    @property
+    def ends(self) -> bool:
+        """Whether nothing follows this reply."""
+        return self.done or self.cancelled or bool(self.error)
 
 
 def encode(message: Request | Reply) -> bytes:

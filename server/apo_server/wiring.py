@@ -6,15 +6,17 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import unquote
 
 from lsprotocol import types
 
 from apo_engine.problems import Severity
 from apo_engine.search.events import Job
-from apo_server import capabilities, settings
-from apo_server.documents import Documents
-from apo_server.features import candidates, code_actions, code_lens, commands, diagnostics, hover
+from apo_server import capabilities, providers, settings
+from apo_server.documents import Documents, path_of
+from apo_server.features import candidates, code_actions, code_lens, commands
 from apo_server.server import ApoLanguageServer
+from apo_server.watching import watch
 
 # How long a save waits for the settings of a client that was asked for them and has not answered, in seconds.
 _SETTINGS_WAIT = 2.0
@@ -29,12 +31,13 @@ def create_server(version: str) -> ApoLanguageServer:
         types.SHUTDOWN: shutdown,
         types.EXIT: leave,
         types.WORKSPACE_DID_CHANGE_CONFIGURATION: configuration_changed,
+        types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS: folders_changed,
         types.TEXT_DOCUMENT_DID_OPEN: opened,
         types.TEXT_DOCUMENT_DID_CHANGE: changed,
         types.TEXT_DOCUMENT_DID_SAVE: saved,
         types.TEXT_DOCUMENT_DID_CLOSE: closed,
-        types.TEXT_DOCUMENT_HOVER: show_hover,
         types.TEXT_DOCUMENT_CODE_LENS: show_lenses,
+        types.WORKSPACE_DID_CHANGE_WATCHED_FILES: files_changed,
     }
     for method, handler in handlers.items():
         server.feature(method)(handler)
@@ -53,17 +56,9 @@ def initialize(ls: ApoLanguageServer, params: types.InitializeParams) -> None:
     session.client = capabilities.resolve(params.capabilities)
     session.settings, wrong = settings.from_options(params.initialization_options)
     session.documents = Documents(session.client.encoding)
+    session.folders = _folders(ls)
     ls.complaints = wrong
-    if session.client.pull_diagnostics:
-        options = types.DiagnosticOptions(
-            identifier=diagnostics.SOURCE, inter_file_dependencies=False, workspace_diagnostics=False
-        )
-        ls.feature(types.TEXT_DOCUMENT_DIAGNOSTIC, options)(pull_diagnostics)
-    if session.client.action_literals:
-        kinds = types.CodeActionOptions(
-            code_action_kinds=[types.CodeActionKind.QuickFix], resolve_provider=session.client.action_resolve
-        )
-        ls.feature(types.TEXT_DOCUMENT_CODE_ACTION, kinds)(show_actions)
+    providers.offer(ls)
     if session.client.action_resolve:
         ls.feature(types.CODE_ACTION_RESOLVE)(resolve_action)
 
@@ -73,6 +68,7 @@ async def initialized(ls: ApoLanguageServer, params: types.InitializedParams) ->
     for complaint in ls.complaints:
         ls.screen.tell(complaint, Severity.WARNING)
     ls.spawn(asyncio.to_thread(_load_engine))
+    ls.spawn(watch(ls, ls.rows_changed))
     await _fetch_configuration(ls)
     ls.configured.set()
 
@@ -95,25 +91,41 @@ async def configuration_changed(ls: ApoLanguageServer, params: types.DidChangeCo
         await _fetch_configuration(ls)
 
 
+async def folders_changed(ls: ApoLanguageServer, params: types.DidChangeWorkspaceFoldersParams) -> None:
+    """Folders of the workspace come and go, and their settings with them."""
+    ls.session.folders = _folders(ls)
+    await _fetch_configuration(ls)
+
+
 async def opened(ls: ApoLanguageServer, params: types.DidOpenTextDocumentParams) -> None:
     """Show what is wrong at once, and what is known as soon as it is read."""
-    ls.screen.show_soon(params.text_document.uri)
-    await ls.session.opened(params.text_document.uri)
+    uri = params.text_document.uri
+    _shown_anew(ls, uri)
+    if ls.session.view(uri) is not None:
+        ls.surveys.due(uri)
+        await ls.session.opened(uri)
 
 
 def changed(ls: ApoLanguageServer, params: types.DidChangeTextDocumentParams) -> None:
     """Show what is wrong now."""
-    ls.screen.show_soon(params.text_document.uri)
+    uri = params.text_document.uri
+    _shown_anew(ls, uri)
+    ls.surveys.edited(uri)
 
 
 async def saved(ls: ApoLanguageServer, params: types.DidSaveTextDocumentParams) -> None:
-    """Begin the background work that the settings ask for, for prompts that have examples."""
+    """Begin the background work that the settings ask for."""
+    uri = params.text_document.uri
+    view = ls.session.view(uri)
+    if view is not None:
+        ls.session.saved(uri)
+        ls.surveys.due(view.document.uri)
     with contextlib.suppress(asyncio.TimeoutError):
         await asyncio.wait_for(ls.configured.wait(), _SETTINGS_WAIT)
-    background = ls.session.settings.background
-    view = ls.session.view(params.text_document.uri)
-    if background != "off" and view is not None and "examples" in view.prompt.layer().values:
-        ls.order(view.document.uri, background, asked=False)
+    if view is not None:
+        ls.background(view.document.uri)
+    elif (document := ls.session.documents.get(uri)) is not None and document.path is not None:
+        ls.rows_changed(document.path)
 
 
 def closed(ls: ApoLanguageServer, params: types.DidCloseTextDocumentParams) -> None:
@@ -125,22 +137,25 @@ def closed(ls: ApoLanguageServer, params: types.DidCloseTextDocumentParams) -> N
     ls.jobs.cancel(document.uri, asked_too=False)
     ls.session.closed(uri)
     if document.is_prompt:
+        ls.surveys.closed(document.uri)
         ls.screen.clear(document.uri)
+        if document.is_partial:
+            ls.partials_changed()
+    elif document.path is not None:
+        # Its unsaved text is gone: the file counts again.
+        ls.surveys.changed(document.path)
 
 
-def pull_diagnostics(
-    ls: ApoLanguageServer, params: types.DocumentDiagnosticParams
-) -> types.RelatedFullDocumentDiagnosticReport:
-    """The diagnostics of a prompt, for clients that ask for them."""
-    view = ls.session.view(params.text_document.uri)
-    items = diagnostics.diagnostics(view, ls.session.client) if view else []
-    return types.RelatedFullDocumentDiagnosticReport(items)
-
-
-def show_hover(ls: ApoLanguageServer, params: types.HoverParams) -> types.Hover | None:
-    """What is known about the passage under the pointer."""
-    view = ls.session.view(params.text_document.uri)
-    return hover.hover(view, params.position, ls.session.client) if view else None
+def files_changed(ls: ApoLanguageServer, params: types.DidChangeWatchedFilesParams) -> None:
+    """Files have changed on disk, the editor's own writing of them among it."""
+    for change in params.changes:
+        path = path_of(change.uri)
+        if path is None:
+            continue
+        if path.suffix.lower() == ".prompt":
+            ls.partials_changed()
+        else:
+            ls.rows_changed(path)
 
 
 def show_lenses(ls: ApoLanguageServer, params: types.CodeLensParams) -> list[types.CodeLens]:
@@ -150,12 +165,6 @@ def show_lenses(ls: ApoLanguageServer, params: types.CodeLensParams) -> list[typ
         return []
     running = ls.jobs.running(view.document.uri)
     return code_lens.code_lenses(view, running.job if running else None)
-
-
-def show_actions(ls: ApoLanguageServer, params: types.CodeActionParams) -> list[types.CodeAction]:
-    """The quick fixes of a selection."""
-    view = ls.session.view(params.text_document.uri)
-    return code_actions.code_actions(view, params, ls.session.client) if view else []
 
 
 def resolve_action(ls: ApoLanguageServer, params: types.CodeAction) -> types.CodeAction:
@@ -170,8 +179,9 @@ def resolve_action(ls: ApoLanguageServer, params: types.CodeAction) -> types.Cod
 
 def cancel(ls: ApoLanguageServer, *arguments: object) -> None:
     """`apo.cancel`: end what runs for a prompt."""
-    if arguments:
-        ls.cancel(str(arguments[0]))
+    uri = _named(ls, arguments)
+    if uri is not None:
+        ls.cancel(uri)
 
 
 async def ignore_critique(ls: ApoLanguageServer, *arguments: object) -> None:
@@ -182,7 +192,10 @@ async def ignore_critique(ls: ApoLanguageServer, *arguments: object) -> None:
 
 async def show_candidates(ls: ApoLanguageServer, *arguments: object) -> None:
     """`apo.showCandidates`: a page with the candidates of a prompt."""
-    view = ls.session.view(str(arguments[0])) if arguments else None
+    uri = _named(ls, arguments)
+    if uri is None:
+        return
+    view = ls.session.view(uri)
     path = view.document.path if view is not None else None
     if view is None or path is None or view.known is None or not (view.known.rewrites or view.known.winner):
         ls.screen.tell("There are no candidates yet. Find critiques or optimize first.", Severity.INFORMATION)
@@ -196,31 +209,78 @@ async def show_candidates(ls: ApoLanguageServer, *arguments: object) -> None:
     await ls.screen.show_page(file)
 
 
+def _named(ls: ApoLanguageServer, arguments: tuple[object, ...]) -> str | None:
+    """The prompt that a command is about: the one it names, else the only one; some editors can name none."""
+    if arguments:
+        return str(arguments[0])
+    prompts = ls.session.prompts
+    if len(prompts) == 1:
+        return prompts[0].document.uri
+    lead = "Several prompts are open: close the others" if prompts else "Open the prompt first"
+    ls.screen.tell(f"{lead}, or name one by its address.", Severity.WARNING)
+    return None
+
+
 def _job(job: Job) -> Callable[..., None]:
     """A command that begins a job on the prompt that its first argument names."""
 
     def begin(ls: ApoLanguageServer, *arguments: object) -> None:
-        if arguments:
-            ls.order(str(arguments[0]), job, asked=True)
+        uri = _named(ls, arguments)
+        if uri is not None:
+            ls.order(uri, job, asked=True)
 
     return begin
 
 
+def _shown_anew(ls: ApoLanguageServer, uri: str) -> None:
+    """Whatever hangs on the text of a document is shown anew: its own findings, and those of what is linked to it."""
+    document = ls.session.documents.get(uri)
+    if document is None:
+        return
+    if not document.is_prompt:
+        if document.path is not None:
+            ls.surveys.changed(document.path)
+        return
+    ls.screen.show_soon(uri)
+    if document.is_partial:
+        ls.partials_changed()
+
+
 def _load_engine() -> None:
     """Import what the first prompt needs, before it is opened."""
-    from apo_engine.prompt import checks, difference, file  # noqa: F401
+    from apo_engine.evaluation import checks as label_checks  # noqa: F401
+    from apo_engine.prompt import checks, difference, file, keys, partials  # noqa: F401
+    from apo_server.features import completion, explanations, inlay_hints  # noqa: F401
+
+    keys.keys()
 
 
 async def _fetch_configuration(ls: ApoLanguageServer) -> None:
-    if not ls.session.client.configuration:
+    """Ask for the settings, in a workspace of several folders for those of each."""
+    session = ls.session
+    if not session.client.configuration:
         return
-    asked = types.ConfigurationParams([types.ConfigurationItem(section="apo")])
-    answer = await ls.workspace_configuration_async(asked)
-    if answer and answer[0]:
+    folders = session.folders if len(session.folders) > 1 else ()
+    items = [types.ConfigurationItem(section="apo")]
+    items += [types.ConfigurationItem(scope_uri=folder, section="apo") for folder in folders]
+    answer = await ls.workspace_configuration_async(types.ConfigurationParams(items))
+    if not answer:
+        return
+    if answer[0]:
         _configure(ls, answer[0])
+    session.folder_settings = {
+        unquote(folder).rstrip("/"): settings.updated(session.settings, own)[0]
+        for folder, own in zip(folders, answer[1:], strict=False)
+        if own
+    }
 
 
 def _configure(ls: ApoLanguageServer, configuration: object) -> None:
     ls.session.settings, wrong = settings.updated(ls.session.settings, configuration)
     for complaint in wrong:
         ls.screen.tell(complaint, Severity.WARNING)
+
+
+def _folders(ls: ApoLanguageServer) -> tuple[str, ...]:
+    root = ls.workspace.root_uri
+    return tuple(ls.workspace.folders) or ((root,) if root else ())

@@ -14,21 +14,40 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import msgspec
 
 from apo_engine.problems import ApoError, Problem
 from apo_engine.search.events import AnyEvent
-from apo_server.wire import Reply, Request, Trouble, decode_request, encode
+from apo_server.wire import Reply, Request, Survey, Trouble, decode_request, encode
+
+if TYPE_CHECKING:
+    from apo_engine.api import Options
 
 _log = logging.getLogger(__name__)
 # How long running jobs may take to put away what they hold once the server is gone.
 _GRACE = 2.0
 
 
+async def replies_to(request: Request) -> AsyncIterator[Reply]:
+    """What there is to say about a request, but for its end.
+
+    Raises:
+        ApoError: the user's files, a model or a cap stopped the job.
+    """
+    if request.do == "survey":
+        yield Reply(request.id, survey=await asyncio.to_thread(_survey, request))
+        return
+    if request.do in ("tokens", "models"):
+        yield await _looked_up(request)
+        return
+    async for event in events_of(request):
+        yield Reply(request.id, event=event)
+
+
 async def events_of(request: Request) -> AsyncIterator[AnyEvent]:
-    """What the engine says about a request.
+    """What the engine says about a job.
 
     Raises:
         ApoError: the user's files, a model or a cap stopped the job.
@@ -36,10 +55,7 @@ async def events_of(request: Request) -> AsyncIterator[AnyEvent]:
     from apo_engine import api
     from apo_engine.prompt.file import parse_prompt
 
-    environ = {**os.environ, "APO_CACHE_DIR": request.cache} if request.cache else None
-    # A plan runs no code; it says whose agreement is needed.
-    own_code = None if request.do == "plan" else request.own_code
-    options = api.Options(flags=request.flags, editor=request.editor, environ=environ, own_code=own_code)
+    options = _options(request)
     prompt = parse_prompt(request.text, Path(request.path))
     if request.do == "plan":
         yield await api.plan(prompt, options, request.job)
@@ -50,6 +66,33 @@ async def events_of(request: Request) -> AsyncIterator[AnyEvent]:
         run = api.evaluate(prompt, options) if request.do == "evaluate" else api.optimize(prompt, options)
     async for event in run:
         yield event
+
+
+def _options(request: Request) -> Options:
+    from apo_engine.api import Options
+
+    environ = {**os.environ, "APO_CACHE_DIR": request.cache} if request.cache else None
+    # A plan runs no code; it says whose agreement is needed.
+    own_code = None if request.do == "plan" else request.own_code
+    return Options(flags=request.flags, editor=request.editor, environ=environ, own_code=own_code)
+
+
+def _survey(request: Request) -> Survey:
+    from apo_engine.api import check_rows
+    from apo_engine.prompt.file import parse_prompt
+
+    buffers = {Path(path): text for path, text in request.buffers.items()}
+    found = check_rows(parse_prompt(request.text, Path(request.path)), _options(request), buffers)
+    return Survey(found.facts, tuple(Trouble.of(problem) for problem in found.problems))
+
+
+async def _looked_up(request: Request) -> Reply:
+    from apo_engine import api
+
+    if request.do == "tokens":
+        return Reply(request.id, tokens=await api.token_counts(request.texts, request.model))
+    models = await asyncio.to_thread(api.known_models, _options(request), request.model)
+    return Reply(request.id, models=models)
 
 
 class Worker:
@@ -86,8 +129,8 @@ class Worker:
     async def _serve(self, request: Request) -> None:
         end = Reply(request.id, cancelled=True)
         try:
-            async for event in events_of(request):
-                self._send(Reply(request.id, event=event))
+            async for reply in replies_to(request):
+                self._send(reply)
             end = Reply(request.id, done=True)
         except ApoError as error:
             end = Reply(request.id, error=tuple(Trouble.of(problem) for problem in error.problems))
@@ -125,6 +168,9 @@ async def serve(stdin: BinaryIO, stdout: BinaryIO) -> None:
 def main() -> None:
     """Run the process."""
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
+    # Where processors are scarce, the next keystroke matters more than the next answer.
+    if hasattr(os, "nice"):
+        os.nice(5)
     requests = os.fdopen(os.dup(0), "rb")
     replies = os.fdopen(os.dup(1), "wb")
     # Whatever a library prints must not land between the replies.

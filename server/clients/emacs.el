@@ -1,4 +1,4 @@
-;;; APO for Emacs 29 and newer (eglot): add this to your init file.
+;;; APO for Emacs 28 and newer with Eglot 1.9 and newer: add this to your init file.  -*- lexical-binding: t -*-
 
 (define-derived-mode dotprompt-mode text-mode "Dotprompt"
   "Prompts with front matter and a Handlebars template.")
@@ -14,11 +14,22 @@
 
 (add-hook 'dotprompt-mode-hook #'eglot-ensure)
 
+;; Critiques are Flymake diagnostics; `eglot-code-actions' on them offers measured rewrites.
+
+(defun apo--request (method params)
+  "Ask the server of this buffer for METHOD with PARAMS."
+  (jsonrpc-request (eglot--current-server-or-lose) method params))
+
 (defun apo-command (command)
   "Run the server's COMMAND (apo.evaluate, apo.gradients, apo.optimize, apo.cancel) on this prompt."
   (interactive
    (list (completing-read "APO: " '("apo.evaluate" "apo.gradients" "apo.optimize" "apo.cancel" "apo.showCandidates")
                           nil t)))
-  (jsonrpc-async-request (eglot--current-server-or-lose) :workspace/executeCommand
-                         (list :command command
-                               :arguments (vector (plist-get (eglot--TextDocumentIdentifier) :uri)))))
+  (apo--request :workspace/executeCommand
+                (list :command command :arguments (vector (plist-get (eglot--TextDocumentIdentifier) :uri)))))
+
+(defun apo-score ()
+  "Show what is known about this prompt; Eglot has no code lenses to show it in."
+  (interactive)
+  (let ((lenses (apo--request :textDocument/codeLens (list :textDocument (eglot--TextDocumentIdentifier)))))
+    (message "%s" (mapconcat (lambda (lens) (plist-get (plist-get lens :command) :title)) lenses " · "))))

@@ -14,11 +14,11 @@ from tests.cli.conftest import Apo
 def test_help_names_every_command_and_the_exit_codes(apo: Apo) -> None:
     shown = apo("--help")
     assert shown.code == 0
-    for word in ("evaluate", "gradients", "optimize", "bench", "models", "Exit codes"):
+    for word in ("evaluate", "gradients", "optimize", "init", "check", "bench", "models", "Exit codes"):
         assert word in shown.out
 
 
-@pytest.mark.parametrize("command", ["evaluate", "gradients", "optimize", "bench", "models"])
+@pytest.mark.parametrize("command", ["evaluate", "gradients", "optimize", "init", "check", "bench", "models"])
 def test_every_command_explains_itself(apo: Apo, command: str) -> None:
     shown = apo(command, "--help")
     assert shown.code == 0
@@ -32,7 +32,8 @@ def test_version(apo: Apo) -> None:
 @pytest.mark.parametrize(
     "args",
     [("optimise",), ("evaluate",), ("evaluate", "a", "b"), ("evaluate", "tickets.prompt", "--max-calls", "0"),
-     ("optimize", "tickets.prompt", "--algorithm", "guess"), ("optimize", "tickets.prompt", "--force")],
+     ("optimize", "tickets.prompt", "--algorithm", "guess"), ("optimize", "tickets.prompt", "--force"),
+     ("check",), ("init",)],
 )  # fmt: skip
 def test_misuse_is_2_and_says_how_it_is_meant(apo: Apo, args: tuple[str, ...]) -> None:
     shown = apo(*args)

@@ -29,6 +29,23 @@ local function critiques()
   end, vim.diagnostic.get(0))
 end
 
+-- The score that stands in the lens, once nothing runs and it is of the text as it is.
+local function score()
+  local found
+  until_true("the score", function()
+    vim.lsp.codelens.refresh()
+    vim.wait(100)
+    for _, lens in ipairs(vim.lsp.codelens.get(0)) do
+      local title = lens.command and lens.command.title or ""
+      if title:find("^acc ") and not title:find("before your edits", 1, true) then
+        found = title
+      end
+    end
+    return found ~= nil
+  end)
+  return found
+end
+
 local function journey()
   apo.setup({ cmd = vim.json.decode(vim.env.APO_COMMAND) })
 
@@ -47,16 +64,7 @@ local function journey()
   until_true("the critiques", function()
     return #critiques() > 0
   end)
-  until_true("the score", function()
-    vim.lsp.codelens.refresh()
-    vim.wait(100)
-    for _, lens in ipairs(vim.lsp.codelens.get(0)) do
-      if lens.command and lens.command.title:find("^acc ") then
-        seen.lens = lens.command.title
-        return true
-      end
-    end
-  end)
+  seen.lens = score()
   seen.critiques = messages_of(0)
 
   vim.api.nvim_win_set_cursor(0, { critiques()[1].lnum + 1, 2 })
@@ -88,7 +96,7 @@ local function journey()
   end)
   vim.cmd("write")
   seen.written = true
-  vim.wait(500)
+  seen.lens_after = score()
   finish()
 end
 

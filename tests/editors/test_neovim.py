@@ -53,9 +53,14 @@ def test_the_whole_journey(tmp_path: Path, scripted: ScriptedServer) -> None:
     assert " points on 45 selection rows" in seen["hover"]
     assert any(action.startswith("Ignore this critique") for action in seen["actions"])
     assert seen["written"]
+    assert score(seen["lens_after"]) > score(seen["lens"])
 
     after = prompt.read_text("utf-8")
     assert after != before
     known = KnowledgeStore(tmp_path / "cache").load(prompt, before)
     assert known is not None
     assert after in {rewrite.text for rewrite in known.rewrites}
+
+
+def score(lens: str) -> float:
+    return float(lens.split()[1])

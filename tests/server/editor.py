@@ -13,11 +13,12 @@ from typing import Any, TypeVar
 from cattrs import Converter
 from lsprotocol import types
 from pygls.protocol import default_converter
-from pytest_lsp import ClientServerConfig, LanguageClient, client_capabilities
+from pytest_lsp import ClientServerConfig, LanguageClient
 from pytest_lsp.client import DEFAULT_CLIENT_FEATURES, register_lsp_features
 
 from apo_engine.positions import Span
 from apo_server.positions import Encoding, PositionMapper
+from tests.server.profiles import profile as known_profile
 
 FoundT = TypeVar("FoundT")
 PROFILES = ("visual-studio-code", "neovim@v0.7.0", "neovim@v0.11.0", "emacs")
@@ -33,9 +34,16 @@ class Editor:
         self.texts: dict[str, str] = {}
         self.versions: dict[str, int] = {}
         self.published: list[types.PublishDiagnosticsParams] = []
+        self.pulled: dict[str, Sequence[types.Diagnostic]] = {}
         self.questions: list[types.ShowMessageRequestParams] = []
         self.answer: str | None = None
         self.result: types.InitializeResult | None = None
+        self.pulls = False
+        self.shows_progress = False
+        self._open: list[str] = []
+        self._pushed: dict[str, Sequence[types.Diagnostic]] = {}
+        self._pulls: dict[str, int] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
 
     @staticmethod
     async def start(
@@ -45,6 +53,7 @@ class Editor:
         options: Mapping[str, Any] | None = None,
         configuration: Mapping[str, Any] | None = None,
         arguments: Sequence[str] = (),
+        features: Mapping[str, Callable[..., Any]] | None = None,
     ) -> Editor:
         """Start a server and say hello."""
         command = [sys.executable, "-m", "apo_server", *arguments]
@@ -57,18 +66,26 @@ class Editor:
         @client.feature(types.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS)
         def published(params: types.PublishDiagnosticsParams) -> None:
             editor.published.append(params)
-            client.diagnostics[params.uri] = params.diagnostics
+            editor._pushed[params.uri] = params.diagnostics
+            editor._shown(params.uri)
 
         @client.feature(types.WINDOW_SHOW_MESSAGE_REQUEST)
         def question(params: types.ShowMessageRequestParams) -> types.MessageActionItem | None:
             editor.questions.append(params)
             return types.MessageActionItem(editor.answer) if editor.answer else None
 
+        @client.feature(types.WORKSPACE_DIAGNOSTIC_REFRESH)
+        def pull_again(_: None) -> None:
+            client.diagnostic_refresh_count += 1
+            editor._pull(*editor._open)
+
         @client.feature(types.WORKSPACE_CODE_LENS_REFRESH)
         def refresh(_: None) -> None:
             return None
 
-        capabilities = client_capabilities(profile) if isinstance(profile, str) else profile
+        for method, feature in (features or {}).items():
+            client.feature(method)(feature)
+        capabilities = known_profile(profile).capabilities if isinstance(profile, str) else profile
         editor.result = await client.initialize_session(
             types.InitializeParams(
                 capabilities=capabilities,
@@ -76,6 +93,8 @@ class Editor:
                 workspace_folders=[types.WorkspaceFolder(folder.as_uri(), folder.name)],
             )
         )
+        editor.pulls = editor.result.capabilities.diagnostic_provider is not None
+        editor.shows_progress = bool(capabilities.window and capabilities.window.work_done_progress)
         chosen = editor.result.capabilities.position_encoding
         if chosen is not None:
             editor.encoding = getattr(chosen, "value", chosen)
@@ -107,8 +126,12 @@ class Editor:
         if text is None:
             text = (self.folder / name).read_bytes().decode()
         self.texts[uri], self.versions[uri] = text, 1
-        item = types.TextDocumentItem(uri, "dotprompt", 1, text)
+        language = "dotprompt" if name.endswith(".prompt") else name.rpartition(".")[2]
+        item = types.TextDocumentItem(uri, language, 1, text)
         self.client.text_document_did_open(types.DidOpenTextDocumentParams(item))
+        if language == "dotprompt":
+            self._open.append(uri)
+            self._pull(uri)
         return uri
 
     def positions(self, uri: str) -> PositionMapper:
@@ -142,6 +165,11 @@ class Editor:
         self.client.text_document_did_save(types.DidSaveTextDocumentParams(types.TextDocumentIdentifier(uri)))
 
     def close(self, uri: str) -> None:
+        if uri in self._open:
+            self._open.remove(uri)
+        self._pulls[uri] = self._pulls.get(uri, 0) + 1
+        self.pulled.pop(uri, None)
+        self._shown(uri)
         self.client.text_document_did_close(types.DidCloseTextDocumentParams(types.TextDocumentIdentifier(uri)))
 
     def _changed(self, uri: str, text: str, changes: Sequence[types.TextDocumentContentChangeEvent]) -> None:
@@ -149,6 +177,28 @@ class Editor:
         self.versions[uri] += 1
         named = types.VersionedTextDocumentIdentifier(uri=uri, version=self.versions[uri])
         self.client.text_document_did_change(types.DidChangeTextDocumentParams(named, list(changes)))
+        self._pull(uri)
+
+    def _pull(self, *uris: str) -> None:
+        """Ask for the diagnostics of open prompts, where the server has them to be asked for."""
+        for uri in uris if self.pulls else ():
+            self._pulls[uri] = self._pulls.get(uri, 0) + 1
+            task = asyncio.ensure_future(self._pulled(uri, self._pulls[uri]))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _pulled(self, uri: str, number: int) -> None:
+        params = types.DocumentDiagnosticParams(types.TextDocumentIdentifier(uri))
+        report = await self.client.text_document_diagnostic_async(params)
+        assert isinstance(report, types.RelatedFullDocumentDiagnosticReport)
+        # Only the answer to the latest question is about the text as it is.
+        if self._pulls[uri] == number:
+            self.pulled[uri] = report.items
+            self._shown(uri)
+
+    def _shown(self, uri: str) -> None:
+        """What is pushed and what is pulled stand side by side, as they do in an editor."""
+        self.client.diagnostics[uri] = [*self._pushed.get(uri, ()), *self.pulled.get(uri, ())]
 
     def diagnostics(self, uri: str, code: str | None = None) -> list[types.Diagnostic]:
         """What is shown for a document now."""
@@ -175,10 +225,22 @@ class Editor:
 
     async def run(self, uri: str) -> list[types.Diagnostic]:
         """Save, wait for the end of the run, and give the critiques."""
+        if not self.shows_progress:
+            self.save(uri)
+            await self.lens(uri, "Cancel")
+            await self.until_idle(uri)
+            return self.diagnostics(uri, "critique")
         before = len(self.progress())
         self.save(uri)
         await self.until(lambda: len(self.progress()) > before and self.finished())
         return self.diagnostics(uri, "critique")
+
+    async def until_idle(self, uri: str, seconds: float = 20) -> None:
+        """Wait until nothing runs for a prompt, by its lenses."""
+        deadline = time.monotonic() + seconds
+        while "Cancel" in await self.lenses(uri):
+            assert time.monotonic() < deadline, "the run never ended"
+            await asyncio.sleep(0.05)
 
     def finished(self) -> bool:
         """Whether the last run has ended."""
@@ -240,7 +302,8 @@ class Editor:
 
 def _client() -> LanguageClient:
     """A client that leaves the showing of diagnostics to the editor."""
-    features = {name: f for name, f in DEFAULT_CLIENT_FEATURES.items() if name != "textDocument/publishDiagnostics"}
+    own = (types.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS, types.WORKSPACE_DIAGNOSTIC_REFRESH)
+    features = {name: feature for name, feature in DEFAULT_CLIENT_FEATURES.items() if name not in own}
     client = LanguageClient(converter_factory=_converter)
     register_lsp_features(client, features)
     return client

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from importlib.metadata import version
@@ -74,10 +73,3 @@ def test_nonsense_between_messages_is_survived() -> None:
     assert "error" in answers[6]
     assert [message for message in said if message.get("method") == "window/showMessage"] == []
     assert done.returncode == 0
-
-
-def test_heavy_parts_are_not_loaded_before_the_first_answer() -> None:
-    heavy = ("openai", "tiktoken", "ruamel", "rapidfuzz", "rich", "genai_prices", "xllamacpp")
-    code = f"import apo_server.wiring, sys; print([name for name in {heavy!r} if name in sys.modules])"
-    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ)
-    assert shown.stdout.strip() == "[]"

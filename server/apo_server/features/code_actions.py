@@ -21,7 +21,7 @@ def code_actions(
     view: PromptView, params: types.CodeActionParams, client: ClientCapabilities
 ) -> list[types.CodeAction]:
     """The actions for a selection. No model is asked: everything offered was measured before."""
-    if not client.action_literals or not _wanted(params.context.only):
+    if not client.action_literals or not wanted(params.context.only):
         return []
     selected = view.document.positions.span(params.range)
     shift = 1 if view.prompt.bom else 0
@@ -44,7 +44,7 @@ def resolve(view: PromptView | None, action: types.CodeAction, client: ClientCap
     return action
 
 
-def _wanted(only: object) -> bool:
+def wanted(only: object) -> bool:
     """Whether quick fixes are among the kinds that the client asks for; a kind includes its sub-kinds."""
     if not isinstance(only, (list, tuple)) or not only:
         return True

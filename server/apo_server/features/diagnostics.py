@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from lsprotocol import types
@@ -27,11 +29,27 @@ _SEVERITY = {
 
 def diagnostics(view: PromptView, client: ClientCapabilities) -> list[types.Diagnostic]:
     """All diagnostics of a prompt: what is wrong with it first, then critiques by falling share of failures."""
-    problems = [_of_problem(view, problem) for problem in view.problems]
+    problems = [of_problem(view, problem) for problem in view.problems]
     told = {(diagnostic.code, diagnostic.range.start.line) for diagnostic in problems}
-    trouble = [_of_problem(view, problem) for problem in view.trouble if _is_here(view, problem)]
+    trouble = [of_problem(view, problem) for problem in view.trouble if _is_here(view, problem)]
     problems += [one for one in trouble if (one.code, one.range.start.line) not in told]
     return [*problems, *(of_critique(view, passage, client) for passage in view.passages)]
+
+
+def of_rows(problems: Sequence[Problem], ranges: Mapping[int, types.Range]) -> list[types.Diagnostic]:
+    """The diagnostics of an example file, each on its row; rows that are not there any more have none."""
+    placed = [(problem, ranges.get(problem.place.line) if problem.place else None) for problem in problems]
+    return [
+        types.Diagnostic(
+            range=range_,
+            message=_words(problem),
+            severity=_SEVERITY[problem.severity],
+            code=problem.code,
+            source=SOURCE,
+        )
+        for problem, range_ in placed
+        if range_ is not None
+    ]
 
 
 def of_critique(view: PromptView, passage: Passage, client: ClientCapabilities) -> types.Diagnostic:
@@ -64,27 +82,37 @@ def _share(share: float, rows: int) -> str:
 def _related(row: Row) -> types.DiagnosticRelatedInformation:
     start = types.Position(max(0, row.line - 1), 0)
     return types.DiagnosticRelatedInformation(
-        location=types.Location(Path(row.path).absolute().as_uri(), types.Range(start, start)),
+        location=types.Location(_address(row.path), types.Range(start, start)),
         message=f"expected “{visible(row.expected)}”, answered “{visible(row.answered)}”",
     )
+
+
+@lru_cache(maxsize=64)
+def _address(path: str) -> str:
+    return Path(path).absolute().as_uri()
 
 
 def _is_here(view: PromptView, problem: Problem) -> bool:
     return problem.place is not None and problem.place.path == view.prompt.path
 
 
-def _of_problem(view: PromptView, problem: Problem) -> types.Diagnostic:
+def of_problem(view: PromptView, problem: Problem) -> types.Diagnostic:
+    """The diagnostic of a problem in the prompt."""
     return types.Diagnostic(
-        range=view.range(_span(view, problem)),
-        message=f"{problem.message} {problem.remedy}".strip(),
+        range=view.range(span_of(view, problem)),
+        message=_words(problem),
         severity=_SEVERITY[problem.severity],
         code=problem.code,
         source=SOURCE,
     )
 
 
-def _span(view: PromptView, problem: Problem) -> Span:
-    """The exact span, else from the place to the end of its line."""
+def _words(problem: Problem) -> str:
+    return f"{problem.message} {problem.remedy}".strip()
+
+
+def span_of(view: PromptView, problem: Problem) -> Span:
+    """Where a problem is marked: the exact span, else from the place to the end of its line."""
     place = problem.place
     if place is None:
         return Span(0, 0)

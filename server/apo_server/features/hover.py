@@ -1,9 +1,10 @@
-"""The critique of a passage, with failing rows and the measured effect of its rewrite, on hover."""
+"""On hover: the critiques of a passage, with failing rows and measured rewrites; then what the thing itself is."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
@@ -11,22 +12,34 @@ from apo_engine.positions import Span
 from apo_server.capabilities import ClientCapabilities
 from apo_server.features.plain import markdown, points, visible
 from apo_server.knowledge import Row
+from apo_server.lookups import Lookups
 from apo_server.view import Passage, PromptView
+
+if TYPE_CHECKING:
+    from apo_server.features.explanations import Explanation
 
 _ROWS = 6
 
 
-def hover(view: PromptView, position: types.Position, client: ClientCapabilities) -> types.Hover | None:
-    """What is known about the passages at a position, the narrowest first; None where there is none."""
+def hover(
+    view: PromptView, position: types.Position, client: ClientCapabilities, lookups: Lookups
+) -> types.Hover | None:
+    """What is known about what stands at a position: critiques first, then what it is; None if nothing."""
+    from apo_server.features.explanations import explanation
+
     offset = view.offset(position)
     passages = [passage for passage in view.passages_in(Span(offset, offset)) if passage.span.contains(offset)]
-    if not passages:
-        return None
     text = _as_markdown if client.markdown_hover else _as_plain_text
+    parts = [text(view, passage) for passage in passages[:3]]
+    explained = explanation(view, offset, lookups)
+    if explained is not None:
+        parts.append(_explained(explained, client))
+    if not parts:
+        return None
     rule = "\n\n---\n\n" if client.markdown_hover else "\n\n"
     kind = types.MarkupKind.Markdown if client.markdown_hover else types.MarkupKind.PlainText
-    content = types.MarkupContent(kind, rule.join(text(view, passage) for passage in passages[:3]))
-    return types.Hover(content, view.range(passages[0].span))
+    span = explained.span if explained is not None else passages[0].span
+    return types.Hover(types.MarkupContent(kind, rule.join(parts)), view.range(span))
 
 
 def effect(view: PromptView, passage: Passage) -> str | None:
@@ -40,6 +53,13 @@ def effect(view: PromptView, passage: Passage) -> str | None:
     others = len(rewrite.gradients) - 1
     together = f", together with {others} other critique{'' if others == 1 else 's'}" if others else ""
     return f"{points(found.difference)} points on {found.n} selection rows ({interval}){together}"
+
+
+def _explained(found: Explanation, client: ClientCapabilities) -> str:
+    if client.markdown_hover:
+        return "\n\n".join([f"**{markdown(found.title)}**", *found.words, *(markdown(fact) for fact in found.facts)])
+    words = (sentence.replace("`", "") for sentence in found.words)
+    return "\n".join([visible(found.title), *words, *(visible(fact) for fact in found.facts)])
 
 
 def _as_markdown(view: PromptView, passage: Passage) -> str:

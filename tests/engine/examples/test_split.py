@@ -68,6 +68,12 @@ def test_the_same_inputs_are_never_on_two_sides(pairs: list[tuple[int, str]]) ->
     assert not (texts[0] & texts[1] or texts[0] & texts[2] or texts[1] & texts[2])
 
 
+def test_labels_of_a_single_row_are_on_one_side_too() -> None:
+    rows = [("first", "a"), ("second", "b"), *((f"row {number}", "c") for number in range(60))]
+    texts = [row.inputs["text"] for side in sides(split(a_set(rows, ("a", "b", "c")))) for row in side]
+    assert sorted(texts) == sorted(text for text, _ in rows)
+
+
 def test_each_side_has_each_labels_share() -> None:
     rows = [(f"row {number}", "rare" if number % 10 == 0 else "common") for number in range(400)]
     for side in sides(split(a_set(rows, ("common", "rare")))):

@@ -1,0 +1,100 @@
+"""The example files that settings name, and their rows, from the disk or from an unsaved text."""
+
+from __future__ import annotations
+
+import io
+import os
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from apo_engine.examples.rows import MAX_LINE, ROW_READERS, HeaderError
+from apo_engine.problems import InputError, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from typing import BinaryIO
+
+    from apo_engine.examples.rows import BadRow, Row
+    from apo_engine.problems import Place
+    from apo_engine.settings import ExamplesSettings
+
+_HEADLESS = (".jsonl", ".ndjson")
+
+
+def named_files(settings: ExamplesSettings, folder: Path, place: Place | None = None) -> tuple[tuple[Path, bool], ...]:
+    """The files, relative to ``folder``, and whether each is held out.
+
+    Raises:
+        InputError: no file is named.
+    """
+    first = settings.path or settings.train
+    if first is None:
+        message = "No example file is named."
+        raise InputError(Problem("examples-missing", message, "Name one: apo.examples: rows.jsonl", place))
+    held = ((folder / settings.holdout, True),) if settings.holdout is not None else ()
+    return ((folder / first, False), *held)
+
+
+def rows_in(path: Path, place: Place | None, buffers: Mapping[Path, str] | None = None) -> Iterator[Row | BadRow]:
+    """The rows of one file as they stand there; ``buffers`` are texts, by path, that are read in place of files.
+
+    Raises:
+        InputError: the file is missing, of an unknown kind, cannot be read, or has no header; said at ``place``.
+    """
+    read_rows = ROW_READERS.get(path.suffix.lower())
+    if read_rows is None:
+        message = f"Example files of the kind '{path.suffix}' cannot be read: {path}."
+        raise InputError(Problem("examples-kind", message, f"Use one of {', '.join(ROW_READERS)}.", place))
+    try:
+        with opened(path, buffers) as stream:
+            yield from read_rows(stream)
+    except FileNotFoundError:
+        message = f"There is no example file {path}."
+        raise InputError(Problem("examples-missing", message, "Check the path.", place)) from None
+    except HeaderError as error:
+        message = f"The example file {path} cannot be used: {error}."
+        raise InputError(Problem("examples-empty", message, "Begin it with a line of column names.", place)) from None
+    except (OSError, ValueError) as error:
+        reason = (isinstance(error, OSError) and error.strerror) or error
+        message = f"The example file {path} cannot be read: {reason}."
+        raise InputError(
+            Problem("examples-unreadable", message, "Check its name and its permissions.", place)
+        ) from None
+
+
+def header_line(path: Path, buffers: Mapping[Path, str] | None = None) -> int | None:
+    """The 1-based line of a table's header: the first that is not empty. None where the rows name their columns."""
+    if path.suffix.lower() in _HEADLESS:
+        return None
+    with suppress(OSError, ValueError), opened(path, buffers) as stream:
+        number = 1
+        while line := stream.readline(MAX_LINE):
+            if line.strip(b"\r\n"):
+                return number
+            number += 1
+    return 1
+
+
+@contextmanager
+def opened(path: Path, buffers: Mapping[Path, str] | None = None) -> Iterator[BinaryIO]:
+    """The bytes of a file, or of its unsaved text.
+
+    Raises:
+        OSError: the file is missing or cannot be read.
+    """
+    text = _unsaved(path, buffers or {})
+    if text is not None:
+        yield io.BytesIO(text.encode("utf-8", "surrogatepass"))
+        return
+    if not path.is_file():
+        raise FileNotFoundError
+    with path.open("rb") as stream:
+        yield stream
+
+
+def _unsaved(path: Path, buffers: Mapping[Path, str]) -> str | None:
+    if not buffers:
+        return None
+    plain = Path(os.path.normpath(path))
+    return buffers.get(plain) if plain in buffers else buffers.get(path.resolve())

@@ -1,0 +1,43 @@
+"""How long the lines of an example file are, so that a row can be marked from its first character to its last."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+from lsprotocol import types
+
+from apo_server.documents import Document
+from apo_server.positions import Encoding, units
+
+# No editor shows more of a line than this, and no more of it is read at once.
+_LONGEST = 10_000
+
+
+def ranges_in(document: Document, lines: Collection[int]) -> dict[int, types.Range]:
+    """The ranges of 1-based lines of an open document; lines past its end are left out."""
+    starts = document.positions.lines
+    there = [line for line in lines if 1 <= line <= len(starts.starts)]
+    return {line: document.positions.range(starts.span_of_line(line - 1)) for line in there}
+
+
+def ranges_on_disk(path: Path, lines: Collection[int], encoding: Encoding) -> dict[int, types.Range]:
+    """The ranges of 1-based lines of a file, which is read only as far as the last; none if it cannot be read."""
+    wanted, last = frozenset(lines), max(lines, default=0)
+    found = {}
+    try:
+        with path.open("rb") as file:
+            number = 1
+            while number <= last and (part := file.readline(_LONGEST)):
+                whole = part
+                while not whole.endswith(b"\n") and (rest := file.readline(_LONGEST)):
+                    whole = rest
+                if number in wanted:
+                    text = part.rstrip(b"\r\n").decode("utf-8", "replace")
+                    text = text.removeprefix("\ufeff") if number == 1 else text
+                    start = types.Position(number - 1, 0)
+                    found[number] = types.Range(start, types.Position(number - 1, units(text, encoding)))
+                number += 1
+    except OSError:
+        return {}
+    return found

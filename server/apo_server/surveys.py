@@ -1,0 +1,195 @@
+"""Looking through the example files of open prompts, in the engine process, whenever one of them may have changed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from apo_engine.problems import ApoError, Problem
+from apo_server.engine import EngineClient
+from apo_server.session import Session
+from apo_server.survey import SurveyOf, example_files
+from apo_server.view import PromptView
+from apo_server.wire import Request
+
+_log = logging.getLogger(__name__)
+# Changes that come within this time, in seconds, are looked at together.
+_DEBOUNCE = 0.3
+# Edits that come within this time, in seconds, are looked at together: looking means parsing the prompt.
+_BURST = 0.02
+# Shows the problems of an example file; none takes back what was shown.
+Show = Callable[[Path, Sequence[Problem]], None]
+# When a file was last written, and its size; None where there is none.
+Stamp = tuple[int, int] | None
+
+
+class Surveys:
+    """Keeps what is known of example files true to the files. One file set is looked through at a time."""
+
+    def __init__(self, session: Session, engine: EngineClient, show: Show) -> None:
+        self._session = session
+        self._engine = engine
+        self._show = show
+        self._turn = asyncio.Semaphore(1)
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._again: set[str] = set()
+        self._edited: set[str] = set()
+        self._keys: dict[str, object] = {}
+        self._files: defaultdict[str, tuple[Path, ...]] = defaultdict(tuple)
+        self._stamps: dict[str, dict[Path, Stamp]] = {}
+        self._shown: set[Path] = set()
+
+    def due(self, uri: str) -> None:
+        """Look through the example files of a prompt soon."""
+        if uri in self._tasks:
+            self._again.add(uri)
+            return
+        task = self._tasks[uri] = asyncio.ensure_future(self._survey_soon(uri))
+        task.add_done_callback(lambda task: self._ended(uri, task))
+
+    def edited(self, uri: str) -> None:
+        """A prompt was edited: look again where what it says about its rows has changed, once for a burst of edits."""
+        if uri not in self._edited:
+            self._edited.add(uri)
+            asyncio.get_running_loop().call_later(_BURST, self._compare, uri)
+
+    def changed(self, path: Path) -> list[str]:
+        """An example file has changed: look again for every open prompt that names it, and give their addresses."""
+        naming = [view.document.uri for view in self._session.prompts if normal(path) in files_of(view)]
+        for uri in naming:
+            self.due(uri)
+        return naming
+
+    def closed(self, uri: str) -> None:
+        """A prompt was closed: what only it had to say about its files goes."""
+        task = self._tasks.get(uri)
+        if task is not None:
+            task.cancel()
+        self._keys.pop(uri, None)
+        self._files.pop(uri, None)
+        self._stamps.pop(uri, None)
+        self._show_all()
+
+    async def outdated(self) -> dict[Path, Stamp]:
+        """The files that are no longer as they were when they were looked through, and what they are now."""
+        looked = [(path, stamp) for stamps in self._stamps.values() for path, stamp in stamps.items()]
+        now = await asyncio.to_thread(_stamps, dict(looked))
+        return {path: now[path] for path, stamp in looked if now[path] != stamp}
+
+    async def close(self) -> None:
+        """Look no more."""
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _compare(self, uri: str) -> None:
+        self._edited.discard(uri)
+        view = self._session.view(uri)
+        if view is not None and self._keys.get(view.document.uri) != _key(view):
+            self.due(view.document.uri)
+
+    async def _survey_soon(self, uri: str) -> None:
+        while True:
+            await asyncio.sleep(_DEBOUNCE)
+            self._again.discard(uri)
+            async with self._turn:
+                await self._survey(uri)
+            if uri not in self._again:
+                return
+
+    async def _survey(self, uri: str) -> None:
+        view = self._session.view(uri)
+        if view is None:
+            return
+        self._keys[uri] = _key(view)
+        files = files_of(view)
+        self._files[uri] = files
+        self._stamps[uri] = await asyncio.to_thread(_stamps, files)
+        found = await self._found(view, files) if files else None
+        if self._session.view(uri) is not None:
+            self._session.surveyed(uri, found)
+            self._show_all()
+
+    async def _found(self, view: PromptView, files: tuple[Path, ...]) -> SurveyOf | None:
+        settings, prompt = self._session.settings_of(view.document.uri), view.prompt
+        opened = [(path, self._session.texts.open_at(path)) for path in files]
+        request = Request(
+            0,
+            "survey",
+            path=str(prompt.path),
+            text=prompt.text,
+            editor=dict(settings.editor),
+            cache=settings.cache,
+            buffers={str(path): document.text for path, document in opened if document is not None},
+        )
+        try:
+            reply = await self._engine.ask(request)
+        except ApoError as error:
+            _log.warning("The example files could not be looked through: %s", error.problems[0].code)
+            return self._session.survey(view.document.uri)
+        if reply.survey is None:
+            return None
+        problems = tuple(_normal(trouble.problem()) for trouble in reply.survey.troubles)
+        return SurveyOf(prompt.text, files, reply.survey.facts, problems)
+
+    def _show_all(self) -> None:
+        """Every file's problems, as all open prompts that name it have them, each once."""
+        found: defaultdict[Path, dict[Problem, None]] = defaultdict(dict)
+        for uri, files in self._files.items():
+            survey = self._session.survey(uri)
+            for path in files if survey else ():
+                assert survey is not None
+                found[path].update(dict.fromkeys(survey.in_file(path)))
+        for path in self._shown - found.keys():
+            self._show(path, ())
+        for path, problems in found.items():
+            self._show(path, tuple(problems))
+        self._shown = set(found)
+
+    def _ended(self, uri: str, task: asyncio.Task[None]) -> None:
+        self._tasks.pop(uri, None)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.warning("The example files could not be looked through: %s", type(error).__name__)
+            _log.debug("The error in full:", exc_info=error)
+
+
+def files_of(view: PromptView) -> tuple[Path, ...]:
+    """The example files that a prompt names, each by its one plain path."""
+    return tuple(dict.fromkeys(normal(path) for path in example_files(view.prompt)))
+
+
+def normal(path: Path) -> Path:
+    """A path without detours, so that two spellings of it are equal."""
+    return Path(os.path.normpath(path))
+
+
+def _normal(problem: Problem) -> Problem:
+    place = problem.place
+    if place is None or place.path is None:
+        return problem
+    return replace(problem, place=replace(place, path=normal(place.path)))
+
+
+def _key(view: PromptView) -> object:
+    """What of a prompt decides what there is to say about its rows as long as it is not saved."""
+    front = view.prompt.front_matter
+    head = front.span.of(view.prompt.text) if front else ""
+    return head, frozenset(view.prompt.required_inputs), view.document.path
+
+
+def _stamps(paths: Iterable[Path]) -> dict[Path, Stamp]:
+    return {path: _stamp(path) for path in paths}
+
+
+def _stamp(path: Path) -> Stamp:
+    try:
+        stat = path.stat()
+    except (OSError, ValueError):
+        return None
+    return stat.st_mtime_ns, stat.st_size

@@ -1,0 +1,158 @@
+"""What is wrong with example rows is shown in their own file, at the row, without a model and without a run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from lsprotocol import types
+
+from tests.scripted import ScriptedServer
+from tests.scripted.world import World
+from tests.server.conftest import StartEditor
+from tests.server.editor import PROFILES, Editor
+
+OFF = {"background": "off"}
+PROMPT = "---\nmodel: openai/scripted\napo.examples: rows.jsonl\n---\nWhich queue, billing or shipping?\n{{text}}\n"
+
+
+def rows(count: int = 12) -> list[str]:
+    words = ("invoice", "parcel", "statement", "courier", "refund", "address", "coupon", "customs")
+    texts = (f"😀 {words[n % 8]} {n * 7919} {words[(n * 3 + 1) % 8]}" for n in range(count))
+    return [json.dumps({"text": text, "label": ("billing", "shipping")[n % 2]}) for n, text in enumerate(texts)]
+
+
+def write(folder: Path, lines: list[str], name: str = "rows.jsonl") -> Path:
+    path = folder / name
+    path.write_text("\n".join(lines) + "\n", "utf-8")
+    return path
+
+
+def codes(editor: Editor, uri: str) -> list[object]:
+    return [found.code for found in editor.client.diagnostics.get(uri, ())]
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+async def test_a_broken_row_is_shown_in_its_file_and_goes_when_it_is_mended(
+    start: StartEditor, workspace: Path, profile: str, scripted: ScriptedServer
+) -> None:
+    lines = rows()
+    path = write(workspace, [*lines[:3], '{"text": "😀 broken"', *lines[3:]])
+    editor = await start(profile, options=OFF)
+    prompt = editor.open("queue.prompt", PROMPT)
+    uri = path.as_uri()
+    (found,) = await editor.until(lambda: editor.client.diagnostics.get(uri))
+    assert (found.code, found.source, found.range.start.line) == ("row-unusable", "apo", 3)
+    width = {"utf-8": 22, "utf-16": 20, "utf-32": 19}[editor.encoding]
+    assert (found.range.start.character, found.range.end) == (0, types.Position(3, width))
+    assert codes(editor, prompt) == []
+    write(workspace, lines)
+    await editor.until(lambda: not editor.client.diagnostics.get(uri))
+    assert len(scripted.log) == 0
+
+
+async def test_closing_the_last_prompt_takes_the_rows_findings_away(start: StartEditor, workspace: Path) -> None:
+    path = write(workspace, [*rows(), "not json"])
+    editor = await start(options=OFF)
+    first = editor.open("first.prompt", PROMPT)
+    second = editor.open("second.prompt", PROMPT)
+    await editor.until(lambda: codes(editor, path.as_uri()) == ["row-unusable"])
+    editor.close(first)
+    await editor.command("apo.cancel", first)
+    assert codes(editor, path.as_uri()) == ["row-unusable"]
+    editor.close(second)
+    await editor.until(lambda: codes(editor, path.as_uri()) == [])
+
+
+async def test_the_unsaved_text_of_an_example_file_counts(start: StartEditor, workspace: Path) -> None:
+    path = write(workspace, rows())
+    editor = await start(options=OFF)
+    editor.open("queue.prompt", PROMPT)
+    data = editor.open("rows.jsonl")
+    editor.write(data, "\n".join([*rows(), "oops"]) + "\n")
+    (found,) = await editor.until(lambda: editor.client.diagnostics.get(path.as_uri()))
+    assert (found.code, found.range.start.line) == ("row-unusable", 12)
+    editor.close(data)
+    await editor.until(lambda: not editor.client.diagnostics.get(path.as_uri()))
+
+
+async def test_a_variable_that_no_column_fills_is_shown_once_the_rows_are_known(
+    start: StartEditor, workspace: Path
+) -> None:
+    write(workspace, rows())
+    editor = await start(options=OFF)
+    uri = editor.open("queue.prompt", PROMPT.replace("{{text}}", "{{txet}}"))
+    (found,) = await editor.until(lambda: editor.diagnostics(uri, "variable-undefined"))
+    assert found.severity is types.DiagnosticSeverity.Error
+    assert editor.marked(uri, found) in ("txet", "{{txet}}")
+    (action,) = [action for action in await editor.actions(uri, found.range) if "text" in action.title]
+    assert list(action.diagnostics or ()) == [found]
+    await editor.apply(action)
+    assert editor.texts[uri] == PROMPT
+    await editor.until(lambda: not editor.diagnostics(uri))
+
+
+async def test_an_example_file_that_appears_and_goes(start: StartEditor, workspace: Path) -> None:
+    editor = await start(options=OFF)
+    uri = editor.open("queue.prompt", PROMPT)
+    (found,) = await editor.until(lambda: editor.diagnostics(uri, "examples-missing"))
+    assert "rows.jsonl" in editor.marked(uri, found)
+    editor.replace(uri, "Which queue", "\nSo which queue")
+    await editor.until(lambda: [d for d in editor.diagnostics(uri) if "rows.jsonl" in editor.marked(uri, d)])
+    path = write(workspace, rows())
+    await editor.until(lambda: not editor.diagnostics(uri))
+    path.unlink()
+    await editor.until(lambda: editor.diagnostics(uri, "examples-missing"))
+
+
+async def test_a_client_that_watches_files_is_asked_to_and_believed(start: StartEditor, workspace: Path) -> None:
+    registered: list[types.Registration] = []
+
+    def register(params: types.RegistrationParams) -> None:
+        registered.extend(params.registrations)
+
+    path = write(workspace, [*rows(), "oops"])
+    editor = await start("visual-studio-code", options=OFF, features={types.CLIENT_REGISTER_CAPABILITY: register})
+    await editor.until(lambda: registered)
+    methods = {registration.method for registration in registered}
+    assert {types.WORKSPACE_DID_CHANGE_WATCHED_FILES, types.TEXT_DOCUMENT_DID_CHANGE} <= methods
+    editor.open("queue.prompt", PROMPT)
+    await editor.until(lambda: codes(editor, path.as_uri()) == ["row-unusable"])
+    write(workspace, rows())
+    event = types.FileEvent(path.as_uri(), types.FileChangeType.Changed)
+    editor.client.workspace_did_change_watched_files(types.DidChangeWatchedFilesParams([event]))
+    await editor.until(lambda: codes(editor, path.as_uri()) == [])
+
+
+async def test_changed_rows_are_run_again_and_no_others(
+    start: StartEditor, workspace: Path, world: World, scripted: ScriptedServer
+) -> None:
+    editor = await start(options={"background": "evaluate"})
+    uri = editor.open("tickets.prompt")
+    editor.save(uri)
+    await editor.lens(uri, "acc ")
+    asked = len(scripted.log)
+    assert asked > 50
+    data = workspace / "tickets.jsonl"
+    lines = data.read_text("utf-8").splitlines()
+    for number in range(5):
+        row = json.loads(lines[number])
+        lines[number] = json.dumps({**row, "text": row["text"] + " Really."})
+    runs = len(editor.progress())
+    data.write_text("\n".join(lines) + "\n", "utf-8")
+    await editor.until(lambda: len(editor.progress()) > runs and editor.finished())
+    assert 1 <= len(scripted.log) - asked <= 10
+
+
+async def test_a_missing_partial_is_shown_and_goes_when_it_is_written(start: StartEditor, workspace: Path) -> None:
+    editor = await start(options=OFF)
+    uri = editor.open("queue.prompt", "Be kind. {{> tone}}\n")
+    (found,) = await editor.until(lambda: editor.diagnostics(uri, "partial-missing"))
+    assert "tone" in editor.marked(uri, found)
+    partial = editor.open("_tone.prompt", "Speak softly.\n")
+    await editor.until(lambda: not editor.diagnostics(uri))
+    editor.write(partial, "Loud {{#if x}}\n")
+    await editor.until(lambda: editor.diagnostics(uri))
+    editor.close(partial)
+    await editor.until(lambda: editor.diagnostics(uri, "partial-missing"))

@@ -1,0 +1,53 @@
+"""Workspaces of several folders: each with its own settings, and coming and going while the server runs."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from lsprotocol import types
+
+from tests.scripted import ScriptedServer
+from tests.scripted.world import World
+from tests.server.conftest import StartEditor
+
+
+async def test_each_folder_has_settings_of_its_own(
+    start: StartEditor, workspace: Path, tmp_path: Path, world: World, scripted: ScriptedServer
+) -> None:
+    quiet = tmp_path / "quiet"
+    quiet.mkdir()
+    world.write(quiet)
+    editor = await start(configuration={"background": "evaluate"})
+    added = types.WorkspaceFoldersChangeEvent([types.WorkspaceFolder(quiet.as_uri(), "quiet")], [])
+    editor.client.set_configuration({"background": "off"}, section="apo", scope_uri=quiet.as_uri())
+    editor.client.set_configuration({"background": "evaluate"}, section="apo", scope_uri=workspace.as_uri())
+    editor.client.workspace_did_change_workspace_folders(types.DidChangeWorkspaceFoldersParams(added))
+    await asyncio.sleep(0.3)
+
+    uri = (quiet / "tickets.prompt").as_uri()
+    item = types.TextDocumentItem(uri, "dotprompt", 1, (quiet / "tickets.prompt").read_text("utf-8"))
+    editor.client.text_document_did_open(types.DidOpenTextDocumentParams(item))
+    editor.client.text_document_did_save(types.DidSaveTextDocumentParams(types.TextDocumentIdentifier(uri)))
+    await asyncio.sleep(1)
+    assert len(scripted.log) == 0
+
+    other = editor.open("tickets.prompt")
+    editor.save(other)
+    assert await editor.lens(other, "acc ")
+    assert (await editor.lenses(uri))[0] == "Evaluate"
+
+
+async def test_settings_that_change_are_heeded_by_the_next_save(
+    start: StartEditor, world: World, scripted: ScriptedServer
+) -> None:
+    editor = await start(configuration={"background": "off"})
+    uri = editor.open("tickets.prompt")
+    editor.save(uri)
+    await asyncio.sleep(0.8)
+    assert len(scripted.log) == 0
+    editor.client.set_configuration({"background": "evaluate"}, section="apo")
+    editor.client.workspace_did_change_configuration(types.DidChangeConfigurationParams(None))
+    await asyncio.sleep(0.3)
+    editor.save(uri)
+    assert await editor.lens(uri, "acc ")
