@@ -56,7 +56,8 @@ def _is_number(label: str) -> bool:
 
 
 def _plain(text: str) -> str:
-    return re.sub(r"[\s_-]+", " ", text).casefold().strip()
+    """The words in lower case; those of a label may be joined by signs where the prompt has spaces."""
+    return " ".join(text.replace("_", " ").replace("-", " ").split()).casefold()
 
 
 def _mentions(text: str, label: str) -> bool:

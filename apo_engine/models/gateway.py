@@ -13,6 +13,7 @@ from apo_engine.models.cache import AnswerCache, answer_key
 from apo_engine.models.chat import ChatModel, ChatRequest, Completion, LabelScorer, LabelScores, Message, Remote, Usage
 from apo_engine.models.failure import CallFailure
 from apo_engine.models.limits import Limiter
+from apo_engine.models.purse import Purse
 
 __all__ = ["OUTPUT_BOUND", "CallRole", "Gateway"]
 
@@ -47,6 +48,7 @@ class Gateway:
         budget: what may be spent, reserved before a request leaves.
         limiter: how many requests at once, and how a failed one is repeated.
         fresh: take no answer from the cache but those that this gateway stored itself.
+        purse: what may leave the machine in a day; requests that stay on it are not counted.
         price: USD of an answer, None when unknown.
     """
 
@@ -58,6 +60,7 @@ class Gateway:
         budget: Budget,
         limiter: Limiter,
         fresh: bool = False,
+        purse: Purse | None = None,
         price: Callable[[ChatModel, Usage], float | None] = prices.price_of,
     ) -> None:
         self._model = model
@@ -65,6 +68,7 @@ class Gateway:
         self._budget = budget
         self._limiter = limiter
         self._fresh = fresh
+        self._purse = None if model.local else purse
         self._price = price
         # A model in this process schedules its requests itself, and best when it sees them all.
         self._timed = isinstance(model, Remote)
@@ -126,7 +130,8 @@ class Gateway:
     def _bounded(self, request: ChatRequest) -> ChatRequest:
         """The request with a longest answer, where a cap could not be kept without one."""
         caps = self._budget.caps
-        if (caps.tokens is None and caps.usd is None) or _output_bound(request) is not None:
+        money = caps.usd is not None or (self._purse is not None and self._purse.caps.usd is not None)
+        if not (money or caps.tokens is not None) or _output_bound(request) is not None:
             return request
         return replace(request, params={**request.params, "maxOutputTokens": OUTPUT_BOUND})
 
@@ -193,21 +198,36 @@ class Gateway:
         return answer
 
     async def _attempt(self, bound: Usage, ask: Callable[[], Awaitable[AnswerT]]) -> AnswerT:
-        attempt = await self._budget.attempt(self._price(self._model, bound))
+        most = self._price(self._model, bound)
+        attempt = await self._budget.attempt(most)
         try:
-            answer = await ask()
-        except CallFailure as failure:
-            attempt.fail(charged=failure.charged)
-            raise
-        except Exception:
-            attempt.fail(charged=False)
-            raise
+            draw = await self._purse.draw(most) if self._purse is not None else None
         except BaseException:
-            # Cancelled: the provider may have worked on it already.
-            attempt.fail(charged=True, failed=False)
+            attempt.fail(charged=False, failed=False)
             raise
-        attempt.settle(self._price(self._model, answer.usage))
-        return answer
+        # Where nothing else is known, it left and cost what it may at most.
+        paid: float | None = None
+        try:
+            try:
+                answer = await ask()
+            except CallFailure as failure:
+                paid = None if failure.charged else 0.0
+                attempt.fail(charged=failure.charged)
+                raise
+            except Exception:
+                paid = 0.0
+                attempt.fail(charged=False)
+                raise
+            except BaseException:
+                # Cancelled: the provider may have worked on it already.
+                attempt.fail(charged=True, failed=False)
+                raise
+            paid = self._price(self._model, answer.usage)
+            attempt.settle(paid)
+            return answer
+        finally:
+            if draw is not None:
+                draw.settle(paid)
 
 
 def _heed(task: asyncio.Task[Completion] | asyncio.Task[LabelScores]) -> None:

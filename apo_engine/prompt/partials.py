@@ -70,6 +70,11 @@ def load_partials(prompt: PromptFile) -> Mapping[str, str]:
     return loading.texts
 
 
+def partial_texts(prompt: PromptFile, read: Read) -> Mapping[str, str]:
+    """The templates of the partials that can be read, by name, whatever is wrong with them or with others."""
+    return _Loading(prompt, read).texts
+
+
 def partial_problems(prompt: PromptFile, read: Read) -> tuple[Problem, ...]:
     """What is wrong with the partials of a prompt, each thing at the tag in the prompt that leads to it."""
     return tuple(dict.fromkeys(_Loading(prompt, read).at_tags))

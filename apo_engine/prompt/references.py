@@ -141,6 +141,9 @@ class _Reader:
     def resolved(self, argument: Argument) -> tuple[Path, list[tuple[str, Span]], int]:
         """Where a path leads, the names in it, and how many values of blocks are around what it begins at."""
         text, start, bases = argument.text, argument.span.start, self.bases
+        if text.isidentifier() and text != "this" and not self.bound.get(text):
+            base = bases[-1]
+            return (None if base is None else (*base, text)), [(text, argument.span)], len(bases) - 1
         if text.startswith("@"):
             if not _ROOT.match(text):
                 return None, [], 1

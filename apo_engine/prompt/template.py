@@ -5,12 +5,13 @@ The tag rules are those of the Handlebars library that renders prompts, so that 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from apo_engine.positions import Span
 from apo_engine.problems import Repair
-from apo_engine.prompt.call import Call, parse_call
+from apo_engine.prompt.call import Argument, Call, parse_call
 from apo_engine.prompt.helpers import HELPERS
 
 if TYPE_CHECKING:
@@ -125,6 +126,20 @@ def scan(text: str, start: int = 0) -> tuple[tuple[Node, ...], tuple[Fault, ...]
     return tuple(scanner.nodes), (*scanner.faults, *_block_faults(scanner.nodes, text))
 
 
+# A variable, a helper or block with one plain argument, or a closing tag: most tags by far, read without a search.
+SIMPLE = re.compile(r"\{\{([#/]?)([A-Za-z_][\w-]*)(?: ([A-Za-z_][\w.-]*))?\}\}(?!\})")
+
+
+def _simple(match: re.Match[str]) -> Node:
+    span, begin, end = Span(*match.span()), match.start(2), match.end(2)
+    kind, name = match[1], match[2]
+    if kind == "/":
+        return BlockClose(span, name, Span(begin, end))
+    arguments = (Argument(Span(*match.span(3)), match[3]),) if match[3] is not None else ()
+    call = Call(Argument(Span(begin, end), name), arguments, (), ())
+    return BlockOpen(span, "#", call) if kind else Expression(span, call)
+
+
 class _Scanner:
     """The state of one scan: nodes so far, and where the next closers are (so that no search is repeated)."""
 
@@ -195,6 +210,10 @@ class _Scanner:
 
     def plain(self, opening: int) -> int:
         text = self.text
+        simple = SIMPLE.match(text, opening)
+        if simple is not None and simple[2] != "else":
+            self.nodes.append(_simple(simple))
+            return simple.end()
         tilde = text.startswith("~", opening + 2)
         triple = text.startswith("{", opening + 2 + tilde)
         body = opening + 2 + tilde + triple

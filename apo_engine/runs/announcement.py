@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,7 +16,7 @@ from apo_engine.runs.row_budget import cap_for_holdout
 from apo_engine.runs.store import RunStore
 from apo_engine.scoring.power import HOPED, rows_needed, shortage
 from apo_engine.search.arm import seed_arm
-from apo_engine.search.events import Estimate, OwnCode, RowCounts, RunStarted
+from apo_engine.search.events import Estimate, FileRows, OwnCode, RowCounts, RunStarted
 from apo_engine.search.proposer import most_children
 from apo_engine.search.verdict import level_after
 
@@ -57,7 +58,17 @@ def announce(plan: Plan) -> RunStarted:
         judge_model=plan.judge_model.name if plan.judge_model else None,
         own_code=OwnCode(plan.metric.name, str(function.file), function.digest) if function else None,
         remote_models=remote,
+        files=_files(plan),
     )
+
+
+def _files(plan: Plan) -> tuple[FileRows, ...]:
+    """The example files, in the order of their rows; only a search is ever shown sealed rows, for its verdict."""
+    shown = Counter(row.path for row in plan.open_rows)
+    if plan.job == "optimize" and plan.rows is not None:
+        shown.update(row.path for row in plan.rows.holdout)
+    held = Counter(row.path for row in plan.examples.rows)
+    return tuple(FileRows(str(path), shown[path], rows - shown[path]) for path, rows in held.items())
 
 
 def few_unseen_rows(plan: Plan, store: RunStore) -> str:

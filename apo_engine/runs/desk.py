@@ -165,7 +165,12 @@ async def open_desk(plan: Plan, options: Options, emit: Emit) -> AsyncIterator[D
     cache = AnswerCache(plan.folder / "answers.sqlite")
     gateways = {
         id(model): Gateway(
-            model, cache=cache, budget=budget, limiter=Limiter(settings.concurrency), fresh=options.fresh
+            model,
+            cache=cache,
+            budget=budget,
+            limiter=Limiter(settings.concurrency),
+            fresh=options.fresh,
+            purse=options.purse,
         )
         for model in plan.models
     }

@@ -31,10 +31,15 @@ def evaluate_job(prompt: PromptFile, options: Options) -> Job[Evaluation]:
 async def score_open_rows(desk: Desk) -> Evaluation:
     """Score the user's prompt on every row that is not sealed, and tell."""
     rows = desk.plan.open_rows
+    before = desk.reporter.spent().usd
     tick = desk.reporter.phase("Scoring your prompt", len(rows))
     results = await desk.evaluator.score(desk.plan.prompt, rows, tick)
     figures = judged(results)
     metric = desk.plan.metric
+    evaluation = evaluation_of(
+        desk.plan.run, results, metric, desk.plan.examples.labels, desk.reporter.spent(), desk.seconds
+    )
+    usd = evaluation.spent.usd
     desk.reporter.emit(
         CandidateScored(
             candidate=desk.seed.id,
@@ -43,6 +48,8 @@ async def score_open_rows(desk: Desk) -> Evaluation:
             interval=figure_interval(figures, metric),
             n=len(results),
             results=results,
+            figures=evaluation.figures,
+            usd=None if usd is None or before is None else usd - before,
         )
     )
-    return evaluation_of(desk.plan.run, results, metric, desk.plan.examples.labels, desk.reporter.spent(), desk.seconds)
+    return evaluation

@@ -66,6 +66,7 @@ async def _optimize(desk: Desk, stop: Stop, *, judge_always: bool) -> None:
     task = desk.search_task()
     pool = Pool(task)
     unfinished = False
+    code = ""
     try:
         found = await _search(desk, task, pool)
         if judge_always or found.best.id != task.seed.id:
@@ -79,6 +80,7 @@ async def _optimize(desk: Desk, stop: Stop, *, judge_always: bool) -> None:
         if desk.evaluator.known(task.seed.prompt, task.race.rows[:1]) == ():
             raise
         found = pool.found("budget" if isinstance(error, BudgetError) else "endpoint", str(error))
+        code = error.problems[0].code
         unfinished = True
     desk.end(
         RunEnded(
@@ -88,6 +90,7 @@ async def _optimize(desk: Desk, stop: Stop, *, judge_always: bool) -> None:
             spent=desk.reporter.spent(),
             seconds=desk.seconds,
             operators=pool.lineage(found.best),
+            code=code,
         ),
         finished=not unfinished,
     )

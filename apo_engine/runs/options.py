@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from apo_engine.models.purse import Purse
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +17,8 @@ class Options:
     ``flags`` and ``editor`` hold settings by their names in the file without ``apo.``, nested as there:
     ``{"budget": {"calls": 200}}``. ``environ`` is the process's own where None. ``fresh`` ignores cached answers;
     ``resume`` prints a finished run, and goes on with an unfinished one. ``own_code`` is the digest of the one scoring
-    function of the user's that may be run (see `OwnCode`); any may where None, none where it is empty.
+    function of the user's that may be run (see `OwnCode`); any may where None, none where it is empty. ``purse`` is
+    what requests that leave the machine draw from, shared with other runs.
     """
 
     flags: Mapping[str, object] = field(default_factory=dict)
@@ -22,3 +27,4 @@ class Options:
     fresh: bool = False
     resume: bool = False
     own_code: str | None = None
+    purse: Purse | None = None

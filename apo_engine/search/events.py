@@ -54,6 +54,14 @@ class Estimate(msgspec.Struct, frozen=True):
     usd: float | None
 
 
+class FileRows(msgspec.Struct, frozen=True):
+    """How many rows of an example file the models of a run may be shown, and how many stay where they are."""
+
+    path: str
+    shown: int
+    kept: int
+
+
 class OwnCode(msgspec.Struct, frozen=True):
     """The user's own scoring function that a run would run: ``module:function``, its file, and that file's SHA-256.
 
@@ -70,7 +78,7 @@ class RunStarted(Event, frozen=True):
 
     ``judge_model`` grades answers where the metric is ``judge``, and is shown the rows it grades; ``own_code`` is run
     where the metric is a function of the user's. ``remote_models`` are those of the models asked that are not on this
-    machine; ``local`` says that there are none, so that nothing leaves it.
+    machine; ``local`` says that there are none, so that nothing leaves it. ``files`` are the example files.
     """
 
     run: str
@@ -87,6 +95,7 @@ class RunStarted(Event, frozen=True):
     judge_model: str | None = None
     own_code: OwnCode | None = None
     remote_models: tuple[str, ...] = ()
+    files: tuple[FileRows, ...] = ()
 
 
 class Noted(Event, frozen=True):
@@ -131,7 +140,8 @@ class CandidateScored(Event, frozen=True):
     """The evidence of a candidate on one part, so far.
 
     ``results`` are the new rows only, in row order (always empty for the hold-out). ``against_seed`` is paired on the
-    rows both have.
+    rows both have. ``figures`` and ``usd`` are told of the user's prompt where all its open rows are scored: what else
+    its answers come to, and what the requests for them cost, None where a price is unknown.
     """
 
     candidate: str
@@ -141,6 +151,8 @@ class CandidateScored(Event, frozen=True):
     n: int
     results: tuple[RowResult, ...] = ()
     against_seed: Comparison | None = None
+    figures: Figures | None = None
+    usd: float | None = None
 
 
 class GradientFound(Event, frozen=True):
@@ -198,7 +210,8 @@ class VerdictReached(Event, frozen=True):
 class RunEnded(Event, frozen=True):
     """The last event. ``best`` is the search's winner (the seed where nothing beat it), as ranked on selection rows.
 
-    ``operators`` names what made it out of the seed, in order, so that nobody credits the wrong part.
+    ``operators`` names what made it out of the seed, in order, so that nobody credits the wrong part. ``code`` is that
+    of the problem, where one stopped the run.
     """
 
     stopped: Stopped
@@ -207,6 +220,7 @@ class RunEnded(Event, frozen=True):
     spent: Spent
     seconds: float
     operators: tuple[str, ...] = ()
+    code: str = ""
 
 
 AnyEvent = (

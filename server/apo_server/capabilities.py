@@ -36,6 +36,11 @@ class ClientCapabilities:
     snippets: bool = False
     inlay_hints: bool = False
     hint_refresh: bool = False
+    definition_links: bool = False
+    prepare_rename: bool = False
+    nested_symbols: bool = False
+    token_types: tuple[str, ...] = ()
+    token_modifiers: tuple[str, ...] = ()
 
 
 def resolve(capabilities: types.ClientCapabilities) -> ClientCapabilities:
@@ -75,6 +80,11 @@ def resolve(capabilities: types.ClientCapabilities) -> ClientCapabilities:
         snippets=bool(item.snippet_support),
         inlay_hints=text.inlay_hint is not None,
         hint_refresh=bool(space.inlay_hint and space.inlay_hint.refresh_support),
+        definition_links=bool(text.definition and text.definition.link_support),
+        prepare_rename=bool(text.rename and text.rename.prepare_support),
+        nested_symbols=bool(text.document_symbol and text.document_symbol.hierarchical_document_symbol_support),
+        token_types=tuple(text.semantic_tokens.token_types) if text.semantic_tokens else (),
+        token_modifiers=tuple(text.semantic_tokens.token_modifiers) if text.semantic_tokens else (),
         rename_notices=bool(space.file_operations and space.file_operations.did_rename),
     )
 

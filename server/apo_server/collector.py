@@ -65,7 +65,8 @@ class Collector:
         started, scored = self._started, self._score
         score = None
         if started is not None and scored is not None:
-            score = Score(started.metric, scored.score, scored.interval, scored.n, scored.part)
+            f1 = scored.figures.f1.get("macro") if scored.figures is not None else None
+            score = Score(started.metric, scored.score, scored.interval, scored.n, scored.part, f1, scored.usd)
         texts = self._excerpts()
         findings = sorted(self._gradients.values(), key=lambda gradient: -gradient.share)
         return Knowledge(

@@ -45,6 +45,21 @@ class Consent:
         key = (workspace, f"code {code.digest} {code.name} {code.path}")
         return await self._given(key, words_on_code(prompt, code), asked=asked)
 
+    def revoke(self, workspace: str) -> bool:
+        """Take back whatever was agreed to for a workspace; False where nothing was.
+
+        Background work does not ask again until the server restarts: what was just taken back is not offered at once.
+
+        Raises:
+            OSError: what was agreed to cannot be forgotten on disk.
+        """
+        given = self._remembered()
+        taken = {key for key in given if key[0] == workspace}
+        self._declined |= taken
+        if taken:
+            self._write(given - taken)
+        return bool(taken)
+
     async def _given(self, key: tuple[str, str], question: str, *, asked: bool) -> bool:
         """Background work (not ``asked``) that was declined once is not asked about again until the server restarts.
 
@@ -80,27 +95,36 @@ class Consent:
             return set()
 
     def _remember(self, key: tuple[str, str]) -> None:
+        self._declined.discard(key)
         try:
-            self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            given = sorted(self._remembered() | {key})
-            with os.fdopen(os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
-                out.write(msgspec.json.encode(given))
+            self._write(self._remembered() | {key})
         except OSError as error:
             _log.warning("The consent cannot be remembered: %s", error.strerror)
+
+    def _write(self, given: set[tuple[str, str]]) -> None:
+        self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with os.fdopen(os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
+            out.write(msgspec.json.encode(sorted(given)))
 
 
 def words(prompt: str, started: RunStarted, host: str) -> str:
     """The question, with what would leave, where to, and what it may cost."""
-    rows = started.rows.critique + started.rows.selection
-    if started.job == "optimize":
-        rows += started.rows.holdout
     cost = f"about ${started.estimate.usd:.2f}" if started.estimate.usd is not None else "at a price that is not known"
     models = ", ".join(started.remote_models)
     graded = f", where {started.judge_model} grades the answers" if started.judge_model in started.remote_models else ""
     return (
-        f"Send {rows:,} rows of {prompt} to {host} ({models}){graded}? "
+        f"Send {prompt} and {_rows(started)} to {host} ({models}){graded}? "
         f"At most {started.estimate.calls:,} calls, {cost}."
     )
+
+
+def _rows(started: RunStarted) -> str:
+    """What would leave of which file: ``140 rows of tickets.jsonl (60 more stay on this machine)``."""
+    said = []
+    for file in started.files:
+        kept = f" ({file.kept:,} more stay on this machine)" if file.kept else ""
+        said.append(f"{file.shown:,} row{'' if file.shown == 1 else 's'} of {Path(file.path).name}{kept}")
+    return " and ".join(said)
 
 
 def words_on_code(prompt: str, code: OwnCode) -> str:

@@ -27,11 +27,17 @@ class WorkerDied(ApoError):
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long the client waits, in seconds: before a restart after the first death, at most, and for a cancel."""
+    """How long the client waits, in seconds.
+
+    Before a restart after the first death, and at most; for a cancel; for the process to end when told; and for another
+    request before a process with nothing to do is ended.
+    """
 
     first_restart: float = 0.5
     longest_restart: float = 30.0
     cancel: float = 10.0
+    end: float = 3.0
+    rest: float = 30.0
 
     def before_restart(self, deaths: int) -> float:
         """The wait after this many deaths in a row."""
@@ -46,7 +52,7 @@ class _Worker:
 
 
 class EngineClient:
-    """One engine process, started with the first job and again after a death.
+    """One engine process, started with the first job, ended when nothing is asked of it for a while, and started again.
 
     ``on_death`` is called once for each death that nobody asked for, with a sentence for people.
     """
@@ -70,6 +76,8 @@ class EngineClient:
         self._not_before = 0.0
         self._closed = False
         self._watchdogs: set[asyncio.Task[None]] = set()
+        self._rest: asyncio.TimerHandle | None = None
+        self._ending: set[asyncio.Task[None]] = set()
 
     @property
     def pid(self) -> int | None:
@@ -123,6 +131,7 @@ class EngineClient:
         number = next(self._ids)
         replies: asyncio.Queue[Reply | None] = asyncio.Queue()
         worker.replies[number] = replies
+        self._stay()
         ended = False
         try:
             await self._send(worker, msgspec.structs.replace(request, id=number))
@@ -141,7 +150,7 @@ class EngineClient:
                 return
         finally:
             if ended:
-                worker.replies.pop(number, None)
+                self._forget(worker, number)
             else:
                 watchdog = asyncio.ensure_future(self._cancel(worker, number, replies))
                 self._watchdogs.add(watchdog)
@@ -150,20 +159,11 @@ class EngineClient:
     async def close(self) -> None:
         """End the process: its stdin is closed, and what has not ended soon after is killed."""
         self._closed = True
-        worker, self._worker = self._worker, None
+        self._stay()
         for watchdog in list(self._watchdogs):
             watchdog.cancel()
-        if worker is None:
-            return
-        with contextlib.suppress(OSError):
-            _stdin(worker).close()
-        try:
-            await asyncio.wait_for(worker.process.wait(), 3)
-        except asyncio.TimeoutError:
-            _kill(worker)
-            await worker.process.wait()
-        for reader in worker.readers:
-            reader.cancel()
+        self._put_to_rest()
+        await asyncio.gather(*self._ending)
 
     async def _running(self) -> _Worker:
         async with self._starting:
@@ -213,7 +213,38 @@ class EngineClient:
             _log.warning("The engine process does not answer and is killed.")
             _kill(worker)
         finally:
-            worker.replies.pop(number, None)
+            self._forget(worker, number)
+
+    def _forget(self, worker: _Worker, number: int) -> None:
+        """A request is over; the process rests when it was the last and none follows."""
+        worker.replies.pop(number, None)
+        if not worker.replies and worker is self._worker:
+            self._stay()
+            self._rest = asyncio.get_running_loop().call_later(self._patience.rest, self._put_to_rest)
+
+    def _stay(self) -> None:
+        if self._rest is not None:
+            self._rest.cancel()
+            self._rest = None
+
+    def _put_to_rest(self) -> None:
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            ending = asyncio.ensure_future(self._end(worker))
+            self._ending.add(ending)
+            ending.add_done_callback(self._ending.discard)
+
+    async def _end(self, worker: _Worker) -> None:
+        """Close the stdin of a process, and kill it where it has not ended soon after."""
+        with contextlib.suppress(OSError):
+            _stdin(worker).close()
+        try:
+            await asyncio.wait_for(worker.process.wait(), self._patience.end)
+        except asyncio.TimeoutError:
+            _kill(worker)
+            await worker.process.wait()
+        for reader in worker.readers:
+            reader.cancel()
 
     async def _read(self, worker: _Worker) -> None:
         stdout = worker.process.stdout

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from apo_engine.examples.facts import ColumnFacts
-from apo_engine.prompt.yaml_tree import Mapping, Scalar
+from apo_engine.prompt.schema import Declaration, declarations
 
 if TYPE_CHECKING:
-    from apo_engine.prompt.yaml_tree import Node
     from apo_server.view import PromptView
 
 _PLAIN = re.compile(r"[^\W\d][\w-]*")
-_PICO = re.compile(r"([^(?\s]+)\s*(\??)\s*(?:\(([^)]*)\))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,51 +33,34 @@ class Input:
 
 def inputs_of(view: PromptView) -> tuple[Input, ...]:
     """The inputs that a template may read: those declared, those with a default, then the other columns."""
-    front = view.prompt.front_matter
-    declared = _fields(front.root.get("input", "schema") if front else None)
+    declared = declarations(view.prompt.front_matter)
     columns = {column.name: column for column in view.facts.columns} if view.facts else {}
-    found = {one.name: Input(one.name, one.declaration, columns.get(one.name), one.fields) for one in declared}
+    found = {one.name: replace(one, column=columns.get(one.name)) for one in _fields(declared, ())}
     for name in (*view.prompt.defaults, *columns):
         found.setdefault(name, Input(name, "", columns.get(name)))
     return tuple(found.values())
 
 
-def input_named(view: PromptView, name: str) -> Input:
-    """What is known of one input, be it nothing but its name."""
-    return next((one for one in inputs_of(view) if one.name == name), Input(name))
+def input_at(view: PromptView, path: tuple[str, ...]) -> Input:
+    """What is known of one input, or of a field of one, be it nothing but its name."""
+    among, found = inputs_of(view), Input(path[-1])
+    for name in path:
+        found = next((one for one in among if one.name == name), Input(path[-1]))
+        among = found.fields
+    return found
 
 
-def _fields(schema: Node | None) -> tuple[Input, ...]:
-    """The fields that picoschema or JSON schema declares."""
-    if not isinstance(schema, Mapping):
-        return ()
-    properties = schema.get("properties")
-    if isinstance(properties, Mapping):
-        return tuple(
-            Input(entry.key.text, _json_words(entry.value), None, _fields(_items(entry.value)))
-            for entry in properties.entries
-        )
-    found = []
-    for entry in schema.entries:
-        match = _PICO.match(entry.key.text)
-        if match is None or match[1].startswith("*"):
-            continue
-        kind, _, words = (match[3] or "").partition(",")
-        if isinstance(entry.value, Scalar):
-            words = f"{words}, {entry.value.text}" if words else entry.value.text
-        optional = "may be left out" if match[2] else ""
-        parts = (part.strip() for part in (kind, words, optional))
-        found.append(Input(match[1], ", ".join(part for part in parts if part), None, _fields(entry.value)))
-    return tuple(found)
+def _fields(declared: Sequence[Declaration], path: tuple[str, ...]) -> tuple[Input, ...]:
+    """The fields below a path, with theirs."""
+    below = [one for one in declared if len(one.path) > len(path) and one.path[: len(path)] == path]
+    return tuple(
+        Input(one.path[-1], _words(one), None, _fields(below, one.path))
+        for one in below
+        if len(one.path) == len(path) + 1
+    )
 
 
-def _items(schema: Node) -> Node | None:
-    items = schema.get("items") if isinstance(schema, Mapping) else None
-    return items or schema
-
-
-def _json_words(schema: Node) -> str:
-    if not isinstance(schema, Mapping):
-        return ""
-    parts = (schema.get("type"), schema.get("description"))
-    return ", ".join(part.text for part in parts if isinstance(part, Scalar))
+def _words(declared: Declaration) -> str:
+    kind = f"one of {', '.join(declared.values)}" if declared.values else declared.type
+    optional = "may be left out" if declared.optional else ""
+    return ", ".join(part for part in (kind, declared.description, optional) if part)

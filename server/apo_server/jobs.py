@@ -1,10 +1,11 @@
-"""One job per prompt: a newer one cancels an older one, and a burst of saves is one job."""
+"""One job per prompt: a newer one cancels an older one, a burst of saves is one job, and few run in the background."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from apo_engine.search.events import Job
 
 _log = logging.getLogger(__name__)
 _RANK: dict[Job, int] = {"evaluate": 0, "gradients": 1, "optimize": 2}
+# Entered by a job for the part of its work that asks models; it may have to wait for that.
+Turn = AbstractAsyncContextManager[None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,31 +37,39 @@ class _Running:
     order: Order
     task: asyncio.Task[None]
 
+    def answers(self, order: Order, *, waits: bool) -> bool:
+        """Whether nothing is to be done for ``order``; what a user asks for is not left waiting in the background."""
+        return self.order.covers(order) and not (waits and order.asked)
+
 
 class Jobs:
     """Runs orders through ``work``, side by side for different prompts; those that follow a save wait a moment.
 
-    ``on_change`` is called when a job begins or ends.
+    Of the background work, ``at_once`` jobs at most have their turn together, and the others wait in the order in which
+    they came; what was asked for begins at once. ``on_change`` is called when a job begins, waits or ends.
     """
 
     def __init__(
         self,
-        work: Callable[[Order], Awaitable[None]],
+        work: Callable[[Order, Turn], Awaitable[None]],
         *,
         on_change: Callable[[], None] = lambda: None,
         debounce: float = 0.3,
+        at_once: int = 2,
     ) -> None:
         self._work = work
         self._on_change = on_change
         self._debounce = debounce
         self._running: dict[str, _Running] = {}
+        self._turns = asyncio.Semaphore(at_once)
+        self._waiting: set[str] = set()
         # Cancelled tasks too, until they have put away what they held.
         self._tasks: set[asyncio.Task[None]] = set()
 
     def place(self, order: Order) -> None:
         """Begin an order, in place of what runs for its prompt; nothing where that answers the order already."""
         before = self._running.get(order.uri)
-        if before is not None and before.order.covers(order):
+        if before is not None and before.answers(order, waits=order.uri in self._waiting):
             return
         task = asyncio.get_running_loop().create_task(self._carry_out(order, before.task if before else None))
         self._running[order.uri] = _Running(order, task)
@@ -70,6 +81,15 @@ class Jobs:
         """The order under way for a prompt."""
         found = self._running.get(uri)
         return found.order if found else None
+
+    @property
+    def orders(self) -> tuple[Order, ...]:
+        """Every order under way."""
+        return tuple(found.order for found in self._running.values())
+
+    def waiting(self, uri: str) -> bool:
+        """Whether the order under way for a prompt waits for its turn."""
+        return uri in self._waiting
 
     def cancel(self, uri: str, *, asked_too: bool = True) -> bool:
         """Cancel what runs for a prompt; ``asked_too=False`` leaves alone what the user asked for."""
@@ -95,9 +115,28 @@ class Jobs:
                 await asyncio.wait([before])
             if not order.asked:
                 await asyncio.sleep(self._debounce)
-            await self._work(order)
+            await self._work(order, self._turn(order))
         except Exception:  # the boundary: a job that fails must not take the server along
             _log.exception("A job failed.")
+
+    @asynccontextmanager
+    async def _turn(self, order: Order) -> AsyncIterator[None]:
+        if order.asked:
+            yield
+            return
+        if self._turns.locked():
+            self._waiting.add(order.uri)
+            self._on_change()
+        try:
+            await self._turns.acquire()
+        finally:
+            if order.uri in self._waiting:
+                self._waiting.discard(order.uri)
+                self._on_change()
+        try:
+            yield
+        finally:
+            self._turns.release()
 
     def _ended(self, order: Order, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

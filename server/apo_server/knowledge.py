@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import shutil
 from pathlib import Path
 from typing import TypeVar
 
@@ -22,6 +23,8 @@ _log = logging.getLogger(__name__)
 # Texts remembered for one prompt; the oldest go first.
 _TEXTS = 20
 _IGNORED = "ignored.json"
+# The path of the prompt that a folder is about.
+_ORIGIN = "prompt.json"
 KindT = TypeVar("KindT")
 
 
@@ -64,13 +67,18 @@ class Rewrite(msgspec.Struct, frozen=True):
 
 
 class Score(msgspec.Struct, frozen=True):
-    """The metric of the text, with its interval, on ``n`` rows of a part."""
+    """The metric of the text, with its interval, on ``n`` rows of a part; ``f1`` is the macro F1 of its labels.
+
+    ``usd`` is what was paid for it, where that is known.
+    """
 
     metric: str
     value: float
     interval: Interval
     n: int
     part: Part
+    f1: float | None = None
+    usd: float | None = None
 
 
 class Winner(msgspec.Struct, frozen=True):
@@ -120,6 +128,9 @@ def merged(earlier: Knowledge | None, later: Knowledge) -> Knowledge:
     score = later.score or earlier.score
     if earlier.score and later.score and later.score.part != "open" and earlier.score.n > later.score.n:
         score = earlier.score
+    if earlier.score and score and (earlier.score.part, earlier.score.n) == (score.part, score.n):
+        # Answers that were kept cost nothing the second time.
+        score = msgspec.structs.replace(score, usd=score.usd or earlier.score.usd)
     # Findings stay together with their rewrites: a rewrite without its finding would have nothing to stand on.
     findings = {finding.id: finding for finding in (later.findings or earlier.findings)}
     rewrites = {rewrite.id: rewrite for rewrite in (*earlier.rewrites, *later.rewrites)}
@@ -144,8 +155,14 @@ class KnowledgeStore:
         self._folder = folder
 
     def load(self, path: Path, text: str) -> Knowledge | None:
-        """What is known about this text, else about the text of this prompt that was measured last."""
+        """What is known about this text, else about the text of this prompt that was measured last.
+
+        A prompt of which nothing is known takes over what is known of one with this very text that is gone: it has
+        been renamed or moved.
+        """
         folder = self._of(path)
+        if not _newest_first(folder):
+            self._adopt(path, text)
         exact = _read(folder / _name(text), Knowledge)
         if exact is not None and exact.text == text:
             return exact
@@ -159,8 +176,25 @@ class KnowledgeStore:
         """Keep what is known about a text."""
         folder = self._of(path)
         _write(folder / _name(known.text), known)
+        _write(folder / _ORIGIN, os.fspath(path))
         for file in _newest_first(folder)[_TEXTS:]:
             file.unlink(missing_ok=True)
+
+    def moved(self, old: Path, new: Path) -> None:
+        """A prompt has another path now: what is known of it, and what the user ignores, goes along."""
+        before, now = self._of(old), self._of(new)
+        if before == now or not before.is_dir():
+            return
+        try:
+            _make_private(now)
+            for file in before.iterdir():
+                if not (now / file.name).exists():
+                    file.replace(now / file.name)
+            shutil.rmtree(before, ignore_errors=True)
+        except OSError as error:
+            _log.warning("What is known of a prompt could not be moved: %s", error.strerror)
+            return
+        _write(now / _ORIGIN, os.fspath(new))
 
     def ignored(self, path: Path) -> frozenset[str]:
         """The ids of the critiques that the user does not want to see again."""
@@ -183,6 +217,14 @@ class KnowledgeStore:
         with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as out:
             out.write(page)
         return file
+
+    def _adopt(self, path: Path, text: str) -> None:
+        for file in (self._folder / "editor").glob(f"*/{_name(text)}"):
+            origin = _read(file.with_name(_ORIGIN), str)
+            # One that is still there was copied: the rows beside the copy may be others.
+            if origin is not None and not os.path.lexists(origin):
+                self.moved(Path(origin), path)
+                return
 
     def _of(self, path: Path) -> Path:
         name = hashlib.sha256(os.fsencode(path)).hexdigest()[:24]
@@ -223,5 +265,6 @@ def _write(file: Path, value: object) -> None:
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
             out.write(msgspec.json.encode(value))
         part.replace(file)
-    except OSError as error:
-        _log.warning("Results cannot be kept in %s: %s", file.parent, error.strerror)
+    except (OSError, UnicodeError) as error:
+        # A path that is no text cannot be written down; nothing else depends on it.
+        _log.warning("Results cannot be kept in %s: %s", file.parent, getattr(error, "strerror", None) or error)

@@ -10,6 +10,7 @@ from lsprotocol import types
 
 from apo_server.capabilities import ClientCapabilities
 from apo_server.features import code_actions, diagnostics, hover, repairs, row_actions
+from apo_server.token_legend import legend
 
 if TYPE_CHECKING:
     from apo_server.server import ApoLanguageServer
@@ -80,6 +81,85 @@ def _completion_options(_: ClientCapabilities) -> types.CompletionOptions:
     return types.CompletionOptions(trigger_characters=_TRIGGERS, resolve_provider=False)
 
 
+def _definition(
+    view: PromptView, params: types.DefinitionParams, session: Session
+) -> list[types.Location] | list[types.LocationLink]:
+    from apo_server.features.navigation import definition
+
+    found = definition(view, params.position, session.texts)
+    if not session.client.definition_links:
+        return [place for _, place in found]
+    return [types.LocationLink(place.uri, place.range, place.range, origin) for origin, place in found]
+
+
+def _references(view: PromptView, params: types.ReferenceParams, session: Session) -> list[types.Location]:
+    from apo_server.features.navigation import references
+
+    return references(view, params.position, session.texts, declarations=params.context.include_declaration)
+
+
+def _highlights(view: PromptView, params: types.DocumentHighlightParams, _: Session) -> list[types.DocumentHighlight]:
+    from apo_server.features.navigation import highlights
+
+    return highlights(view, params.position)
+
+
+def _links(view: PromptView, _params: types.DocumentLinkParams, _: Session) -> list[types.DocumentLink]:
+    from apo_server.features.navigation import links
+
+    return links(view)
+
+
+def _rename(view: PromptView, params: types.RenameParams, session: Session) -> types.WorkspaceEdit | None:
+    from apo_server.features.rename import rename
+
+    return rename(view, params.position, params.new_name, session.client, session.texts)
+
+
+def _prepare_rename(
+    view: PromptView, params: types.PrepareRenameParams, _: Session
+) -> types.PrepareRenamePlaceholder | None:
+    from apo_server.features.rename import prepare
+
+    return prepare(view, params.position)
+
+
+def _rename_options(client: ClientCapabilities) -> types.RenameOptions:
+    return types.RenameOptions(prepare_provider=client.prepare_rename)
+
+
+def _symbols(
+    view: PromptView, _: types.DocumentSymbolParams, session: Session
+) -> list[types.DocumentSymbol] | list[types.SymbolInformation]:
+    from apo_server.features.outline import symbols
+
+    return symbols(view, nested=session.client.nested_symbols)
+
+
+def _folding(view: PromptView, _params: types.FoldingRangeParams, _: Session) -> list[types.FoldingRange]:
+    from apo_server.features.outline import folding
+
+    return folding(view)
+
+
+def _selections(view: PromptView, params: types.SelectionRangeParams, _: Session) -> list[types.SelectionRange]:
+    from apo_server.features.outline import selections
+
+    return selections(view, list(params.positions))
+
+
+def _semantic_tokens(
+    view: PromptView, params: types.SemanticTokensParams | types.SemanticTokensRangeParams, session: Session
+) -> types.SemanticTokens:
+    from apo_server.features.semantic_tokens import semantic_tokens
+
+    return semantic_tokens(view, _token_legend(session.client), getattr(params, "range", None))
+
+
+def _token_legend(client: ClientCapabilities) -> types.SemanticTokensLegend:
+    return legend(client.token_types, client.token_modifiers)
+
+
 def _inlay_hints(view: PromptView, params: types.InlayHintParams, session: Session) -> list[types.InlayHint]:
     from apo_server.features.inlay_hints import inlay_hints
 
@@ -121,6 +201,27 @@ def _pull_options(_: ClientCapabilities) -> types.DiagnosticOptions:
 PROVIDERS = (
     Provider(types.TEXT_DOCUMENT_HOVER, _hover),
     Provider(types.TEXT_DOCUMENT_COMPLETION, _completion, options=_completion_options),
+    Provider(types.TEXT_DOCUMENT_DEFINITION, _definition),
+    Provider(types.TEXT_DOCUMENT_REFERENCES, _references),
+    Provider(types.TEXT_DOCUMENT_DOCUMENT_HIGHLIGHT, _highlights),
+    Provider(types.TEXT_DOCUMENT_DOCUMENT_LINK, _links, options=lambda _: types.DocumentLinkOptions()),
+    Provider(types.TEXT_DOCUMENT_PREPARE_RENAME, _prepare_rename, offered=lambda client: client.prepare_rename),
+    Provider(types.TEXT_DOCUMENT_RENAME, _rename, options=_rename_options),
+    Provider(types.TEXT_DOCUMENT_DOCUMENT_SYMBOL, _symbols),
+    Provider(types.TEXT_DOCUMENT_FOLDING_RANGE, _folding),
+    Provider(types.TEXT_DOCUMENT_SELECTION_RANGE, _selections),
+    Provider(
+        types.TEXT_DOCUMENT_SEMANTIC_TOKENS_FULL,
+        _semantic_tokens,
+        offered=lambda client: bool(client.token_types),
+        options=_token_legend,
+    ),
+    Provider(
+        types.TEXT_DOCUMENT_SEMANTIC_TOKENS_RANGE,
+        _semantic_tokens,
+        offered=lambda client: bool(client.token_types),
+        options=_token_legend,
+    ),
     Provider(types.TEXT_DOCUMENT_INLAY_HINT, _inlay_hints, offered=lambda client: client.inlay_hints),
     Provider(
         types.TEXT_DOCUMENT_CODE_ACTION,

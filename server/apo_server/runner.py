@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import re
+from datetime import date
 from pathlib import Path
 from typing import Protocol
 
 import msgspec
 
+from apo_engine.models.purse import EMPTY, DailyCaps
 from apo_engine.problems import ApoError, Problem, Severity
 from apo_engine.search.events import AnyEvent, Job, Noted, OwnCode, RunEnded, RunStarted, VerdictReached
+from apo_server.advance import Advance
 from apo_server.collector import Collector
 from apo_server.consent import Consent
 from apo_server.engine import EngineClient, WorkerDied
-from apo_server.jobs import Order
+from apo_server.jobs import Order, Turn
 from apo_server.session import Session
 from apo_server.wire import Request
 
@@ -27,8 +30,8 @@ _FIGURE = re.compile(r"\d[\d.,]*")
 class Progress(Protocol):
     """Shows how far a run has come."""
 
-    def update(self, event: AnyEvent) -> None:
-        """Take up an event."""
+    def update(self, advance: Advance) -> None:
+        """The run has come this far."""
 
     def end(self, words: str) -> None:
         """The run is over."""
@@ -43,6 +46,9 @@ class Screen(Protocol):
 
     def tell(self, message: str, severity: Severity) -> None:
         """Show a message."""
+
+    def advanced(self) -> None:
+        """A run has come further."""
 
     def note(self, message: str) -> None:
         """Write a line into the editor's log."""
@@ -62,11 +68,30 @@ class Runner:
         self._screen = screen
         self._told: set[tuple[str, str]] = set()
         self._noted: set[tuple[str, str]] = set()
+        self._advances: dict[str, Advance] = {}
+        self._told_empty: set[tuple[str, str]] = set()
+        self._paused: dict[str, date] = {}
 
-    async def carry_out(self, order: Order) -> None:
-        """Run a job to its end; whatever stops it is told once, and shown in the prompt where it has a place there."""
-        settings = self._session.settings
-        request = Request(0, order.job, str(order.path), order.text, editor=dict(settings.editor), cache=settings.cache)
+    def advance(self, uri: str) -> Advance | None:
+        """How far the run of a prompt has come; None where none has begun."""
+        return self._advances.get(uri)
+
+    async def carry_out(self, order: Order, turn: Turn) -> None:
+        """Run a job to its end; whatever stops it is told once, and shown in the prompt where it has a place there.
+
+        The turn is taken last: a question that nobody answers keeps no other job waiting.
+        """
+        settings = self._session.settings_of(order.uri)
+        request = Request(
+            id=0,
+            do=order.job,
+            path=str(order.path),
+            text=order.text,
+            editor=dict(settings.editor),
+            cache=settings.cache,
+            workspace=self._screen.workspace_of(order.uri),
+            daily=settings.daily if settings.daily != DailyCaps() else None,
+        )
         try:
             started = await self._engine.plan(request)
             code = started.own_code
@@ -78,13 +103,18 @@ class Runner:
             if not (started.local or settings.consent or await self._may_send(order, started)):
                 self._explain_consent(order)
                 return
-            await self._run(order, request)
+            async with turn:
+                await self._run(order, request)
         except WorkerDied:
             # The engine client has told so; a job that was asked for says what became of it.
             if order.asked:
                 self._screen.tell("The run ended with the engine process. Start it again.", Severity.WARNING)
         except ApoError as error:
             self._stopped_by(order, error.problems)
+
+    def paused(self, uri: str) -> bool:
+        """Whether the last run of a prompt was stopped by what may be spent today."""
+        return self._paused.get(uri) == date.today()
 
     async def _may_send(self, order: Order, started: RunStarted) -> bool:
         workspace = self._screen.workspace_of(order.uri)
@@ -100,11 +130,15 @@ class Runner:
     async def _run(self, order: Order, request: Request) -> None:
         collector = Collector(order.text)
         progress = self._screen.progress(f"{_TITLES[order.job]} {order.path.name}", order.uri)
+        self._paused.pop(order.uri, None)
+        advance = self._advances[order.uri] = Advance()
         words = "cancelled"
         showing: asyncio.Task[None] | None = None
         try:
             async for event in self._engine.run(request):
-                progress.update(event)
+                if advance.add(event):
+                    progress.update(advance)
+                    self._screen.advanced()
                 self._note(order, event)
                 if collector.add(event) and (showing is None or showing.done()):
                     showing = asyncio.ensure_future(self._show(order, collector))
@@ -118,6 +152,7 @@ class Runner:
         finally:
             if showing is not None:
                 showing.cancel()
+            self._advances.pop(order.uri, None)
             progress.end(words)
 
     async def _show(self, order: Order, collector: Collector, *, keep: bool = False) -> None:
@@ -139,16 +174,29 @@ class Runner:
         elif isinstance(event, VerdictReached):
             advice = "Adopt the winner" if event.verdict.decision == "adopt" else "Keep your prompt"
             self._screen.tell(f"{order.path.name}: {advice}: {event.verdict.words}.", Severity.INFORMATION)
+        elif isinstance(event, RunEnded) and event.code == EMPTY:
+            self._pause(order, event.reason)
         elif isinstance(event, RunEnded) and event.stopped in ("budget", "endpoint"):
             self._tell_once(order, f"The run stopped: {event.reason}.", Severity.WARNING)
 
     def _stopped_by(self, order: Order, problems: tuple[Problem, ...]) -> None:
+        if problems[0].code == EMPTY:
+            self._pause(order, str(problems[0]))
+            return
         self._session.troubled(order.uri, order.text, problems)
         here = [problem for problem in problems if problem.place is not None and problem.place.path == order.path]
         elsewhere = [problem for problem in problems if problem not in here]
         # What stands in the prompt as a diagnostic needs a message only where the user waits for the answer.
         for problem in problems if order.asked else elsewhere:
             self._tell_once(order, str(problem), problem.severity)
+
+    def _pause(self, order: Order, message: str) -> None:
+        """Tell that the day's money is spent: once a day for a workspace, and to whoever asks."""
+        empty = (self._screen.workspace_of(order.uri), date.today().isoformat())
+        self._paused[order.uri] = date.today()
+        if order.asked or empty not in self._told_empty:
+            self._told_empty.add(empty)
+            self._screen.tell(f"Paused by budget. {message}", Severity.INFORMATION)
 
     def _tell_once(self, order: Order, message: str, severity: Severity) -> None:
         """Tell; of background work each message once until a run succeeds, for every save would bring it again."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 # Changes that come faster than this, in seconds, are shown together.
 _SOON = 0.002
+# A lens that changes more often than this, in seconds, cannot be read.
+_LENS_INTERVAL = 1.0
 _MESSAGES = {
     Severity.ERROR: types.MessageType.Error,
     Severity.WARNING: types.MessageType.Warning,
@@ -35,6 +38,8 @@ class EditorScreen:
         self._server = server
         self._due: set[str] = set()
         self._latest: dict[Path, int] = {}
+        self._advanced = 0.0
+        self._refreshing: asyncio.Future[None] | None = None
 
     def show_soon(self, uri: str) -> None:
         """Push the diagnostics of a prompt, unless the client pulls them itself."""
@@ -54,6 +59,17 @@ class EditorScreen:
         """Let the client ask for the lenses again."""
         if self._server.session.client.code_lens_refresh:
             self._server.spawn(self._server.workspace_code_lens_refresh_async(None))
+
+    def advanced(self) -> None:
+        """A run has come further, which its lens tells; a client that cannot keep up is not asked more often."""
+        now = time.monotonic()
+        if not self._server.session.client.code_lens_refresh or now - self._advanced < _LENS_INTERVAL:
+            return
+        if self._refreshing is None or self._refreshing.done():
+            self._advanced = now
+            refreshing = asyncio.ensure_future(self._server.workspace_code_lens_refresh_async(None))
+            self._refreshing = refreshing
+            self._server.spawn(refreshing)
 
     def refresh_hints(self) -> None:
         """Let the client ask for the inlay hints again."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,8 @@ class ApoLanguageServer(LanguageServer):
         self.engine = EngineClient(on_death=lambda words: self.screen.tell(words, Severity.WARNING))
         lookups = Lookups(self.engine.ask, self.screen.refresh_hints, lambda: self.session.settings.cache)
         self.session = Session(self.screen.changed, lookups)
-        self.runner = Runner(self.session, self.engine, Consent(self.screen.ask), self.screen)
+        self.consent = Consent(self.screen.ask)
+        self.runner = Runner(self.session, self.engine, self.consent, self.screen)
         self.surveys = Surveys(self.session, self.engine, self.screen.show_rows)
         self.jobs = Jobs(self.runner.carry_out, on_change=self.screen.refresh_lenses)
         self.complaints: tuple[str, ...] = ()
@@ -108,6 +109,25 @@ class ApoLanguageServer(LanguageServer):
         """Cancel what runs for a prompt."""
         document = self.session.documents.get(uri)
         return self.jobs.cancel(document.uri if document else uri)
+
+    def revoke_consent(self, workspaces: Collection[str]) -> None:
+        """Take back what was agreed to for workspaces, and end what runs in them."""
+        for order in self.jobs.orders:
+            if self.session.workspace_of(order.uri) in workspaces:
+                self.jobs.cancel(order.uri)
+        try:
+            taken = [self.consent.revoke(workspace) for workspace in workspaces]
+        except OSError as error:
+            self.screen.tell(f"The consent cannot be taken back: {error.strerror}.", Severity.ERROR)
+            return
+        if self.session.settings.consent:
+            said = (
+                "Rows are still sent, for your settings allow it: set 'apo.consent' to false and start the server again"
+            )
+            self.screen.tell(f"{said}.", Severity.WARNING)
+            return
+        said = "Your consent is taken back" if any(taken) else "There was no consent to take back"
+        self.screen.tell(f"{said}. Nothing is sent from this workspace until you allow it again.", Severity.INFORMATION)
 
     async def close(self) -> None:
         """End jobs, tasks and the engine process."""

@@ -7,6 +7,7 @@ import logging
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
@@ -201,7 +202,8 @@ def _view(document: Document, memory: _Memory, texts: Texts) -> PromptView:
     facts = survey.facts if survey else None
     passages = place(known.findings, known.text, prompt.text, memory.ignored) if known else ()
     trouble = memory.trouble if prompt.text == memory.troubled_text else ()
-    return PromptView(document, prompt, _problems(prompt, survey, texts), known, passages, trouble, facts)
+    check = partial(_problems, prompt, survey, texts)
+    return PromptView(document, prompt, check, known, passages, trouble, facts)
 
 
 def _problems(prompt: PromptFile, survey: SurveyOf | None, texts: Texts) -> tuple[Problem, ...]:

@@ -6,6 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, cast, get_args
 
+import msgspec
+
+from apo_engine.models.purse import DailyCaps
+
 Background = Literal["off", "evaluate", "gradients", "optimize"]
 
 
@@ -14,7 +18,9 @@ class ServerSettings:
     """What the editor has set. ``editor`` holds the engine's settings by their names in the file without ``apo.``.
 
     ``consent`` and ``trusted`` come from the initialization options alone: everything else may be set by a
-    workspace, and a workspace must not be able to let its own rows go anywhere.
+    workspace, and a workspace must not be able to let its own rows go anywhere. ``daily`` caps what leaves the machine
+    in a day for a workspace (`apo.workspaceBudget`): what the initialization options say of it, ``most_daily``, is
+    never passed.
     """
 
     background: Background = "gradients"
@@ -22,6 +28,8 @@ class ServerSettings:
     trusted: bool = True
     cache: str | None = None
     editor: Mapping[str, object] = field(default_factory=dict)
+    daily: DailyCaps = field(default_factory=DailyCaps)
+    most_daily: DailyCaps = field(default_factory=DailyCaps)
 
 
 def from_options(options: object) -> tuple[ServerSettings, tuple[str, ...]]:
@@ -37,7 +45,7 @@ def from_options(options: object) -> tuple[ServerSettings, tuple[str, ...]]:
         trusted=section.get("trusted", True) is True,
     )
     settings, more = updated(started, options)
-    return settings, (*wrong, *more)
+    return replace(settings, most_daily=settings.daily), (*wrong, *more)
 
 
 def updated(settings: ServerSettings, configuration: object) -> tuple[ServerSettings, tuple[str, ...]]:
@@ -61,11 +69,20 @@ def updated(settings: ServerSettings, configuration: object) -> tuple[ServerSett
             editor.pop(name, None)
             if kept:
                 editor[name] = kept
+    daily = settings.daily
+    if "workspaceBudget" in section:
+        asked = _daily_caps(section["workspaceBudget"])
+        if asked is None:
+            wrong.append("'apo.workspaceBudget' must be a map with 'usd' and 'calls', numbers from 0.")
+        else:
+            daily = _within(settings.most_daily, asked)
     cache = section.get("cacheDir", settings.cache)
     if cache is not None and not isinstance(cache, str):
         wrong.append("'apo.cacheDir' must be text.")
         cache = settings.cache
-    changed = replace(settings, background=cast("Background", background), cache=cache or None, editor=editor)
+    changed = replace(
+        settings, background=cast("Background", background), cache=cache or None, editor=editor, daily=daily
+    )
     return changed, tuple(wrong)
 
 
@@ -75,6 +92,25 @@ def _section(value: object) -> Mapping[str, object]:
         return {}
     inner = value.get("apo")
     return inner if isinstance(inner, Mapping) else value
+
+
+def _daily_caps(value: object) -> DailyCaps | None:
+    """The caps that a value stands for; None where it is none."""
+    if value is not None and not isinstance(value, Mapping):
+        return None
+    given = _without_empty(value or {})
+    try:
+        caps = msgspec.convert(given, DailyCaps)
+    except msgspec.ValidationError:
+        return None
+    return caps if given.keys() <= {"calls", "usd"} and (caps.calls or 0) >= 0 and (caps.usd or 0) >= 0 else None
+
+
+def _within(most: DailyCaps, asked: DailyCaps) -> DailyCaps:
+    """The caps asked for, none above what it may be at most."""
+    calls = [cap for cap in (most.calls, asked.calls) if cap is not None]
+    usd = [cap for cap in (most.usd, asked.usd) if cap is not None]
+    return DailyCaps(min(calls, default=None), min(usd, default=None))
 
 
 def _without_empty(value: Mapping[str, object]) -> dict[str, object]:

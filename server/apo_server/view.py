@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from lsprotocol import types
@@ -31,19 +32,25 @@ class Passage:
 
 @dataclass(frozen=True)
 class PromptView:
-    """A version of a prompt with its problems and findings. All spans are in offsets of ``prompt.text``.
+    """A version of a prompt with its problems, which ``check`` finds, and its findings.
 
-    ``passages`` stand by falling share of failures; those that are ignored, or whose text is gone, are not among
-    them. ``trouble`` is what stopped the last run, ``facts`` what the example files hold, once that is known.
+    All spans are in offsets of ``prompt.text``. ``passages`` stand by falling share of failures; those that are
+    ignored, or whose text is gone, are not among them. ``trouble`` is what stopped the last run, ``facts`` what the
+    example files hold, once that is known.
     """
 
     document: Document
     prompt: PromptFile
-    problems: tuple[Problem, ...]
+    check: Callable[[], tuple[Problem, ...]] = tuple
     known: Knowledge | None = None
     passages: tuple[Passage, ...] = ()
     trouble: tuple[Problem, ...] = ()
     facts: ExampleFacts | None = None
+
+    @cached_property
+    def problems(self) -> tuple[Problem, ...]:
+        """What is wrong with the prompt as it stands; found out when first asked for, which most requests do not."""
+        return self.check()
 
     @property
     def current(self) -> bool:

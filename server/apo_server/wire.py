@@ -9,6 +9,7 @@ import msgspec
 
 from apo_engine.examples.facts import ExampleFacts
 from apo_engine.models.listed import ListedModel
+from apo_engine.models.purse import DailyCaps
 from apo_engine.models.tokens import TokenCounts
 from apo_engine.positions import Span
 from apo_engine.problems import Place, Problem, Severity
@@ -24,7 +25,8 @@ class Request(msgspec.Struct, frozen=True, omit_defaults=True):
 
     ``path`` is where the prompt lies, so that its examples are found; ``editor`` holds the editor's settings by
     their names in the file without ``apo.``; ``cache`` overrides the folder of everything stored. ``own_code`` is the
-    digest of the scoring function that the user has agreed to run; no other one is run.
+    digest of the scoring function that the user has agreed to run; no other one is run. ``daily`` caps what leaves the
+    machine in a day for all prompts of ``workspace`` together.
     """
 
     id: int
@@ -36,6 +38,8 @@ class Request(msgspec.Struct, frozen=True, omit_defaults=True):
     cache: str | None = None
     job: Job = "optimize"
     own_code: str = ""
+    workspace: str = ""
+    daily: DailyCaps | None = None
     buffers: dict[str, str] = {}
     texts: tuple[str, ...] = ()
     model: str = ""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
@@ -18,6 +20,20 @@ from apo_server.features import candidates, code_actions, code_lens, commands
 from apo_server.server import ApoLanguageServer
 from apo_server.watching import watch
 
+# What the first prompt needs, and the first answer to the client does not.
+_NEEDED = (
+    "apo_engine.evaluation.checks",
+    "apo_engine.prompt.checks",
+    "apo_engine.prompt.difference",
+    "apo_engine.prompt.partials",
+    "apo_server.features.completion",
+    "apo_server.features.explanations",
+    "apo_server.features.inlay_hints",
+    "apo_server.features.navigation",
+    "apo_server.features.outline",
+    "apo_server.features.rename",
+    "apo_server.features.semantic_tokens",
+)
 # How long a save waits for the settings of a client that was asked for them and has not answered, in seconds.
 _SETTINGS_WAIT = 2.0
 
@@ -45,6 +61,7 @@ def create_server(version: str) -> ApoLanguageServer:
     server.command(commands.GRADIENTS)(_job("gradients"))
     server.command(commands.OPTIMIZE)(_job("optimize"))
     server.command(commands.CANCEL)(cancel)
+    server.command(commands.REVOKE_CONSENT)(revoke_consent)
     server.command(commands.IGNORE_CRITIQUE)(ignore_critique)
     server.command(commands.SHOW_CANDIDATES)(show_candidates)
     return server
@@ -59,6 +76,9 @@ def initialize(ls: ApoLanguageServer, params: types.InitializeParams) -> None:
     session.folders = _folders(ls)
     ls.complaints = wrong
     providers.offer(ls)
+    if session.client.rename_notices:
+        prompts = types.FileOperationFilter(types.FileOperationPattern("**/*.prompt"), scheme="file")
+        ls.feature(types.WORKSPACE_DID_RENAME_FILES, types.FileOperationRegistrationOptions([prompts]))(files_renamed)
     if session.client.action_resolve:
         ls.feature(types.CODE_ACTION_RESOLVE)(resolve_action)
 
@@ -158,13 +178,30 @@ def files_changed(ls: ApoLanguageServer, params: types.DidChangeWatchedFilesPara
             ls.rows_changed(path)
 
 
+def files_renamed(ls: ApoLanguageServer, params: types.RenameFilesParams) -> None:
+    """Prompts were renamed or moved in the editor: what is known of them goes along."""
+    for renamed in params.files:
+        old, new = path_of(renamed.old_uri), path_of(renamed.new_uri)
+        if old is not None and new is not None:
+            ls.spawn(_moved(ls, old, new, renamed.new_uri))
+
+
+async def _moved(ls: ApoLanguageServer, old: Path, new: Path, uri: str) -> None:
+    await asyncio.to_thread(ls.session.store.moved, old, new)
+    if ls.session.view(uri) is not None:
+        await ls.session.opened(uri)
+
+
 def show_lenses(ls: ApoLanguageServer, params: types.CodeLensParams) -> list[types.CodeLens]:
     """The lenses above a prompt."""
     view = ls.session.view(params.text_document.uri)
     if view is None or not ls.session.settings.trusted:
         return []
     running = ls.jobs.running(view.document.uri)
-    return code_lens.code_lenses(view, running.job if running else None)
+    if running is None:
+        return code_lens.code_lenses(view, paused=ls.runner.paused(view.document.uri))
+    advance = None if ls.jobs.waiting(running.uri) else ls.runner.advance(running.uri)
+    return code_lens.running_lenses(view, running.job, advance, waits=ls.jobs.waiting(running.uri))
 
 
 def resolve_action(ls: ApoLanguageServer, params: types.CodeAction) -> types.CodeAction:
@@ -182,6 +219,15 @@ def cancel(ls: ApoLanguageServer, *arguments: object) -> None:
     uri = _named(ls, arguments)
     if uri is not None:
         ls.cancel(uri)
+
+
+def revoke_consent(ls: ApoLanguageServer, *arguments: object) -> None:
+    """`apo.revokeConsent`: for the workspace that holds what the first argument names, else for all that is open."""
+    session = ls.session
+    prompts = (view.document.uri for view in session.prompts)
+    places = [str(arguments[0])] if arguments else [*session.folders, *prompts]
+    # With a slash at its end a folder counts as something within itself.
+    ls.revoke_consent({session.workspace_of(f"{place}/") for place in places})
 
 
 async def ignore_critique(ls: ApoLanguageServer, *arguments: object) -> None:
@@ -248,9 +294,9 @@ def _shown_anew(ls: ApoLanguageServer, uri: str) -> None:
 
 def _load_engine() -> None:
     """Import what the first prompt needs, before it is opened."""
-    from apo_engine.evaluation import checks as label_checks  # noqa: F401
-    from apo_engine.prompt import checks, difference, file, keys, partials  # noqa: F401
-    from apo_server.features import completion, explanations, inlay_hints  # noqa: F401
+    for module in _NEEDED:
+        import_module(module)
+    from apo_engine.prompt import keys
 
     keys.keys()
 

@@ -20,17 +20,19 @@ import msgspec
 
 from apo_engine.problems import ApoError, Problem
 from apo_engine.search.events import AnyEvent
+from apo_server.purses import Purses
 from apo_server.wire import Reply, Request, Survey, Trouble, decode_request, encode
 
 if TYPE_CHECKING:
     from apo_engine.api import Options
+    from apo_engine.models.purse import Purse
 
 _log = logging.getLogger(__name__)
 # How long running jobs may take to put away what they hold once the server is gone.
 _GRACE = 2.0
 
 
-async def replies_to(request: Request) -> AsyncIterator[Reply]:
+async def replies_to(request: Request, purses: Purses) -> AsyncIterator[Reply]:
     """What there is to say about a request, but for its end.
 
     Raises:
@@ -42,11 +44,11 @@ async def replies_to(request: Request) -> AsyncIterator[Reply]:
     if request.do in ("tokens", "models"):
         yield await _looked_up(request)
         return
-    async for event in events_of(request):
+    async for event in events_of(request, purses.of(request)):
         yield Reply(request.id, event=event)
 
 
-async def events_of(request: Request) -> AsyncIterator[AnyEvent]:
+async def events_of(request: Request, purse: Purse | None) -> AsyncIterator[AnyEvent]:
     """What the engine says about a job.
 
     Raises:
@@ -55,7 +57,7 @@ async def events_of(request: Request) -> AsyncIterator[AnyEvent]:
     from apo_engine import api
     from apo_engine.prompt.file import parse_prompt
 
-    options = _options(request)
+    options = _options(request, purse)
     prompt = parse_prompt(request.text, Path(request.path))
     if request.do == "plan":
         yield await api.plan(prompt, options, request.job)
@@ -68,13 +70,13 @@ async def events_of(request: Request) -> AsyncIterator[AnyEvent]:
         yield event
 
 
-def _options(request: Request) -> Options:
+def _options(request: Request, purse: Purse | None = None) -> Options:
     from apo_engine.api import Options
 
     environ = {**os.environ, "APO_CACHE_DIR": request.cache} if request.cache else None
     # A plan runs no code; it says whose agreement is needed.
     own_code = None if request.do == "plan" else request.own_code
-    return Options(flags=request.flags, editor=request.editor, environ=environ, own_code=own_code)
+    return Options(flags=request.flags, editor=request.editor, environ=environ, own_code=own_code, purse=purse)
 
 
 def _survey(request: Request) -> Survey:
@@ -101,6 +103,7 @@ class Worker:
     def __init__(self, send: Callable[[Reply], None]) -> None:
         self._send = send
         self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._purses = Purses()
 
     def receive(self, line: bytes) -> None:
         """Take up one line; what is no request is left out, for there is nobody to tell."""
@@ -129,7 +132,7 @@ class Worker:
     async def _serve(self, request: Request) -> None:
         end = Reply(request.id, cancelled=True)
         try:
-            async for reply in replies_to(request):
+            async for reply in replies_to(request, self._purses):
                 self._send(reply)
             end = Reply(request.id, done=True)
         except ApoError as error:

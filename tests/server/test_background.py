@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from pathlib import Path
 from urllib.parse import unquote
@@ -13,7 +14,7 @@ from lsprotocol import types
 from tests.scripted import ScriptedServer
 from tests.scripted.world import SEED, World, kind_of
 from tests.server.conftest import StartEditor
-from tests.server.editor import PROFILES
+from tests.server.editor import PROFILES, Editor
 from tests.server.test_editing import modern_vscode
 
 FIRST_LINE = SEED.splitlines()[0]
@@ -69,7 +70,7 @@ async def test_a_client_that_pulls_is_told_to_pull_again(start: StartEditor) -> 
     report = await editor.client.text_document_diagnostic_async(params)
     assert isinstance(report, types.RelatedFullDocumentDiagnosticReport)
     assert "critique" in {item.code for item in report.items}
-    assert editor.published == []
+    assert [shown for shown in editor.published if shown.uri == uri] == []
 
 
 @pytest.mark.parametrize("profile", PROFILES)
@@ -85,7 +86,7 @@ async def test_the_lens_tells_what_is_known_and_what_can_be_done(
     assert await editor.lens(uri, "Finding critiques")
     score = await editor.lens(uri, "acc ")
     right = sum(world.label(SEED, row) == row.concept.label for row in world.rows)
-    value, n = float(score.split()[1]), int(score.split("(n ")[1].rstrip(")"))
+    value, n = float(score.split()[1]), int(score.split("(n ")[1].partition(")")[0])
     assert n == 105
     assert abs(value / 100 - right / 150) < 0.15
     assert " ± " in score
@@ -187,6 +188,53 @@ async def test_the_cancel_command_ends_the_run(start: StartEditor, scripted: Scr
     await editor.until(lambda: len(scripted.log))
     await editor.command("apo.cancel", uri)
     await editor.until(editor.finished, 3)
+
+
+async def test_more_than_two_in_the_background_wait_where_it_can_be_seen(
+    start: StartEditor, world: World, scripted: ScriptedServer
+) -> None:
+    scripted.latency = 0.4
+    editor = await start(options={"background": "evaluate"})
+    uris = _three_prompts(editor, world)
+    for uri in uris[:2]:
+        editor.save(uri)
+        await editor.lens(uri, "Evaluating")
+    await editor.until(lambda: len(editor.progress()) == 2)
+    editor.save(uris[2])
+    assert await editor.lens(uris[2], "Waiting") == "Waiting …"
+    assert await editor.lens(uris[2], "Cancel")
+    began = time.monotonic()
+    await editor.command("apo.cancel", uris[0])
+    assert "Cancel" not in await editor.lenses(uris[0])
+    assert time.monotonic() - began < 0.1, "a cancel is seen at once"
+    await editor.lens(uris[2], "Evaluating")
+    await editor.until(lambda: len(editor.progress()) == 3 and editor.progress()[2])
+    assert editor.progress()[2][0].title == "Evaluating third.prompt"
+    for uri in uris[1:]:
+        await editor.command("apo.cancel", uri)
+
+
+async def test_what_is_asked_for_does_not_wait_for_the_background(
+    start: StartEditor, world: World, scripted: ScriptedServer
+) -> None:
+    scripted.latency = 0.4
+    editor = await start(options={"background": "evaluate"})
+    uris = _three_prompts(editor, world)
+    for uri in uris:
+        editor.save(uri)
+    await editor.lens(uris[2], "Waiting")
+    await editor.command("apo.evaluate", uris[2])
+    await editor.lens(uris[2], "Evaluating")
+    await editor.until(lambda: len(editor.progress()) == 3)
+    for uri in uris:
+        await editor.command("apo.cancel", uri)
+
+
+def _three_prompts(editor: Editor, world: World) -> list[str]:
+    names = ("first.prompt", "second.prompt", "third.prompt")
+    for name in names:
+        (editor.folder / name).write_text(world.prompt_text().replace("a shop", f"the {name} shop"), "utf-8")
+    return [editor.open(name) for name in names]
 
 
 async def test_a_client_that_never_answers_does_not_hold_up_a_run(start: StartEditor) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from apo_engine.search.candidate import Candidate
-from apo_engine.search.events import Estimate, RowCounts, RunStarted
+from apo_engine.search.events import Estimate, FileRows, RowCounts, RunStarted
 from apo_server.consent import ALLOW, NOT_NOW, Consent, destination, words
 
 STARTED = RunStarted(
@@ -25,6 +25,7 @@ STARTED = RunStarted(
     estimate=Estimate(1000, 40_000, 0.1234),
     seed=0,
     remote_models=("openai/gpt-4.1-mini", "openai/gpt-4.1"),
+    files=(FileRows("/w/tickets.jsonl", 105, 45),),
 )
 
 
@@ -47,14 +48,18 @@ class User:
         return await self.consent.to_send(workspace, "a.prompt", started, asked=asked)
 
 
+ROWS = "105 rows of tickets.jsonl (45 more stay on this machine)"
+
+
 def test_the_question_says_what_leaves_where_to_and_what_it_may_cost() -> None:
     assert words("a.prompt", STARTED, "api.openai.com") == (
-        "Send 105 rows of a.prompt to api.openai.com (openai/gpt-4.1-mini, openai/gpt-4.1)? "
+        f"Send a.prompt and {ROWS} to api.openai.com (openai/gpt-4.1-mini, openai/gpt-4.1)? "
         "At most 1,000 calls, about $0.12."
     )
-    unpriced = msgspec.structs.replace(STARTED, job="optimize", estimate=Estimate(9, 9, None))
+    files = (FileRows("/w/train.csv", 105, 0), FileRows("/w/test.csv", 1, 0))
+    unpriced = msgspec.structs.replace(STARTED, estimate=Estimate(9, 9, None), files=files)
     assert words("a.prompt", unpriced, "h") == (
-        "Send 150 rows of a.prompt to h (openai/gpt-4.1-mini, openai/gpt-4.1)? "
+        "Send a.prompt and 105 rows of train.csv and 1 row of test.csv to h (openai/gpt-4.1-mini, openai/gpt-4.1)? "
         "At most 9 calls, at a price that is not known."
     )
 
@@ -62,7 +67,7 @@ def test_the_question_says_what_leaves_where_to_and_what_it_may_cost() -> None:
 def test_a_judge_is_named_for_it_reads_the_rows_too() -> None:
     judged = msgspec.structs.replace(STARTED, judge_model="far/strict", remote_models=("far/strict",))
     assert words("a.prompt", judged, "h") == (
-        "Send 105 rows of a.prompt to h (far/strict), where far/strict grades the answers? "
+        f"Send a.prompt and {ROWS} to h (far/strict), where far/strict grades the answers? "
         "At most 1,000 calls, about $0.12."
     )
 
@@ -101,6 +106,20 @@ async def test_a_no_is_not_asked_again_for_background_work(tmp_path: Path) -> No
     assert len(user.questions) == 1
     user.answer = ALLOW
     assert await user.may(asked=True)
+
+
+async def test_what_is_taken_back_is_forgotten_for_one_workspace_alone(tmp_path: Path) -> None:
+    user = User(tmp_path, ALLOW)
+    await user.may("file:///w")
+    await user.may("file:///other")
+    assert user.consent.revoke("file:///w")
+    assert not user.consent.revoke("file:///w"), "there is nothing left to take back"
+    assert await user.may("file:///other")
+    assert not await user.may("file:///w"), "background work does not ask at once for what was just taken back"
+    assert len(user.questions) == 2
+    assert await user.may("file:///w", asked=True)
+    assert await user.may("file:///w"), "a new yes holds for the background again"
+    assert len(user.questions) == 3
 
 
 async def test_no_answer_is_no_consent(tmp_path: Path) -> None:

@@ -62,12 +62,12 @@ for line in sys.stdin:
 class Client(EngineClient):
     """An engine client with an actor as its process."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, patience: Patience = PATIENCE) -> None:
         self.deaths: list[str] = []
         script = folder / "actor.py"
         script.write_text(ACTOR, "utf-8")
         code = f"import os; os.chdir({str(folder)!r}); exec(open('actor.py').read())"
-        super().__init__((sys.executable, "-c", code), on_death=self.deaths.append, patience=PATIENCE)
+        super().__init__((sys.executable, "-c", code), on_death=self.deaths.append, patience=patience)
 
     async def play(self, text: str) -> list[AnyEvent]:
         return [event async for event in self.run(Request(0, "evaluate", "p", text))]
@@ -181,3 +181,50 @@ async def test_close_ends_the_process(tmp_path: Path) -> None:
     assert client.deaths == []
     with pytest.raises(WorkerDied):
         await client.play("pid")
+
+
+@pytest.fixture
+def drowsy(tmp_path: Path) -> Client:
+    return Client(tmp_path, Patience(cancel=0.5, rest=0.3))
+
+
+async def test_a_process_with_nothing_to_do_is_ended_and_started_again_unseen(drowsy: Client) -> None:
+    await drowsy.play("pid")
+    before = drowsy.pid
+    assert before is not None
+    for _ in range(100):
+        if drowsy.pid is None:
+            break
+        await asyncio.sleep(0.02)
+    assert drowsy.pid is None
+    began = time.monotonic()
+    assert await drowsy.play("pid") == [Noted(str(drowsy.pid))]
+    assert time.monotonic() - began < 0.5, "a rest is no death that a restart would wait for"
+    assert drowsy.pid != before
+    assert drowsy.deaths == []
+    with pytest.raises(ProcessLookupError):
+        os.kill(before, signal.SIGCONT)
+    await drowsy.close()
+
+
+async def test_a_process_that_something_runs_in_does_not_rest(drowsy: Client) -> None:
+    hanging = drowsy.run(Request(0, "evaluate", "p", "hang"))
+    await hanging.__anext__()
+    before = drowsy.pid
+    await drowsy.play("pid")
+    await asyncio.sleep(0.6)
+    assert drowsy.pid == before is not None
+    await hanging.aclose()  # type: ignore[attr-defined]
+    await asyncio.sleep(0.6)
+    assert drowsy.pid is None, "once the last has ended it rests, a cancelled one too"
+    await drowsy.close()
+
+
+async def test_each_request_puts_the_rest_off(drowsy: Client) -> None:
+    await drowsy.play("pid")
+    before = drowsy.pid
+    for _ in range(4):
+        await asyncio.sleep(0.15)
+        await drowsy.play("pid")
+    assert drowsy.pid == before
+    await drowsy.close()

@@ -49,6 +49,16 @@ async def said(
         ("---\ninput: {schema: {te‸xt: string}}\n---\n{{text}}", "text", "declares, used once."),
         ("---\ninput: {schema: {text: 'string, what they wrote'}}\n---\n{{te‸xt}}{{text}}", "text", "what they wrote"),
         ("{{te‸xt}}", "text", "An input that nothing declares, used once."),
+        (
+            "---\ninput: {schema: {rows(array): {cell: 'string, one of them'}}}\n---\n{{#each rows}}{{ce‸ll}}{{/each}}",
+            "cell",
+            "one of them",
+        ),
+        (
+            "{{#each rows}}{{ce‸ll}}{{this.cell}}{{/each}}",
+            "cell",
+            "does not declare, used twice.",
+        ),
         ("{{#i‸f x}}{{/if}}", "if", "What stands in the block is there if"),
         ("{{js‸on x}}", "json", "The value as JSON"),
         ('😀 {{role "sys‸tem"}}', '"system"', "This is the text that is optimized."),

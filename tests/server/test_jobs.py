@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 
 from apo_engine.search.events import Job
-from apo_server.jobs import Jobs, Order
+from apo_server.jobs import Jobs, Order, Turn
 
 
 class Bench:
@@ -21,11 +21,12 @@ class Bench:
     def changed(self) -> None:
         self.changes += 1
 
-    async def work(self, order: Order) -> None:
-        self.log.append(f"begin {order.text} {order.job}")
+    async def work(self, order: Order, turn: Turn) -> None:
         try:
-            await self.gate.wait()
-            self.log.append(f"end {order.text}")
+            async with turn:
+                self.log.append(f"begin {order.text} {order.job}")
+                await self.gate.wait()
+                self.log.append(f"end {order.text}")
         except asyncio.CancelledError:
             self.log.append(f"cancelled {order.text}")
             raise
@@ -114,7 +115,7 @@ async def test_lenses_hear_of_beginning_and_end() -> None:
 
 
 async def test_a_job_that_fails_takes_nothing_along() -> None:
-    async def fail(order: Order) -> None:
+    async def fail(order: Order, turn: Turn) -> None:
         raise ValueError("broken")
 
     jobs = Jobs(fail, debounce=0)
@@ -122,3 +123,51 @@ async def test_a_job_that_fails_takes_nothing_along() -> None:
     await asyncio.sleep(0.05)
     assert jobs.running("u") is None
     await jobs.close()
+
+
+async def test_of_the_background_two_run_at_once_and_the_others_wait_in_order() -> None:
+    bench = Bench()
+    for name in "abcd":
+        bench.place(name, uri=name)
+        await bench.settle()
+    assert bench.log == ["begin a gradients", "begin b gradients"]
+    assert [bench.jobs.waiting(name) for name in "abcd"] == [False, False, True, True]
+    bench.jobs.cancel("b")
+    await bench.settle()
+    assert bench.log[2:] == ["cancelled b", "begin c gradients"]
+    assert bench.jobs.waiting("d")
+    bench.gate.set()
+    await bench.settle()
+    assert bench.log[-1] == "end d"
+    assert not bench.jobs.waiting("d")
+
+
+async def test_what_is_asked_for_begins_at_once() -> None:
+    bench = Bench()
+    for name in "abc":
+        bench.place(name, uri=name)
+        await bench.settle()
+    bench.place("asked", uri="u", asked=True)
+    await bench.settle()
+    assert bench.log[-1] == "begin asked gradients"
+    bench.place("c", uri="c", asked=True)
+    await bench.settle()
+    assert bench.log[-2:] == ["cancelled c", "begin c gradients"], "what waits in the background is asked for now"
+    assert not bench.jobs.waiting("c")
+
+
+async def test_what_waits_can_be_cancelled_and_takes_no_turn_along() -> None:
+    bench = Bench()
+    for name in "abc":
+        bench.place(name, uri=name)
+        await bench.settle()
+    changes = bench.changes
+    assert bench.jobs.cancel("c")
+    assert bench.jobs.running("c") is None
+    await bench.settle()
+    assert not bench.jobs.waiting("c")
+    assert bench.changes > changes
+    bench.jobs.cancel("a")
+    bench.place("d", uri="d")
+    await bench.settle()
+    assert bench.log[-1] == "begin d gradients"

@@ -33,7 +33,32 @@ def test_another_text_of_the_prompt_gives_what_was_measured_last(tmp_path: Path)
     store.save(PROMPT, Knowledge(text="first", score=KNOWN.score))
     store.save(PROMPT, KNOWN)
     assert store.load(PROMPT, "edited since") == KNOWN
-    assert store.load(Path("/somewhere/b.prompt"), KNOWN.text) is None
+
+
+def test_a_prompt_that_was_renamed_keeps_what_is_known_and_ignored(tmp_path: Path) -> None:
+    store, old, new = KnowledgeStore(tmp_path), tmp_path / "old.prompt", tmp_path / "new.prompt"
+    old.write_text(KNOWN.text)
+    store.save(old, KNOWN)
+    store.ignore(old, "g")
+    store.moved(old, new)
+    assert store.load(new, "edited since") == KNOWN
+    assert store.ignored(new) == {"g"}
+    assert store.load(old, "edited since") is None
+    store.moved(new, new)
+    store.moved(tmp_path / "unknown.prompt", old)
+    assert store.load(new, "edited since") == KNOWN
+
+
+def test_a_prompt_that_was_moved_unseen_is_known_by_its_text(tmp_path: Path) -> None:
+    store, old, new = KnowledgeStore(tmp_path), tmp_path / "old.prompt", tmp_path / "new.prompt"
+    old.write_text(KNOWN.text)
+    store.save(old, KNOWN)
+    store.ignore(old, "g")
+    assert store.load(new, KNOWN.text) is None, "a copy has rows of its own"
+    old.rename(new)
+    assert store.load(new, "another text") is None
+    assert store.load(new, KNOWN.text) == KNOWN
+    assert store.ignored(new) == {"g"}
 
 
 def test_files_are_the_owners_alone(tmp_path: Path) -> None:

@@ -44,7 +44,10 @@ async def test_leave_is_asked_for_once_and_remembered(
     await asyncio.sleep(0.3)
     assert len(scripted.log) == 0
     (question,) = editor.questions
-    assert question.message.startswith("APO: Send 105 rows of tickets.prompt to 0.0.0.0 (openai/scripted)? At most ")
+    assert question.message.startswith(
+        "APO: Send tickets.prompt and 105 rows of tickets.jsonl (45 more stay on this machine) to 0.0.0.0 "
+        "(openai/scripted)? At most "
+    )
     assert [action.title for action in question.actions or ()] == ["Allow for this workspace", "Not now"]
     editor.answer = "Allow for this workspace"
     await editor.command("apo.gradients", uri)
@@ -75,6 +78,46 @@ async def test_without_leave_nothing_is_sent(
     assert len(editor.questions) == 2
     assert "apo.consent" in editor.messages()[0]
     assert len(scripted.log) == 0
+
+
+@pytest.mark.parametrize("named", [True, False])
+async def test_leave_that_is_taken_back_ends_what_runs_and_is_asked_for_again(
+    start: StartEditor, scripted: ScriptedServer, elsewhere: dict[str, str], named: bool
+) -> None:
+    scripted.latency = 0.2
+    editor = await start(environ=elsewhere, options={"background": "evaluate"})
+    editor.answer = "Allow for this workspace"
+    uri = editor.open("tickets.prompt")
+    editor.save(uri)
+    await editor.until(lambda: len(scripted.log))
+    await editor.command("apo.revokeConsent", *([uri] if named else []))
+    await editor.until(lambda: editor.progress() and editor.finished())
+    assert editor.progress()[-1][-1].message == "cancelled"
+    assert editor.messages()[-1].startswith("APO: Your consent is taken back. ")
+    await asyncio.sleep(0.5)
+    sent = len(scripted.log)
+    editor.answer = None
+    editor.save(uri)
+    await asyncio.sleep(0.8)
+    assert len(editor.questions) == 1, "background work does not ask for what was just taken back"
+    await editor.command("apo.evaluate", uri)
+    await editor.until(lambda: len(editor.questions) == 2)
+    assert len(scripted.log) == sent < 105
+    await editor.stop()
+    later = await start(environ=elsewhere)
+    later.open("tickets.prompt")
+    later.save(uri)
+    await later.until(lambda: later.questions)
+
+
+async def test_leave_in_the_users_own_settings_is_taken_back_there(
+    start: StartEditor, elsewhere: dict[str, str]
+) -> None:
+    editor = await start(environ=elsewhere, options={"consent": True})
+    editor.open("tickets.prompt")
+    await editor.command("apo.revokeConsent")
+    await editor.until(editor.messages)
+    assert "set 'apo.consent' to false" in editor.messages()[0]
 
 
 async def test_consent_in_the_initialization_options_is_enough(start: StartEditor, elsewhere: dict[str, str]) -> None:
@@ -127,8 +170,7 @@ async def test_a_judge_elsewhere_needs_leave_though_the_task_model_is_local(
     await editor.until(lambda: editor.questions)
     await asyncio.sleep(0.3)
     assert len(scripted.log) == 0
-    said = "Send 105 rows of tickets.prompt to 0.0.0.0 (far/strict), where far/strict grades the answers? At most "
-    assert editor.questions[0].message.startswith(f"APO: {said}")
+    assert " to 0.0.0.0 (far/strict), where far/strict grades the answers? At most " in editor.questions[0].message
     editor.answer = "Allow for this workspace"
     await editor.command("apo.evaluate", uri)
     await editor.until(lambda: editor.progress() and editor.finished())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from apo_engine.models.purse import DailyCaps
 from apo_server.settings import ServerSettings, from_options, updated
 
 
@@ -49,6 +50,9 @@ def test_consent_and_trust_take_plain_words_only() -> None:
         ({"model": 3}, "apo.model"),
         ({"budget": 3}, "apo.budget"),
         ({"cacheDir": []}, "apo.cacheDir"),
+        ({"workspaceBudget": 3}, "apo.workspaceBudget"),
+        ({"workspaceBudget": {"calls": -1}}, "apo.workspaceBudget"),
+        ({"workspaceBudget": {"call": 1}}, "apo.workspaceBudget"),
     ],
 )
 def test_what_is_wrong_is_named_and_changes_nothing(configuration: dict[str, object], named: str) -> None:
@@ -65,3 +69,14 @@ def test_a_missing_key_changes_nothing_and_an_empty_one_takes_back() -> None:
     after, _ = updated(before, {"model": "", "cacheDir": ""})
     assert after.editor == {}
     assert after.cache is None
+
+
+def test_a_workspace_can_lower_the_users_daily_caps_and_not_raise_them() -> None:
+    started, wrong = from_options({"workspaceBudget": {"calls": 100, "usd": None}})
+    assert (started.daily, wrong) == (DailyCaps(calls=100), ())
+    raised, _ = updated(started, {"workspaceBudget": {"calls": 5000, "usd": 2}})
+    assert raised.daily == DailyCaps(calls=100, usd=2)
+    lowered, _ = updated(started, {"workspaceBudget": {"calls": 10}})
+    assert lowered.daily == DailyCaps(calls=10)
+    taken_back, _ = updated(lowered, {"workspaceBudget": None})
+    assert taken_back.daily == DailyCaps(calls=100)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import pytest
 from lsprotocol import types
 
 from tests.scripted import ScriptedServer
@@ -51,3 +52,22 @@ async def test_settings_that_change_are_heeded_by_the_next_save(
     await asyncio.sleep(0.3)
     editor.save(uri)
     assert await editor.lens(uri, "acc ")
+
+
+@pytest.mark.parametrize("told", [True, False])
+async def test_a_renamed_prompt_keeps_its_history(
+    start: StartEditor, workspace: Path, scripted: ScriptedServer, *, told: bool
+) -> None:
+    editor = await start("vscode-1.139", options={"background": "evaluate"})
+    uri = editor.open("tickets.prompt")
+    editor.save(uri)
+    lens = await editor.lens(uri, "acc ")
+    sent = len(scripted.log)
+    editor.close(uri)
+    (workspace / "tickets.prompt").rename(workspace / "renamed.prompt")
+    renamed = editor.open("renamed.prompt")
+    if told:
+        files = [types.FileRename(uri, renamed)]
+        editor.client.workspace_did_rename_files(types.RenameFilesParams(files))
+    assert await editor.lens(renamed, "acc ") == lens
+    assert len(scripted.log) == sent

@@ -32,7 +32,7 @@ def view_of(
     text = text.replace(CARET, "", 1)
     uri = path.as_uri() if path else "untitled:prompt"
     document = Document(uri, "dotprompt", 1, text, encoding)
-    view = PromptView(document, parse_prompt(text, path), (), facts=facts)
+    view = PromptView(document, parse_prompt(text, path), facts=facts)
     return view, document.positions.position(offset)
 
 

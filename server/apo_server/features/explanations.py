@@ -12,7 +12,7 @@ from apo_engine.prompt import keys
 from apo_engine.prompt.template import BlockOpen, Comment, Else, Expression, Partial
 from apo_server.features.prices import price
 from apo_server.features.template_words import DATA, HELPERS, MARKERS, ROLE_WORDS
-from apo_server.inputs import input_named
+from apo_server.inputs import input_at
 from apo_server.lookups import Lookups
 from apo_server.survey import example_files
 from apo_server.view import PromptView
@@ -40,9 +40,10 @@ def explanation(view: PromptView, offset: int, lookups: Lookups) -> Explanation 
     """What there is to say about what stands at an offset."""
     if offset < view.prompt.template.start:
         return _in_front_matter(view, offset, lookups)
-    for name, span in view.prompt.variables:
+    named = [found for use in view.prompt.uses for found in use.names]
+    for path, span in (*named, *(((name,), span) for name, span in view.prompt.variables)):
         if span.contains(offset):
-            return _input(view, name, span)
+            return _input(view, path, span)
     node = next((node for node in view.prompt.nodes if node.span.start <= offset < node.span.end), None)
     if isinstance(node, Comment) and node.text in MARKERS:
         return Explanation(node.span, node.text, (MARKERS[node.text],))
@@ -64,7 +65,7 @@ def _in_front_matter(view: PromptView, offset: int, lookups: Lookups) -> Explana
     in_schema = path[:2] == ("input", "schema") or path[:2] == ("apo.examples", "input")
     if in_schema and len(path) == 3 and not caret.in_value:
         name = next((name for name, span in view.prompt.declared if span.contains(offset)), path[-1])
-        return _input(view, name.partition("(")[0].rstrip("?"), caret.word)
+        return _input(view, (name.partition("(")[0].rstrip("?"),), caret.word)
     key = keys.keys().get(path)
     if key is None:
         return None
@@ -126,11 +127,15 @@ def _contents(facts: ExampleFacts) -> Iterator[str]:
         yield f"Labels: {', '.join(f'{label.text} ({label.rows})' for label in labels[:_LABELS])}{more}"
 
 
-def _input(view: PromptView, name: str, span: Span) -> Explanation:
-    found = input_named(view, name)
-    uses = sum(used == name for used, _ in view.prompt.variables)
+def _input(view: PromptView, path: tuple[str, ...], span: Span) -> Explanation:
+    found, name = input_at(view, path), ".".join(path)
+    named = {span for use in view.prompt.uses for other, span in use.names if other == path}
+    uses = len(named | {span for used, span in view.prompt.variables if (used,) == path})
     times = {0: "not used", 1: "used once", 2: "used twice"}.get(uses, f"used {uses} times")
-    if found.declaration or any(name == declared for declared, _ in view.prompt.declared):
+    declared = found.declaration or any(path == (declared,) for declared, _ in view.prompt.declared)
+    if len(path) > 1:
+        words = f"A field that `input.schema` {'declares' if declared else 'does not declare'}, {times}."
+    elif declared:
         words = f"An input that `input.schema` declares, {times}."
     else:
         words = f"An input, {times}." if found.column else f"An input that nothing declares, {times}."

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
-from apo_engine.search.events import AnyEvent, Progressed, RunStarted
+from apo_server.advance import Advance
 
 if TYPE_CHECKING:
     from pygls.lsp.server import LanguageServer
@@ -31,28 +31,20 @@ class Progress:
         self._on_cancel = on_cancel
         self._token = f"apo-{next(_numbers)}"
         self._shown = False
-        self._calls = 0
-        self._percentage = 0
         self._words = ""
+        self._percentage = 0
         self._last = 0.0
         self._ended = False
         self._opening = asyncio.ensure_future(self._open()) if supported else None
 
-    def update(self, event: AnyEvent) -> None:
-        """Take up an event of the run."""
-        if isinstance(event, RunStarted):
-            self._calls = max(1, event.estimate.calls)
-        elif isinstance(event, Progressed):
-            done = sum(event.spent.calls.values())
-            # The estimate is an upper bound, and the phases of a search are not known before.
-            share = min(99, round(100 * done / self._calls)) if self._calls else 0
-            self._percentage = max(self._percentage, share)
-            self._words = f"{event.phase} ({event.done}/{event.total})" if event.total else event.phase
-            now = time.monotonic()
-            if self._shown and (now - self._last >= _INTERVAL or event.done >= event.total):
-                self._last = now
-                report = types.WorkDoneProgressReport(message=self._words, percentage=self._percentage)
-                self._server.work_done_progress.report(self._token, report)
+    def update(self, advance: Advance) -> None:
+        """The run has come this far."""
+        self._words, self._percentage = advance.counted, advance.percentage
+        now = time.monotonic()
+        if self._shown and (now - self._last >= _INTERVAL or advance.phase_ends):
+            self._last = now
+            report = types.WorkDoneProgressReport(message=self._words, percentage=self._percentage)
+            self._server.work_done_progress.report(self._token, report)
 
     def end(self, words: str) -> None:
         """The run is over."""

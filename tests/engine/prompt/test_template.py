@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import re
 import time
 
 import pytest
 from hypothesis import given, settings
 
+from apo_engine.prompt import template
 from apo_engine.prompt.call import Call
 from apo_engine.prompt.file import MAX_CHARS, parse_prompt
 from apo_engine.prompt.template import Broken, Comment, Escaped, Expression, Raw, Text, scan
@@ -117,3 +119,11 @@ def test_ten_megabytes_are_refused_at_once() -> None:
     prompt = parse_prompt("{{" * 5_000_000)
     assert time.perf_counter() - begin < 5
     assert [problem.code for problem in prompt.problems] == ["prompt-large"]
+
+
+@given(FILES | TEMPLATES)
+def test_tags_that_are_read_quickly_are_read_alike(text: str) -> None:
+    quick = scan(text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(template, "SIMPLE", re.compile("(?!)"))
+        assert scan(text) == quick

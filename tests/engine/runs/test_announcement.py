@@ -14,7 +14,7 @@ from apo_engine.runs.announcement import announce, few_unseen_rows
 from apo_engine.runs.options import Options
 from apo_engine.runs.plan import Plan, make_plan
 from apo_engine.runs.store import RunStore
-from apo_engine.search.events import Job, RunStarted
+from apo_engine.search.events import FileRows, Job, RunStarted
 from tests.scripted import ScriptedServer
 from tests.scripted.world import World, kind_of
 
@@ -22,11 +22,16 @@ RUBRIC = "apo.judge: {rubric: Be kind., model: openai/strict, repeats: 2}"
 
 
 async def planned(
-    folder: Path, *settings: str, rows: int = 200, job: Job = "optimize", base_url: str = "http://127.0.0.1:1/v1"
+    folder: Path,
+    *settings: str,
+    rows: int = 200,
+    job: Job = "optimize",
+    base_url: str = "http://127.0.0.1:1/v1",
+    examples: str = "rows.jsonl",
 ) -> Plan:
     lines = ({"text": f"row {n}", "expected": ("yes", "no")[n % 2]} for n in range(rows))
     (folder / "rows.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    front = ["---", "model: openai/a", "apo.examples: rows.jsonl", *settings, "---"]
+    front = ["---", "model: openai/a", f"apo.examples: {examples}", *settings, "---"]
     prompt = parse_prompt("\n".join([*front, '{{role "system"}}Answer.{{role "user"}}{{text}}']), folder / "a.prompt")
     environ = {"OPENAI_BASE_URL": base_url, "OPENAI_API_KEY": "k", "APO_CACHE_DIR": str(folder / "cache")}
     plan = await make_plan(job, prompt, Options(environ=environ))
@@ -55,6 +60,21 @@ async def test_an_evaluation_asks_no_optimizer_model_and_sends_it_nothing(
     started = [announce(await planned(tmp_path, "apo.optimizer: far/b", job=job)) for job in jobs]
     assert [run.local for run in started] == [True, False, False]
     assert [run.remote_models for run in started] == [(), ("far/b",), ("far/b",)]
+
+
+async def test_every_example_file_is_named_with_the_rows_that_are_shown_and_those_that_stay(tmp_path: Path) -> None:
+    (tmp_path / "held.jsonl").write_text(
+        "".join(json.dumps({"text": f"h {n}", "expected": "yes"}) + "\n" for n in range(30))
+    )
+    held = "{train: rows.jsonl, holdout: held.jsonl}"
+    whole, two = await planned(tmp_path, job="evaluate"), await planned(tmp_path, examples=held, job="evaluate")
+    searched = announce(await planned(tmp_path, "apo.budget: {calls: 20000}", examples=held))
+    assert announce(whole).files == (FileRows(str(tmp_path / "rows.jsonl"), 140, 60),)
+    assert announce(two).files == (
+        FileRows(str(tmp_path / "rows.jsonl"), 200, 0),
+        FileRows(str(tmp_path / "held.jsonl"), 0, 30),
+    )
+    assert [file.shown for file in searched.files] == [200, 30], "the verdict opens the sealed rows"
 
 
 async def test_the_users_code_is_named_with_its_digest(tmp_path: Path) -> None:

@@ -1,0 +1,110 @@
+"""What was spent on which day, kept over restarts and shared by processes."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, timedelta
+from pathlib import Path
+
+from apo_engine.models.purse import PICO, DailyCaps
+from apo_engine.problems import BudgetError, Problem
+
+_BUSY_SECONDS = 5.0
+_DAYS_KEPT = 31
+_SCHEMA = (
+    "CREATE TABLE IF NOT EXISTS spending "
+    "(day TEXT, name TEXT, calls INTEGER, pico INTEGER, PRIMARY KEY (day, name)) WITHOUT ROWID"
+)
+_ADD = (
+    "INSERT INTO spending VALUES (?, ?, ?, ?) "
+    "ON CONFLICT (day, name) DO UPDATE SET calls = calls + excluded.calls, pico = pico + excluded.pico"
+)
+
+
+class Ledger:
+    """A table of what was spent by day and name, in a file that only its owner can read.
+
+    Any number of processes may use the same file: what one reserves counts for the others at once.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._connection: sqlite3.Connection | None = None
+
+    def reserve(self, day: str, name: str, pico: int, caps: DailyCaps) -> bool:
+        """Count one request of at most ``pico``, where the caps leave room for it.
+
+        Raises:
+            BudgetError: the ledger cannot be read or written.
+        """
+        with self._open() as ledger:
+            calls, spent = self._spent(ledger, day, name)
+            most = None if caps.usd is None else math.floor(caps.usd * PICO)
+            if (caps.calls is not None and calls >= caps.calls) or (most is not None and spent + pico > most):
+                return False
+            ledger.execute(_ADD, (day, name, 1, pico))
+            return True
+
+    def correct(self, day: str, name: str, pico: int) -> None:
+        """Add money to what is counted; less than nothing gives back.
+
+        Raises:
+            BudgetError: the ledger cannot be read or written.
+        """
+        with self._open() as ledger:
+            ledger.execute(_ADD, (day, name, 0, pico))
+
+    def spent(self, day: str, name: str) -> tuple[int, float]:
+        """The requests and the USD that are counted for a day, those under way among them.
+
+        Raises:
+            BudgetError: the ledger cannot be read or written.
+        """
+        with self._open() as ledger:
+            calls, pico = self._spent(ledger, day, name)
+            return calls, pico / PICO
+
+    @staticmethod
+    def _spent(ledger: sqlite3.Connection, day: str, name: str) -> tuple[int, int]:
+        found = ledger.execute("SELECT calls, pico FROM spending WHERE day = ? AND name = ?", (day, name)).fetchone()
+        return (found[0], found[1]) if found else (0, 0)
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        """The table, in a transaction that no other process writes in."""
+        try:
+            ledger = self._connection or self._made()
+            ledger.execute("BEGIN IMMEDIATE")
+            try:
+                yield ledger
+            except BaseException:
+                ledger.execute("ROLLBACK")
+                raise
+            ledger.execute("COMMIT")
+        except (sqlite3.Error, OSError) as error:
+            message = f"What is spent cannot be counted in {self._path}: {error}."
+            remedy = "Make the file writable or remove it, or take the cap of the day away."
+            raise BudgetError(Problem("ledger-unusable", message, remedy)) from None
+
+    def _made(self) -> sqlite3.Connection:
+        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
+        ledger = sqlite3.connect(self._path, timeout=_BUSY_SECONDS, isolation_level=None)
+        ledger.execute("PRAGMA journal_mode = WAL")
+        ledger.execute("PRAGMA synchronous = NORMAL")
+        ledger.execute(_SCHEMA)
+        ledger.execute("DELETE FROM spending WHERE day < ?", ((date.today() - timedelta(_DAYS_KEPT)).isoformat(),))
+        self._connection = ledger
+        return ledger
+
+    def close(self) -> None:
+        """Let go of the file."""
+        with contextlib.suppress(sqlite3.Error):
+            if self._connection is not None:
+                self._connection.close()
+        self._connection = None

@@ -1,0 +1,97 @@
+"""What may leave in a day: reserved before it leaves, shared by runs and processes, and kept."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import stat
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from apo_engine.models.ledger import Ledger
+from apo_engine.models.purse import EMPTY, DailyCaps, Purse
+from apo_engine.problems import BudgetError
+
+DAY = date.today()
+
+
+def purse(folder: Path, caps: DailyCaps, name: str = "w", day: date = DAY) -> Purse:
+    return Purse(Ledger(folder / "spending.sqlite"), name, caps, today=lambda: day)
+
+
+async def test_calls_are_counted_to_the_cap_and_not_beyond(tmp_path: Path) -> None:
+    capped = purse(tmp_path, DailyCaps(calls=2))
+    for _ in range(2):
+        (await capped.draw(None)).settle(None)
+    with pytest.raises(BudgetError, match="2 of 2 requests") as raised:
+        await capped.draw(None)
+    assert raised.value.problems[0].code == EMPTY
+
+
+async def test_what_is_spent_is_kept_by_day_and_by_name(tmp_path: Path) -> None:
+    caps = DailyCaps(calls=1)
+    (await purse(tmp_path, caps).draw(None)).settle(None)
+    with pytest.raises(BudgetError):
+        await purse(tmp_path, caps).draw(None)
+    await purse(tmp_path, caps, "other").draw(None)
+    await purse(tmp_path, caps, day=DAY + timedelta(1)).draw(None)
+
+
+async def test_money_that_is_reserved_and_not_used_comes_back(tmp_path: Path) -> None:
+    capped = purse(tmp_path, DailyCaps(usd=1.0))
+    first = await capped.draw(0.8)
+    second = asyncio.ensure_future(capped.draw(0.8))
+    await asyncio.sleep(0.01)
+    assert not second.done(), "it waits for what may come back"
+    first.settle(0.1)
+    (await second).settle(0.8)
+    with pytest.raises(BudgetError, match=r"\$0.9000 of \$1.0000"):
+        await capped.draw(0.2)
+
+
+async def test_without_a_price_money_cannot_be_capped(tmp_path: Path) -> None:
+    with pytest.raises(BudgetError, match="price"):
+        await purse(tmp_path, DailyCaps(usd=1.0)).draw(None)
+
+
+async def test_what_another_process_reserves_counts_at_once(tmp_path: Path) -> None:
+    caps = DailyCaps(usd=1.0)
+    await purse(tmp_path, caps).draw(0.6)
+    with pytest.raises(BudgetError):
+        await purse(tmp_path, caps).draw(0.6)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="permissions of their own")
+async def test_the_ledger_is_its_owners_alone(tmp_path: Path) -> None:
+    await purse(tmp_path / "cache", DailyCaps(calls=1)).draw(None)
+    for file in (tmp_path / "cache").iterdir():
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+async def test_a_ledger_that_cannot_be_written_lets_nothing_leave(tmp_path: Path) -> None:
+    (tmp_path / "spending.sqlite").mkdir()
+    with pytest.raises(BudgetError, match="cannot be counted"):
+        await purse(tmp_path, DailyCaps(calls=5)).draw(None)
+
+
+@given(costs=st.lists(st.tuples(st.floats(0, 0.4), st.floats(0, 1)), min_size=1, max_size=12))
+def test_no_cap_is_ever_passed(tmp_path_factory: pytest.TempPathFactory, costs: list[tuple[float, float]]) -> None:
+    capped = purse(tmp_path_factory.mktemp("ledger"), DailyCaps(usd=1.0, calls=8))
+    spent: list[float] = []
+
+    async def ask(most: float, share: float) -> None:
+        draw = await capped.draw(most)
+        await asyncio.sleep(0)
+        spent.append(most * share)
+        draw.settle(most * share)
+
+    async def ask_all() -> None:
+        await asyncio.gather(*(ask(most, share) for most, share in costs), return_exceptions=True)
+
+    asyncio.run(ask_all())
+    assert sum(spent) <= 1.0 + 1e-9
+    assert len(spent) <= 8
