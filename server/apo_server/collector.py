@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from apo_engine.evaluation.result import RowResult
@@ -18,12 +18,14 @@ from apo_engine.search.events import (
     VerdictReached,
 )
 from apo_engine.search.gradient import Gradient
-from apo_server.knowledge import Finding, Knowledge, Rewrite, Row, Score, Winner
+from apo_server.knowledge import Doubt, Finding, Knowledge, Rewrite, Row, Score, Winner
 from apo_server.rows import excerpts, shortened
+from apo_server.unanimity import Unanimity
 
 # Rows named with a finding, and candidates kept with their text.
 _ROWS = 8
 _REWRITES = 24
+_DOUBTS = 50
 
 
 class Collector:
@@ -39,6 +41,7 @@ class Collector:
         self._evidence: dict[str, CandidateScored] = {}
         self._verdict: Verdict | None = None
         self._ended: RunEnded | None = None
+        self._unanimity = Unanimity()
 
     def add(self, event: AnyEvent) -> bool:
         """Take up an event; whether it is one that the editor should show before the run ends."""
@@ -46,6 +49,7 @@ class Collector:
             case RunStarted():
                 self._started = event
             case CandidateScored() if event.part != "holdout":
+                self._unanimity.add(event.candidate, event.results)
                 return self._add_scored(event)
             case CandidateProposed():
                 self._proposed[event.candidate.id] = event.candidate
@@ -76,6 +80,7 @@ class Collector:
             rewrites=self._rewrites(),
             winner=self._winner(),
             last_job=started.job if started else None,
+            doubtful=self._doubts(),
         )
 
     @property
@@ -115,15 +120,25 @@ class Collector:
             rows_in_all=len(gradient.rows),
         )
 
+    def _doubts(self) -> tuple[Doubt, ...]:
+        rows = self._unanimity.doubtful()[:_DOUBTS]
+        texts = _read((result for result, *_ in rows))
+        return tuple(
+            Doubt(
+                line=result.line,
+                path=result.path,
+                expected=shortened(result.expected),
+                answered=shortened(answer),
+                agreeing=agreeing,
+                candidates=prompts,
+                text=texts.get((result.path, result.line), ""),
+            )
+            for result, answer, agreeing, prompts in rows
+        )
+
     def _excerpts(self) -> dict[tuple[str, int], str]:
-        wanted: dict[str, dict[int, str]] = {}
-        for gradient in self._gradients.values():
-            for row in gradient.rows:
-                if (result := self._failing.get(row)) is not None:
-                    wanted.setdefault(result.path, {})[result.line] = result.expected
-        return {
-            (path, line): text for path, lines in wanted.items() for line, text in excerpts(Path(path), lines).items()
-        }
+        named = (self._failing.get(row) for gradient in self._gradients.values() for row in gradient.rows)
+        return _read(result for result in named if result is not None)
 
     def _rewrites(self) -> tuple[Rewrite, ...]:
         """The measured candidates, those with a finding of the text first, then by falling score."""
@@ -153,3 +168,11 @@ class Collector:
         if ended is None or self._started is None or ended.best.id == self._seed or self._started.job != "optimize":
             return None
         return Winner(ended.best.id, ended.best.text, ended.operators, self._verdict)
+
+
+def _read(results: Iterable[RowResult]) -> dict[tuple[str, int], str]:
+    """Excerpts of rows, by file and line."""
+    wanted: dict[str, dict[int, str]] = {}
+    for result in results:
+        wanted.setdefault(result.path, {})[result.line] = result.expected
+    return {(path, line): text for path, lines in wanted.items() for line, text in excerpts(Path(path), lines).items()}

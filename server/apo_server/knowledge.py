@@ -90,8 +90,26 @@ class Winner(msgspec.Struct, frozen=True):
     verdict: Verdict | None
 
 
+class Doubt(msgspec.Struct, frozen=True):
+    """A row that none of ``candidates`` prompts answered as expected, and ``agreeing`` of them alike.
+
+    ``text`` is an excerpt of its inputs, by which the row is known again.
+    """
+
+    line: int
+    path: str
+    expected: str
+    answered: str
+    agreeing: int
+    candidates: int
+    text: str = ""
+
+
 class Knowledge(msgspec.Struct, frozen=True):
-    """Everything that is known about ``text``. Findings stand by falling share of failures."""
+    """Everything that is known about ``text``. Findings stand by falling share of failures.
+
+    ``doubtful`` are rows whose expected answer may be wrong.
+    """
 
     text: str
     score: Score | None = None
@@ -99,6 +117,7 @@ class Knowledge(msgspec.Struct, frozen=True):
     rewrites: tuple[Rewrite, ...] = ()
     winner: Winner | None = None
     last_job: Job | None = None
+    doubtful: tuple[Doubt, ...] = ()
 
     @property
     def empty(self) -> bool:
@@ -141,6 +160,8 @@ def merged(earlier: Knowledge | None, later: Knowledge) -> Knowledge:
         rewrites=tuple(rewrites.values()),
         winner=later.winner or earlier.winner,
         last_job=later.last_job,
+        # Only a search measures enough prompts to doubt a row.
+        doubtful=later.doubtful if later.last_job == "optimize" else earlier.doubtful,
     )
 
 

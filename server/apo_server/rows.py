@@ -3,31 +3,40 @@
 from __future__ import annotations
 
 import csv
+import io
 import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import TextIO
 
 _WIDTH = 80
 # A line beyond this is no row that anybody reads in a hover.
 _LONGEST = 100_000
 
 
-def excerpts(path: Path, wanted: Mapping[int, str]) -> dict[int, str]:
+def excerpts(path: Path, wanted: Mapping[int, str], text: str | None = None) -> dict[int, str]:
     """The inputs of rows, shortened, by the 1-based line on which each begins; rows that cannot be read are left out.
 
-    ``wanted`` gives each row's expected answer, which is no input. The file is read only as far as the last row.
+    ``wanted`` gives each row's expected answer, which is no input. The file is read only as far as the last row;
+    ``text`` is read in its place where it is given.
     """
     if not wanted:
         return {}
+    suffix = path.suffix.lower()
     try:
-        with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-            suffix = path.suffix.lower()
+        with _opened(path, text) as file:
             rows = _table(file, "\t" if suffix == ".tsv" else ",") if suffix in (".csv", ".tsv") else _objects(file)
             until_last = itertools.takewhile(lambda row: row[0] <= max(wanted), rows)
             return {line: _in_one_line(cells, wanted[line]) for line, cells in until_last if line in wanted}
     except (OSError, csv.Error):
         return {}
+
+
+def _opened(path: Path, text: str | None) -> TextIO:
+    if text is not None:
+        return io.StringIO(text.removeprefix("\ufeff"), newline="")
+    return path.open(encoding="utf-8-sig", errors="replace", newline="")
 
 
 def shortened(text: str, width: int = _WIDTH) -> str:

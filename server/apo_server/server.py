@@ -15,7 +15,7 @@ from apo_engine.problems import Severity
 from apo_engine.search.events import Job
 from apo_server.consent import Consent
 from apo_server.engine import EngineClient
-from apo_server.jobs import Jobs, Order
+from apo_server.jobs import Jobs, Order, Turn
 from apo_server.lookups import Lookups
 from apo_server.protocol import ApoProtocol
 from apo_server.runner import Runner
@@ -44,7 +44,7 @@ class ApoLanguageServer(LanguageServer):
         self.consent = Consent(self.screen.ask)
         self.runner = Runner(self.session, self.engine, self.consent, self.screen)
         self.surveys = Surveys(self.session, self.engine, self.screen.show_rows)
-        self.jobs = Jobs(self.runner.carry_out, on_change=self.screen.refresh_lenses)
+        self.jobs = Jobs(self._carry_out, on_change=self.screen.refresh_lenses)
         self.complaints: tuple[str, ...] = ()
         self.configured = asyncio.Event()
         self.exit_code = 0
@@ -104,6 +104,14 @@ class ApoLanguageServer(LanguageServer):
     def partials_changed(self) -> None:
         """A partial has changed: what is said of the prompts that include it is looked at anew."""
         self.session.reread_partials()
+
+    async def _carry_out(self, order: Order, turn: Turn) -> None:
+        try:
+            await self.runner.carry_out(order, turn)
+        finally:
+            if order.job == "optimize" and not self._closed:
+                # What a search makes one doubt is said at the rows.
+                self.surveys.due(order.uri)
 
     def cancel(self, uri: str) -> bool:
         """Cancel what runs for a prompt."""

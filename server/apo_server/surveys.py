@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from apo_engine.problems import ApoError, Problem
+from apo_server.doubts import doubts
 from apo_server.engine import EngineClient
 from apo_server.session import Session
 from apo_server.survey import SurveyOf, example_files
@@ -135,8 +136,12 @@ class Surveys:
             return self._session.survey(view.document.uri)
         if reply.survey is None:
             return None
-        problems = tuple(_normal(trouble.problem()) for trouble in reply.survey.troubles)
-        return SurveyOf(prompt.text, files, reply.survey.facts, problems)
+        problems = [_normal(trouble.problem()) for trouble in reply.survey.troubles]
+        doubtful = view.known.doubtful if view.known is not None else ()
+        if doubtful:
+            buffers = {path: document.text for path, document in opened if document is not None}
+            problems += [_normal(found) for found in await asyncio.to_thread(doubts, doubtful, buffers)]
+        return SurveyOf(prompt.text, files, reply.survey.facts, tuple(problems))
 
     def _show_all(self) -> None:
         """Every file's problems, as all open prompts that name it have them, each once."""

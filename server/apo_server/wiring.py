@@ -122,8 +122,8 @@ async def opened(ls: ApoLanguageServer, params: types.DidOpenTextDocumentParams)
     uri = params.text_document.uri
     _shown_anew(ls, uri)
     if ls.session.view(uri) is not None:
-        ls.surveys.due(uri)
         await ls.session.opened(uri)
+        ls.surveys.due(uri)
 
 
 def changed(ls: ApoLanguageServer, params: types.DidChangeTextDocumentParams) -> None:
