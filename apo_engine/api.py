@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from apo_engine.evaluation.result import RowAnswer
 from apo_engine.examples.survey import RowCheck
 from apo_engine.models.endpoints import EndpointStatus
 from apo_engine.models.listed import ListedModel
@@ -24,6 +25,7 @@ from apo_engine.runs.optimize import optimize_job
 from apo_engine.runs.options import Options
 from apo_engine.runs.plan import make_plan, reachable_models
 from apo_engine.runs.results import Critiques, Evaluation, Fix, Optimization
+from apo_engine.runs.row import answer_row as _answer_row
 from apo_engine.runs.stream import Run
 from apo_engine.search.events import Job, RunStarted
 from apo_engine.settings import Algorithm
@@ -40,8 +42,10 @@ __all__ = [
     "Margin",
     "Optimization",
     "Options",
+    "RowAnswer",
     "RowCheck",
     "Run",
+    "answer_row",
     "bench",
     "check",
     "check_rows",
@@ -113,6 +117,17 @@ def known_models(options: Options = _DEFAULTS, name: str = "") -> tuple[ListedMo
 async def token_counts(texts: Sequence[str], model: str) -> TokenCounts:
     """How many tokens each text has for a model (``provider/name``), estimated where its tokenizer is not at hand."""
     return await lookups.token_counts(texts, model)
+
+
+async def answer_row(prompt: PromptFile, options: Options, path: Path, line: int) -> RowAnswer:
+    """What the prompt says on one row, and what the model answers; kept, capped and priced as in any run.
+
+    Raises:
+        InputError: the prompt or its rows cannot be used, or no row begins on that 1-based line of ``path``.
+        BudgetError: a cap was reached.
+        ModelError: the endpoint fails for good.
+    """
+    return await _answer_row(prompt, options, path, line)
 
 
 def evaluate(prompt: PromptFile, options: Options = _DEFAULTS) -> Run[Evaluation]:

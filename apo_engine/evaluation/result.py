@@ -28,3 +28,23 @@ class RowResult(msgspec.Struct, frozen=True, omit_defaults=True):
         """The answer in one line of at most ``width`` characters."""
         line = " ".join(self.answer.split())
         return line if len(line) <= width else line[: width - 1] + "…"
+
+
+class Said(msgspec.Struct, frozen=True):
+    """One message of a chat."""
+
+    role: str
+    content: str
+
+
+class RowAnswer(msgspec.Struct, frozen=True):
+    """The ``messages`` of a row as they are sent, and the judged answer.
+
+    ``usd`` is what it cost, None where the price is unknown; an answer that was kept costs nothing. A ``sealed`` row
+    is of the hold-out: a prompt that is written with an eye on it cannot be judged by it any more.
+    """
+
+    messages: tuple[Said, ...]
+    result: RowResult
+    usd: float | None = None
+    sealed: bool = False

@@ -227,13 +227,17 @@ class KnowledgeStore:
         _write(self._of(path) / _IGNORED, sorted(ignored))
         return ignored
 
-    def save_page(self, path: Path, page: str) -> Path:
-        """Write a page about a prompt for the user to read, and say where it lies.
+    def restore(self, path: Path) -> None:
+        """Ignore no critique of a prompt any longer."""
+        _write(self._of(path) / _IGNORED, [])
+
+    def save_page(self, path: Path, kind: str, page: str) -> Path:
+        """Write a page of a kind about a prompt for the user to read, and say where it lies.
 
         Raises:
             OSError: the folder cannot be written.
         """
-        file = self._of(path) / f"{path.stem}.candidates.md"
+        file = self._of(path) / f"{path.stem}.{kind}.md"
         _make_private(file.parent)
         with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as out:
             out.write(page)

@@ -6,7 +6,7 @@ import csv
 import io
 import itertools
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TextIO
 
@@ -37,6 +37,32 @@ def _opened(path: Path, text: str | None) -> TextIO:
     if text is not None:
         return io.StringIO(text.removeprefix("\ufeff"), newline="")
     return path.open(encoding="utf-8-sig", errors="replace", newline="")
+
+
+def whole_rows(path: Path, lines: Collection[int]) -> dict[int, dict[str, str]]:
+    """Rows with all their cells, by the 1-based line on which each begins; what cannot be read is left out."""
+    suffix, last = path.suffix.lower(), max(lines, default=0)
+    try:
+        with _opened(path, None) as file:
+            if suffix not in (".csv", ".tsv"):
+                numbered = itertools.islice(enumerate(file, 1), last)
+                return {line: found for line, text in numbered if line in lines and (found := _object(text))}
+            table = _table(file, "\t" if suffix == ".tsv" else ",")
+            _, head = next(table, (1, []))
+            until_last = itertools.takewhile(lambda row: row[0] <= last, table)
+            return {line: dict(zip(head, cells, strict=False)) for line, cells in until_last if line in lines}
+    except (OSError, csv.Error):
+        return {}
+
+
+def _object(line: str) -> dict[str, str]:
+    try:
+        row = json.loads(line) if len(line) <= _LONGEST else None
+    except (ValueError, RecursionError):
+        row = None
+    if not isinstance(row, dict):
+        return {}
+    return {name: cell if isinstance(cell, str) else json.dumps(cell, ensure_ascii=False) for name, cell in row.items()}
 
 
 def shortened(text: str, width: int = _WIDTH) -> str:

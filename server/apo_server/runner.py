@@ -10,6 +10,7 @@ from typing import Protocol
 
 import msgspec
 
+from apo_engine.evaluation.result import RowAnswer
 from apo_engine.models.purse import EMPTY, DailyCaps
 from apo_engine.problems import ApoError, Problem, Severity
 from apo_engine.search.events import AnyEvent, Job, Noted, OwnCode, RunEnded, RunStarted, VerdictReached
@@ -81,6 +82,39 @@ class Runner:
 
         The turn is taken last: a question that nobody answers keeps no other job waiting.
         """
+        try:
+            request = await self._permitted(order)
+            if request is not None:
+                async with turn:
+                    await self._run(order, request)
+        except WorkerDied:
+            # The engine client has told so; a job that was asked for says what became of it.
+            if order.asked:
+                self._screen.tell("The run ended with the engine process. Start it again.", Severity.WARNING)
+        except ApoError as error:
+            self._stopped_by(order, error.problems)
+
+    async def answer(self, order: Order, row: Path, line: int) -> RowAnswer | None:
+        """What the prompt of an order answers on one row; None where it may not be asked, which is told."""
+        try:
+            request = await self._permitted(order)
+            if request is None:
+                return None
+            asked = msgspec.structs.replace(request, do="row", row=str(row), line=line)
+            return (await self._engine.ask(asked)).row
+        except WorkerDied:
+            self._screen.tell("The engine process ended before the answer came. Try again.", Severity.WARNING)
+        except ApoError as error:
+            for problem in error.problems:
+                self._screen.tell(str(problem), problem.severity)
+        return None
+
+    async def _permitted(self, order: Order) -> Request | None:
+        """The request for an order, once everything it needs is allowed; None where it is not, which is told.
+
+        Raises:
+            ApoError: the prompt, its settings or its rows cannot be used.
+        """
         settings = self._session.settings_of(order.uri)
         request = Request(
             id=0,
@@ -92,25 +126,17 @@ class Runner:
             workspace=self._screen.workspace_of(order.uri),
             daily=settings.daily if settings.daily != DailyCaps() else None,
         )
-        try:
-            started = await self._engine.plan(request)
-            code = started.own_code
-            if code is not None:
-                if not await self._may_run(order, code):
-                    self._explain_code(order, code)
-                    return
-                request = msgspec.structs.replace(request, own_code=code.digest)
-            if not (started.local or settings.consent or await self._may_send(order, started)):
-                self._explain_consent(order)
-                return
-            async with turn:
-                await self._run(order, request)
-        except WorkerDied:
-            # The engine client has told so; a job that was asked for says what became of it.
-            if order.asked:
-                self._screen.tell("The run ended with the engine process. Start it again.", Severity.WARNING)
-        except ApoError as error:
-            self._stopped_by(order, error.problems)
+        started = await self._engine.plan(request)
+        code = started.own_code
+        if code is not None:
+            if not await self._may_run(order, code):
+                self._explain_code(order, code)
+                return None
+            request = msgspec.structs.replace(request, own_code=code.digest)
+        if started.local or settings.consent or await self._may_send(order, started):
+            return request
+        self._explain_consent(order)
+        return None
 
     def paused(self, uri: str) -> bool:
         """Whether the last run of a prompt was stopped by what may be spent today."""

@@ -116,7 +116,7 @@ class EditorScreen:
             shown = await self._server.window_show_document_async(types.ShowDocumentParams(file.as_uri()))
             if shown is not None and shown.success:
                 return
-        self.tell(f"The candidates are in {file}")
+        self.tell(f"The page is in {file}")
 
     def workspace_of(self, uri: str) -> str:
         """The address of the workspace folder that a document belongs to."""

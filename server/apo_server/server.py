@@ -105,6 +105,17 @@ class ApoLanguageServer(LanguageServer):
         """A partial has changed: what is said of the prompts that include it is looked at anew."""
         self.session.reread_partials()
 
+    def named(self, arguments: tuple[object, ...]) -> str | None:
+        """The prompt that a command is about: the one it names, else the only one; some editors can name none."""
+        if arguments:
+            return str(arguments[0])
+        prompts = self.session.prompts
+        if len(prompts) == 1:
+            return prompts[0].document.uri
+        lead = "Several prompts are open: close the others" if prompts else "Open the prompt first"
+        self.screen.tell(f"{lead}, or name one by its address.", Severity.WARNING)
+        return None
+
     async def _carry_out(self, order: Order, turn: Turn) -> None:
         try:
             await self.runner.carry_out(order, turn)

@@ -186,6 +186,17 @@ class Session:
         if path is not None:
             await asyncio.to_thread(store.ignore, path, critique)
 
+    async def restore(self, uri: str) -> None:
+        """Show again every critique of a prompt that was ignored."""
+        document, memory = self.documents.get(uri), self._memories.get(uri)
+        if document is None or memory is None:
+            return
+        memory.ignored = frozenset()
+        self._renew(document.uri)
+        store, path = self.store, document.path
+        if path is not None:
+            await asyncio.to_thread(store.restore, path)
+
     def _renew(self, uri: str) -> None:
         memory = self._memories.get(uri)
         if memory is not None:
@@ -200,10 +211,12 @@ def _view(document: Document, memory: _Memory, texts: Texts) -> PromptView:
         memory.parsed = (document.text, parse_prompt(document.text, document.path))
     prompt, known, survey = memory.parsed[1], memory.known, memory.survey
     facts = survey.facts if survey else None
-    passages = place(known.findings, known.text, prompt.text, memory.ignored) if known else ()
+    placed = place(known.findings, known.text, prompt.text) if known else ()
+    passages = tuple(passage for passage in placed if passage.finding.id not in memory.ignored)
+    ignored = tuple(passage for passage in placed if passage.finding.id in memory.ignored)
     trouble = memory.trouble if prompt.text == memory.troubled_text else ()
     check = partial(_problems, prompt, survey, texts)
-    return PromptView(document, prompt, check, known, passages, trouble, facts)
+    return PromptView(document, prompt, check, known, passages, ignored, trouble, facts)
 
 
 def _problems(prompt: PromptFile, survey: SurveyOf | None, texts: Texts) -> tuple[Problem, ...]:

@@ -34,9 +34,9 @@ class Passage:
 class PromptView:
     """A version of a prompt with its problems, which ``check`` finds, and its findings.
 
-    All spans are in offsets of ``prompt.text``. ``passages`` stand by falling share of failures; those that are
-    ignored, or whose text is gone, are not among them. ``trouble`` is what stopped the last run, ``facts`` what the
-    example files hold, once that is known.
+    All spans are in offsets of ``prompt.text``. ``passages`` stand by falling share of failures, those that the user
+    does not want to see in ``ignored``; those whose text is gone are in neither. ``trouble`` is what stopped the last
+    run, ``facts`` what the example files hold, once that is known.
     """
 
     document: Document
@@ -44,6 +44,7 @@ class PromptView:
     check: Callable[[], tuple[Problem, ...]] = tuple
     known: Knowledge | None = None
     passages: tuple[Passage, ...] = ()
+    ignored: tuple[Passage, ...] = ()
     trouble: tuple[Problem, ...] = ()
     facts: ExampleFacts | None = None
 
@@ -68,8 +69,7 @@ class PromptView:
 
     def passages_in(self, span: Span) -> tuple[Passage, ...]:
         """The passages that a selection touches, the narrowest first."""
-        touched = [p for p in self.passages if p.span.start <= span.end and span.start <= p.span.end]
-        return tuple(sorted(touched, key=lambda passage: len(passage.span)))
+        return tuple(sorted(touched(self.passages, span), key=lambda passage: len(passage.span)))
 
     def edits_to(self, candidate: str) -> Edits | None:
         """The edits that apply a candidate to this version; None where an edit would touch text that has changed."""
@@ -83,10 +83,15 @@ class PromptView:
         return tuple((span, new) for span, new in moved if span is not None) if _all_there(moved) else None
 
 
-def place(findings: tuple[Finding, ...], measured: str, now: str, ignored: frozenset[str]) -> tuple[Passage, ...]:
+def touched(passages: tuple[Passage, ...], span: Span) -> list[Passage]:
+    """Those of some passages that a selection touches."""
+    return [passage for passage in passages if passage.span.start <= span.end and span.start <= passage.span.end]
+
+
+def place(findings: tuple[Finding, ...], measured: str, now: str) -> tuple[Passage, ...]:
     """The findings that can be shown in the text ``now``, and where."""
     rebase = Rebase(measured, now)
-    placed = [(finding, rebase.span(finding.span)) for finding in findings if finding.id not in ignored]
+    placed = [(finding, rebase.span(finding.span)) for finding in findings]
     return tuple(Passage(finding, span) for finding, span in placed if span is not None)
 
 

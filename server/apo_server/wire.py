@@ -7,6 +7,7 @@ from typing import Literal
 
 import msgspec
 
+from apo_engine.evaluation.result import RowAnswer
 from apo_engine.examples.facts import ExampleFacts
 from apo_engine.models.listed import ListedModel
 from apo_engine.models.purse import DailyCaps
@@ -21,7 +22,8 @@ class Request(msgspec.Struct, frozen=True, omit_defaults=True):
 
     A ``survey`` looks through the example files of the text without a model; ``buffers`` are those of them that are
     open and unsaved, by their resolved paths. ``tokens`` are counted of ``texts`` for ``model``; ``models`` are all
-    that the price list knows, or the one named ``model``.
+    that the price list knows, or the one named ``model``. A ``row`` is the one on ``line`` of the file ``row``, to be
+    answered.
 
     ``path`` is where the prompt lies, so that its examples are found; ``editor`` holds the editor's settings by
     their names in the file without ``apo.``; ``cache`` overrides the folder of everything stored. ``own_code`` is the
@@ -30,7 +32,7 @@ class Request(msgspec.Struct, frozen=True, omit_defaults=True):
     """
 
     id: int
-    do: Literal["evaluate", "gradients", "optimize", "plan", "survey", "tokens", "models", "cancel"]
+    do: Literal["evaluate", "gradients", "optimize", "plan", "survey", "tokens", "models", "row", "cancel"]
     path: str = ""
     text: str = ""
     flags: dict[str, object] = {}
@@ -43,6 +45,8 @@ class Request(msgspec.Struct, frozen=True, omit_defaults=True):
     buffers: dict[str, str] = {}
     texts: tuple[str, ...] = ()
     model: str = ""
+    row: str = ""
+    line: int = 0
 
 
 class Trouble(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -90,6 +94,7 @@ class Reply(msgspec.Struct, frozen=True, omit_defaults=True):
     survey: Survey | None = None
     tokens: TokenCounts | None = None
     models: tuple[ListedModel, ...] = ()
+    row: RowAnswer | None = None
     done: bool = False
     cancelled: bool = False
     error: tuple[Trouble, ...] = ()

@@ -14,9 +14,9 @@ from lsprotocol import types
 
 from apo_engine.problems import Severity
 from apo_engine.search.events import Job
-from apo_server import capabilities, providers, settings
+from apo_server import capabilities, pages, providers, settings
 from apo_server.documents import Documents, path_of
-from apo_server.features import candidates, code_actions, code_lens, commands
+from apo_server.features import code_actions, code_lens, commands
 from apo_server.server import ApoLanguageServer
 from apo_server.watching import watch
 
@@ -63,7 +63,11 @@ def create_server(version: str) -> ApoLanguageServer:
     server.command(commands.CANCEL)(cancel)
     server.command(commands.REVOKE_CONSENT)(revoke_consent)
     server.command(commands.IGNORE_CRITIQUE)(ignore_critique)
-    server.command(commands.SHOW_CANDIDATES)(show_candidates)
+    server.command(commands.RESTORE_CRITIQUES)(restore_critiques)
+    server.command(commands.EXPLAIN_CRITIQUE)(pages.explain_critique)
+    server.command(commands.SHOW_CANDIDATES)(pages.show_candidates)
+    server.command(commands.OPEN_REPORT)(pages.open_report)
+    server.command(commands.RUN_ROW)(pages.run_row)
     return server
 
 
@@ -216,7 +220,7 @@ def resolve_action(ls: ApoLanguageServer, params: types.CodeAction) -> types.Cod
 
 def cancel(ls: ApoLanguageServer, *arguments: object) -> None:
     """`apo.cancel`: end what runs for a prompt."""
-    uri = _named(ls, arguments)
+    uri = ls.named(arguments)
     if uri is not None:
         ls.cancel(uri)
 
@@ -236,42 +240,18 @@ async def ignore_critique(ls: ApoLanguageServer, *arguments: object) -> None:
         await ls.session.ignore(str(arguments[0]), str(arguments[1]))
 
 
-async def show_candidates(ls: ApoLanguageServer, *arguments: object) -> None:
-    """`apo.showCandidates`: a page with the candidates of a prompt."""
-    uri = _named(ls, arguments)
-    if uri is None:
-        return
-    view = ls.session.view(uri)
-    path = view.document.path if view is not None else None
-    if view is None or path is None or view.known is None or not (view.known.rewrites or view.known.winner):
-        ls.screen.tell("There are no candidates yet. Find critiques or optimize first.", Severity.INFORMATION)
-        return
-    page = candidates.page(path.name, view.known)
-    try:
-        file = await asyncio.to_thread(ls.session.store.save_page, path, page)
-    except OSError as error:
-        ls.screen.tell(f"The candidates cannot be written into {ls.session.cache}: {error.strerror}.", Severity.WARNING)
-        return
-    await ls.screen.show_page(file)
-
-
-def _named(ls: ApoLanguageServer, arguments: tuple[object, ...]) -> str | None:
-    """The prompt that a command is about: the one it names, else the only one; some editors can name none."""
-    if arguments:
-        return str(arguments[0])
-    prompts = ls.session.prompts
-    if len(prompts) == 1:
-        return prompts[0].document.uri
-    lead = "Several prompts are open: close the others" if prompts else "Open the prompt first"
-    ls.screen.tell(f"{lead}, or name one by its address.", Severity.WARNING)
-    return None
+async def restore_critiques(ls: ApoLanguageServer, *arguments: object) -> None:
+    """`apo.restoreCritiques`: show the ignored critiques of a prompt again."""
+    uri = ls.named(arguments)
+    if uri is not None:
+        await ls.session.restore(uri)
 
 
 def _job(job: Job) -> Callable[..., None]:
     """A command that begins a job on the prompt that its first argument names."""
 
     def begin(ls: ApoLanguageServer, *arguments: object) -> None:
-        uri = _named(ls, arguments)
+        uri = ls.named(arguments)
         if uri is not None:
             ls.order(uri, job, asked=True)
 

@@ -44,6 +44,9 @@ async def replies_to(request: Request, purses: Purses) -> AsyncIterator[Reply]:
     if request.do in ("tokens", "models"):
         yield await _looked_up(request)
         return
+    if request.do == "row":
+        yield await _answered(request, purses.of(request))
+        return
     async for event in events_of(request, purses.of(request)):
         yield Reply(request.id, event=event)
 
@@ -86,6 +89,15 @@ def _survey(request: Request) -> Survey:
     buffers = {Path(path): text for path, text in request.buffers.items()}
     found = check_rows(parse_prompt(request.text, Path(request.path)), _options(request), buffers)
     return Survey(found.facts, tuple(Trouble.of(problem) for problem in found.problems))
+
+
+async def _answered(request: Request, purse: Purse | None) -> Reply:
+    from apo_engine.api import answer_row
+    from apo_engine.prompt.file import parse_prompt
+
+    prompt = parse_prompt(request.text, Path(request.path))
+    row = await answer_row(prompt, _options(request, purse), Path(request.row), request.line)
+    return Reply(request.id, row=row)
 
 
 async def _looked_up(request: Request) -> Reply:

@@ -11,6 +11,8 @@ import msgspec
 from apo_engine.search.candidate import Candidate
 from apo_engine.search.events import Estimate, FileRows, RowCounts, RunStarted
 from apo_server.consent import ALLOW, NOT_NOW, Consent, destination, words
+from tests.scripted import ScriptedServer
+from tests.server.conftest import StartEditor
 
 STARTED = RunStarted(
     run="r",
@@ -154,3 +156,38 @@ def test_the_destination_names_each_host_once() -> None:
     assert destination(STARTED, {"OPENAI_BASE_URL": "https://user:secret@llm.example:8443/v1"}) == "llm.example"
     judged = msgspec.structs.replace(STARTED, remote_models=(*STARTED.remote_models, "elsewhere/judge"))
     assert destination(judged, {}) == "api.openai.com and the endpoint 'elsewhere'"
+
+
+async def test_a_save_asks_once_and_a_yes_can_be_taken_back(start: StartEditor, scripted: ScriptedServer) -> None:
+    remote = {"OPENAI_BASE_URL": scripted.base_url.replace("127.0.0.1", "0.0.0.0")}
+    editor = await start(options={"background": "evaluate"}, environ=remote)
+    uri = editor.open("tickets.prompt")
+    editor.answer = NOT_NOW
+    editor.save(uri)
+    await editor.until(lambda: editor.questions)
+    assert editor.questions[0].message.startswith(
+        "APO: Send tickets.prompt and 105 rows of tickets.jsonl (45 more stay on this machine) to 0.0.0.0"
+    )
+    assert [item.title for item in editor.questions[0].actions or ()] == [ALLOW, NOT_NOW]
+    editor.save(uri)
+    await asyncio.sleep(1)
+    assert (len(editor.questions), len(scripted.log)) == (1, 0), "background work does not ask again"
+
+    editor.answer = ALLOW
+    await editor.command("apo.evaluate", uri)
+    assert await editor.lens(uri, "acc ")
+    await editor.stop()
+    later = await start(options={"background": "evaluate"}, environ=remote)
+    later.open("tickets.prompt")
+    later.replace(uri, "help desk", "service desk")
+    later.save(uri)
+    await later.until(lambda: len(scripted.log) > 105)
+    assert later.questions == [], "a yes is remembered"
+    await later.until_idle(uri)
+
+    await later.command("apo.revokeConsent", uri)
+    sent = len(scripted.log)
+    later.replace(uri, "service desk", "front desk")
+    later.save(uri)
+    await asyncio.sleep(1.5)
+    assert len(scripted.log) == sent

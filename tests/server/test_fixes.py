@@ -48,6 +48,16 @@ async def test_a_fix_makes_the_text_that_was_measured(start: StartEditor, tmp_pa
     assert editor.texts[uri].startswith("---\nmodel: openai/scripted\n")
 
 
+async def test_a_rewrite_is_marked_as_made_by_a_model_where_the_client_shows_that(start: StartEditor) -> None:
+    for profile, tags in (("vscode-1.139", [types.CodeActionTag.LlmGenerated]), ("neovim-0.7", None)):
+        editor = await start(profile)
+        uri = editor.open("tickets.prompt")
+        await editor.run(uri)
+        action, *_ = await rewrites(editor, uri)
+        assert (list(action.tags) if action.tags else None) == tags
+        await editor.stop()
+
+
 async def test_a_fix_touches_only_what_changes(start: StartEditor) -> None:
     editor = await start()
     uri = editor.open("tickets.prompt")

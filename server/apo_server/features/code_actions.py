@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from lsprotocol import types
 
 from apo_engine.positions import Span
 from apo_server.capabilities import ClientCapabilities
-from apo_server.features.commands import IGNORE_CRITIQUE
+from apo_server.features.commands import (
+    EXPLAIN_CRITIQUE,
+    IGNORE_CRITIQUE,
+    OPEN_REPORT,
+    RESTORE_CRITIQUES,
+    RUN_ROW,
+    SHOW_CANDIDATES,
+)
 from apo_server.features.diagnostics import of_critique
 from apo_server.features.hover import effect
 from apo_server.features.plain import points, visible
 from apo_server.rows import shortened
-from apo_server.view import Passage, PromptView
+from apo_server.view import Passage, PromptView, touched
 
 _KIND = types.CodeActionKind.QuickFix
 _NAME = 60
+# So many of the rows that show a critique are offered to be run.
+_ROWS = 2
 
 
 def code_actions(
@@ -25,15 +36,18 @@ def code_actions(
         return []
     selected = view.document.positions.span(params.range)
     shift = 1 if view.prompt.bom else 0
-    passages = view.passages_in(Span(max(0, selected.start - shift), max(0, selected.end - shift)))
+    selected = Span(max(0, selected.start - shift), max(0, selected.end - shift))
+    passages = view.passages_in(selected)
     several = len(passages) > 1
     actions = _winner(view, client)
     for passage in sorted(passages, key=lambda passage: -_gain(view, passage)):
         action = _rewrite(view, passage, client, named=several)
         if action is not None:
             actions.append(action)
-    actions.extend(_ignore(view, passage, client, named=several) for passage in passages)
-    return actions
+    for passage in passages:
+        actions += [_explain(view, passage, client, named=several), _ignore(view, passage, client, named=several)]
+        actions += _run_rows(view, passage, client) if not several else []
+    return [*actions, *_restore(view, selected), *_pages(view, passages)]
 
 
 def resolve(view: PromptView | None, action: types.CodeAction, client: ClientCapabilities) -> types.CodeAction:
@@ -109,6 +123,7 @@ def _apply(
         diagnostics=[diagnostic] if diagnostic else None,
         is_preferred=True if preferred and client.action_preferred else None,
         edit=None if client.action_resolve else edit,
+        tags=[types.CodeActionTag.LlmGenerated] if client.generated_actions else None,
         data={"uri": view.document.uri, "candidate": candidate},
     )
 
@@ -121,6 +136,54 @@ def _ignore(view: PromptView, passage: Passage, client: ClientCapabilities, *, n
         diagnostics=[of_critique(view, passage, client)],
         command=types.Command(title, IGNORE_CRITIQUE, arguments=[view.document.uri, passage.finding.id]),
     )
+
+
+def _explain(view: PromptView, passage: Passage, client: ClientCapabilities, *, named: bool) -> types.CodeAction:
+    title = "Explain this critique" + (_name(passage) if named else "")
+    return types.CodeAction(
+        title=title,
+        kind=_KIND,
+        diagnostics=[of_critique(view, passage, client)],
+        command=types.Command(title, EXPLAIN_CRITIQUE, arguments=[view.document.uri, passage.finding.id]),
+    )
+
+
+def _run_rows(view: PromptView, passage: Passage, client: ClientCapabilities) -> list[types.CodeAction]:
+    """Run the prompt on one of the rows that show a critique."""
+    actions = []
+    for row in passage.finding.rows[:_ROWS]:
+        title = f"Run on {visible(Path(row.path).name)}:{row.line}"
+        command = types.Command(title, RUN_ROW, arguments=[view.document.uri, row.line, row.path])
+        actions.append(
+            types.CodeAction(title, kind=_KIND, diagnostics=[of_critique(view, passage, client)], command=command)
+        )
+    return actions
+
+
+def _restore(view: PromptView, selected: Span) -> list[types.CodeAction]:
+    """Where critiques are ignored: to see them again."""
+    count = len(touched(view.ignored, selected))
+    if not count:
+        return []
+    title = f"Show ignored critiques again ({len(view.ignored)})"
+    return [
+        types.CodeAction(
+            title, kind=_KIND, command=types.Command(title, RESTORE_CRITIQUES, arguments=[view.document.uri])
+        )
+    ]
+
+
+def _pages(view: PromptView, passages: tuple[Passage, ...]) -> list[types.CodeAction]:
+    """What there is to read about the prompt, where something is marked."""
+    known, uri = view.known, view.document.uri
+    if known is None or not passages:
+        return []
+    pages = [("Compare candidates", SHOW_CANDIDATES)] if known.rewrites or known.winner else []
+    pages.append(("Open report", OPEN_REPORT))
+    return [
+        types.CodeAction(title, kind=_KIND, command=types.Command(title, name, arguments=[uri]))
+        for title, name in pages
+    ]
 
 
 def _name(passage: Passage) -> str:

@@ -37,3 +37,11 @@ def points(fraction: float) -> str:
     """A difference in signed percentage points, to one decimal: ``+9.5``."""
     value = round(100 * fraction, 1) + 0.0
     return f"{value:+.1f}".replace("-", "−")
+
+
+def verbatim(text: str, language: str = "") -> str:
+    """The text as a block of Markdown that it cannot close."""
+    fence = "```"
+    while fence in text:
+        fence += "`"
+    return f"{fence}{language}\n{text}\n{fence}"

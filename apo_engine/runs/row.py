@@ -1,0 +1,47 @@
+"""One row: what the prompt says to the model there, what comes back, and what that is worth."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from apo_engine.evaluation.result import RowAnswer, Said
+from apo_engine.examples.example import Example
+from apo_engine.problems import InputError, Place, Problem
+from apo_engine.prompt.file import PromptFile
+from apo_engine.prompt.render import Renderer
+from apo_engine.runs.desk import open_desk
+from apo_engine.runs.options import Options
+from apo_engine.runs.plan import make_plan
+from apo_engine.search.events import AnyEvent
+
+
+async def answer_row(prompt: PromptFile, options: Options, path: Path, line: int) -> RowAnswer:
+    """Ask the task model for one row, or take the answer that was kept.
+
+    Raises:
+        InputError: the prompt or its rows cannot be used, or no row begins on that line.
+        BudgetError: a cap was reached.
+        ModelError: the endpoint fails for good.
+    """
+    plan = await make_plan("evaluate", prompt, options)
+    async with open_desk(plan, options, _unheard) as desk:
+        row = _row_at(plan.examples.rows, path, line)
+        if row is None:
+            message = "No row that can be used begins on this line."
+            raise InputError(Problem("row-missing", message, "Save the file, and correct the row.", Place(path, line)))
+        messages = Renderer(plan.prompt).messages(row.inputs)
+        (result,) = await desk.evaluator.score(plan.prompt, [row])
+        said = tuple(Said(message.role, message.content) for message in messages)
+        opened = {one.id for one in plan.open_rows}
+        return RowAnswer(said, result, desk.reporter.spent().usd, row.id not in opened)
+
+
+def _row_at(rows: Sequence[Example], path: Path, line: int) -> Example | None:
+    wanted = os.path.normpath(path)
+    return next((row for row in rows if row.line == line and os.path.normpath(row.path) == wanted), None)
+
+
+def _unheard(_event: AnyEvent) -> None:
+    """A single row makes no run to follow."""
