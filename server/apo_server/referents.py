@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from apo_engine.positions import Span
 from apo_engine.prompt.partials import partial_names
 from apo_engine.prompt.schema import declarations, schema_of
 from apo_engine.prompt.yaml_tree import Mapping, Scalar, Sequence
+from apo_server.blocks import closed_blocks
 
 if TYPE_CHECKING:
     from apo_engine.prompt.file import PromptFile
@@ -95,13 +97,25 @@ def _same(prompt: PromptFile, referent: Referent) -> Iterator[Mention]:
 def mentions(prompt: PromptFile) -> Iterator[Mention]:
     """Every name in a prompt that stands for something elsewhere."""
     yield from _in_front_matter(prompt)
-    for name, span in prompt.variables:
-        yield Mention(InputName((name,)), span)
-    for use in prompt.uses:
-        for path, span in use.names:
-            yield Mention(InputName(path), span)
+    read = [Mention(InputName((name,)), span) for name, span in prompt.variables]
+    read += [Mention(InputName(path), span) for use in prompt.uses for path, span in use.names]
+    yield from read
+    yield from _in_closing_tags(prompt, read)
     for name, span, _ in partial_names(prompt.nodes):
         yield Mention(PartialName(name), span)
+
+
+def _in_closing_tags(prompt: PromptFile, read: list[Mention]) -> Iterator[Mention]:
+    """A block that is about an input, as ``{{#text}}``, names it once more where it is closed."""
+    at = {mention.span.start: mention for mention in read}
+    for block, close in closed_blocks(prompt.nodes):
+        head = block.call.head.span
+        if head.of(prompt.text) == close.name_span.of(prompt.text):
+            moved = close.name_span.start - head.start
+            for start in range(head.start, head.end):
+                if start in at:
+                    span = at[start].span
+                    yield Mention(at[start].referent, Span(span.start + moved, span.end + moved))
 
 
 def _in_front_matter(prompt: PromptFile) -> Iterator[Mention]:
@@ -143,6 +157,10 @@ def file_nodes(prompt: PromptFile) -> tuple[Scalar, ...]:
 
 def beside(prompt: PromptFile, name: str) -> Path | None:
     """The file of a name, relative to the prompt; None where that cannot be told."""
+    try:
+        os.fsencode(name)
+    except UnicodeEncodeError:
+        return None
     return None if prompt.path is None or "\0" in name else prompt.path.parent / name
 
 

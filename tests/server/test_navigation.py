@@ -92,6 +92,13 @@ def test_names_lead_into_the_files_they_stand_for(
     assert PositionMapper(content, "utf-16").span(place.range).of(content) == word
 
 
+@pytest.mark.parametrize("name", ["a‸" + "a" * 300, "\\ud800‸a", "a\\0‸b"])
+def test_what_can_be_no_file_leads_nowhere(tmp_path: Path, name: str) -> None:
+    view, position = view_of(f'---\napo.examples: "{name}"\n---\n', None, tmp_path / "main.prompt")
+    assert definition(view, position, TEXTS) == []
+    assert len(links(view)) <= 1
+
+
 def test_the_column_of_a_table_is_found_behind_its_byte_order_mark(tmp_path: Path) -> None:
     path, facts = folder_with_rows(tmp_path)
     table = ExampleFacts((FileFacts(str(tmp_path / "rows.csv"), 1),), facts.columns, "kind", ())

@@ -114,6 +114,13 @@ def test_a_selection_grows_from_word_to_prompt(text: str, begin: list[str]) -> N
     assert found[0] == begin[0]
 
 
+@pytest.mark.parametrize("text", ["‸\ufeff", "‸\ufeffab c"])
+def test_a_selection_holds_a_caret_before_the_byte_order_mark(text: str) -> None:
+    view, position = view_of(text)
+    (chosen,) = selections(view, [position])
+    assert chosen.range.start == position
+
+
 def ranges(view: PromptView) -> list[types.Range]:
     def below(found: types.DocumentSymbol) -> list[types.Range]:
         inside = [one for child in found.children or () for one in below(child)]
@@ -143,6 +150,17 @@ def test_the_structure_of_any_text_lies_within_it(text: str, data: st.DataObject
         assert within(step.range, step.parent.range)
         assert step.range != step.parent.range
         step = step.parent
+
+
+async def test_an_editor_shows_blocks_nested_beyond_reason(start: StartEditor) -> None:
+    editor = await start(options={"background": "off"})
+    uri = editor.open("main.prompt", "{{#if a}}\n" * 1_500 + "x\n" + "{{/if}}\n" * 1_500)
+    named = types.TextDocumentIdentifier(uri)
+    assert await editor.client.text_document_document_symbol_async(types.DocumentSymbolParams(named))
+    folds = await editor.client.text_document_folding_range_async(types.FoldingRangeParams(named))
+    assert len(folds or ()) == 1_501
+    within_all = types.SelectionRangeParams(named, [types.Position(1_500, 0)])
+    assert await editor.client.text_document_selection_range_async(within_all)
 
 
 async def test_an_editor_shows_the_outline(start: StartEditor) -> None:

@@ -51,6 +51,10 @@ def renamed(text: str, new: str, facts: ExampleFacts | None = FACTS, path: Path 
     [
         ("{{old‸}} {{json old}} {{oldest}} old", "{{new}} {{json new}} {{oldest}} old"),
         ("{{#each x}}{{old}}{{../old‸}}{{@root.old}}{{/each}}", "{{#each x}}{{old}}{{../new}}{{@root.new}}{{/each}}"),
+        ("{{#old‸}}a{{else}}b{{/old}}", "{{#new}}a{{else}}b{{/new}}"),
+        ("{{#old}}{{#old}}a{{/old}}{{/o‸ld}}", "{{#new}}{{#old}}a{{/old}}{{/new}}"),
+        ("{{^old}}{{^old}}a{{/o‸ld}}{{/old}}", "{{^new}}{{^new}}a{{/new}}{{/new}}"),
+        ("{{#old‸.old}}a{{/old.old}}{{#if x}}a{{/if}}", "{{#new.old}}a{{/new.old}}{{#if x}}a{{/if}}"),
         ("{{#with old‸}}{{old}}{{/with}} {{old.old}}", "{{#with new}}{{old}}{{/with}} {{new.old}}"),
         ("{{[old]}} {{o‸ld}} {{> card old=old}}", "{{[new]}} {{new}} {{> card old=new}}"),
         (
@@ -133,7 +137,7 @@ EXAMPLES = st.sampled_from(
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
-@given(TEMPLATES, EXAMPLES)
+@given(TEMPLATES | st.just("{{#text}}{{.}}{{/text}}{{^text}}none{{/text}}"), EXAMPLES)
 def test_the_prompt_says_what_it_said_on_every_row(tmp_path: Path, template: str, examples: str) -> None:
     (tmp_path / "rows.jsonl").write_text("\n".join(json.dumps(row) for row in ROWS))
     path = tmp_path / "main.prompt"

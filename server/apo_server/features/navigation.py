@@ -122,7 +122,15 @@ def _sources(view: PromptView, mention: Mention, texts: Texts) -> list[types.Loc
     elif view.facts is not None and isinstance(referent, LabelName):
         labels = [label for label in view.facts.labels if label.text == referent.text]
         return [line_place(Path(label.path), label.line, texts) for label in labels]
-    return [line_place(path, 1, texts)] if path is not None and path.is_file() else []
+    return [line_place(path, 1, texts)] if path is not None and _is_file(path) else []
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:
+        # A name that is too long, or a folder that may not be entered: nothing can be shown there.
+        return False
 
 
 def _columns(view: PromptView, referent: InputName, texts: Texts) -> list[types.Location]:

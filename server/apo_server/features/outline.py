@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from lsprotocol import types
 
 from apo_engine.positions import Span
-from apo_engine.prompt.template import BlockClose, BlockOpen, Comment, Expression, Partial, Raw, Text, closing_name
+from apo_engine.prompt.template import Comment, Expression, Partial, Raw, Text
 from apo_engine.prompt.yaml_tree import Mapping, Scalar, Sequence
+from apo_server.blocks import closed_blocks
 
 if TYPE_CHECKING:
     from apo_engine.prompt.file import PromptFile
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 _WORD = re.compile(r"[\w-]+")
 _LONGEST_NAME = 60
 _DEEPEST = 8
+# Clients show no deeper tree, and none of them need follow one without end.
+_DEEPEST_BLOCK, _MOST_SELECTIONS = 32, 64
 
 
 @dataclass(frozen=True)
@@ -95,19 +98,23 @@ def folding(view: PromptView) -> list[types.FoldingRange]:
 
 def selections(view: PromptView, positions: list[types.Position]) -> list[types.SelectionRange]:
     """For each position what to select next, and next, up to the whole prompt."""
-    return [_selection(view, view.offset(position)) for position in positions]
+    return [_selection(view, position) for position in positions]
 
 
-def _selection(view: PromptView, offset: int) -> types.SelectionRange:
-    text = view.prompt.text
+def _selection(view: PromptView, position: types.Position) -> types.SelectionRange:
+    text, offset = view.prompt.text, view.offset(position)
     spans = {Span(0, len(text)), *(span for span in _around(view.prompt, offset) if span.contains(offset))}
-    chosen: types.SelectionRange | None = None
-    last: Span | None = None
+    steps: list[Span] = []
     for span in sorted(spans, key=len, reverse=True):
         # Only what lies within the one before; of two that merely overlap, the larger counts.
-        if last is None or (last.start <= span.start and span.end <= last.end):
-            chosen, last = types.SelectionRange(view.range(span), parent=chosen), span
-    assert chosen is not None
+        if not steps or (steps[-1].start <= span.start and span.end <= steps[-1].end):
+            steps.append(span)
+    # The prompt begins behind a byte order mark, but a caret may stand before it.
+    chosen = types.SelectionRange(types.Range(types.Position(0, 0), view.range(steps[0]).end))
+    for span in steps[1:][-_MOST_SELECTIONS:]:
+        inner = view.range(span)
+        if inner.start <= position:
+            chosen = types.SelectionRange(inner, parent=chosen)
     return chosen
 
 
@@ -172,20 +179,14 @@ def _keys(node: Node, depth: int) -> Iterator[Part]:
 
 def _blocks(nodes: tuple[TemplateNode, ...]) -> list[Part]:
     """Closed blocks with what is in them, and partials."""
-    found: list[Part] = []
-    opened: list[BlockOpen] = []
-    for node in nodes:
-        if isinstance(node, BlockOpen):
-            opened.append(node)
-        elif isinstance(node, BlockClose) and any(closing_name(block) == node.name for block in opened):
-            while closing_name(block := opened.pop()) != node.name:
-                pass
-            name = " ".join(["#" + block.call.name, *(argument.text for argument in block.call.arguments)])[
-                :_LONGEST_NAME
-            ]
-            found.append(Part(name, types.SymbolKind.Struct, Span(block.span.start, node.span.end), block.span))
-        elif isinstance(node, Partial):
-            found.append(Part(f"> {node.call.name}"[:_LONGEST_NAME], types.SymbolKind.File, node.span, node.span))
+    found = [
+        Part(f"> {node.call.name}"[:_LONGEST_NAME], types.SymbolKind.File, node.span, node.span)
+        for node in nodes
+        if isinstance(node, Partial)
+    ]
+    for block, close in closed_blocks(nodes):
+        name = " ".join(["#" + block.call.name, *(argument.text for argument in block.call.arguments)])[:_LONGEST_NAME]
+        found.append(Part(name, types.SymbolKind.Struct, Span(block.span.start, close.span.end), block.span))
     return found
 
 
@@ -196,15 +197,17 @@ def _regions(prompt: PromptFile) -> Iterator[Part]:
         yield Part("exemplars", types.SymbolKind.Constant, prompt.exemplars, _first_line(prompt, prompt.exemplars))
 
 
-def _nested(found: list[Part]) -> tuple[Part, ...]:
-    """Parts side by side as a tree: each under the narrowest that holds it."""
+def _nested(found: list[Part], depth: int = 0) -> tuple[Part, ...]:
+    """Parts side by side as a tree: each under the narrowest that holds it, as deep as it is worth showing."""
+    if depth == _DEEPEST_BLOCK:
+        return tuple(sorted(found, key=lambda part: (part.span.start, -part.span.end)))
     roots: list[tuple[Part, list[Part]]] = []
     for part in sorted(found, key=lambda part: (part.span.start, -part.span.end)):
         if roots and part.span.end <= roots[-1][0].span.end:
             roots[-1][1].append(part)
         else:
             roots.append((part, []))
-    return tuple(replace(part, parts=_nested(inside)) for part, inside in roots)
+    return tuple(replace(part, parts=_nested(inside, depth + 1)) for part, inside in roots)
 
 
 def _first_line(prompt: PromptFile, span: Span) -> Span:
