@@ -13,7 +13,7 @@ demo: $(VENV)/.local ## optimize a prompt on an embedded model: no key, nothing 
 	$(BIN)/apo optimize examples/tickets/tickets.prompt
 
 test: $(VENV)/.dev ## the tests that need Python alone
-	$(BIN)/python -m pytest -m "not local_model and not neovim and not emacs"
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 -m "not local_model and not neovim and not emacs"
 
 lint: $(VENV)/.dev ## style, types, import rules
 	$(BIN)/ruff check .

@@ -123,7 +123,7 @@ async def answer_row(prompt: PromptFile, options: Options, path: Path, line: int
     """What the prompt says on one row, and what the model answers; kept, capped and priced as in any run.
 
     Raises:
-        InputError: the prompt or its rows cannot be used, or no row begins on that 1-based line of ``path``.
+        InputError: the prompt or its rows cannot be used, or no open row begins on that 1-based line of ``path``.
         BudgetError: a cap was reached.
         ModelError: the endpoint fails for good.
     """

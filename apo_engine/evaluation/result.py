@@ -40,11 +40,9 @@ class Said(msgspec.Struct, frozen=True):
 class RowAnswer(msgspec.Struct, frozen=True):
     """The ``messages`` of a row as they are sent, and the judged answer.
 
-    ``usd`` is what it cost, None where the price is unknown; an answer that was kept costs nothing. A ``sealed`` row
-    is of the hold-out: a prompt that is written with an eye on it cannot be judged by it any more.
+    ``usd`` is what it cost, None where the price is unknown; an answer that was kept costs nothing.
     """
 
     messages: tuple[Said, ...]
     result: RowResult
     usd: float | None = None
-    sealed: bool = False

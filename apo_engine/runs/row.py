@@ -21,7 +21,7 @@ async def answer_row(prompt: PromptFile, options: Options, path: Path, line: int
     """Ask the task model for one row, or take the answer that was kept.
 
     Raises:
-        InputError: the prompt or its rows cannot be used, or no row begins on that line.
+        InputError: the prompt or its rows cannot be used, or no open row begins on that line.
         BudgetError: a cap was reached.
         ModelError: the endpoint fails for good.
     """
@@ -31,11 +31,16 @@ async def answer_row(prompt: PromptFile, options: Options, path: Path, line: int
         if row is None:
             message = "No row that can be used begins on this line."
             raise InputError(Problem("row-missing", message, "Save the file, and correct the row.", Place(path, line)))
+        if row not in plan.open_rows:
+            # Whoever writes a prompt with an eye on a sealed row can no longer judge it by that row; and a yes to
+            # sending the open rows is none to sending the others.
+            message = "This row is kept for the verdict: nobody looks at it before."
+            remedy = "Run an open row; a row with a critique is one."
+            raise InputError(Problem("row-sealed", message, remedy, Place(path, line)))
         messages = Renderer(plan.prompt).messages(row.inputs)
         (result,) = await desk.evaluator.score(plan.prompt, [row])
         said = tuple(Said(message.role, message.content) for message in messages)
-        opened = {one.id for one in plan.open_rows}
-        return RowAnswer(said, result, desk.reporter.spent().usd, row.id not in opened)
+        return RowAnswer(said, result, desk.reporter.spent().usd)
 
 
 def _row_at(rows: Sequence[Example], path: Path, line: int) -> Example | None:

@@ -7,7 +7,7 @@ import { createStatus } from "./common/status";
 import { Server } from "./server/server";
 
 /** Settings that a running server does not take up: which program it is, and what only the user may grant it. */
-const ONLY_AT_START = ["apo.python", "apo.consent"];
+const ONLY_AT_START = ["apo.python", "apo.consent", "apo.workspaceBudget"];
 
 let server: Server | undefined;
 

@@ -29,6 +29,7 @@ describe("settingsSnapshot", () => {
       background: "gradients",
       consent: false,
       budget: {},
+      workspaceBudget: {},
       model: "",
       optimizer: {},
       cacheDir: "",
@@ -50,6 +51,11 @@ describe("settingsSnapshot", () => {
     expect(snapshot({ user: { consent: true } }).consent).toBe(true);
     expect(snapshot({ workspace: { consent: true } }).consent).toBe(false);
     expect(snapshot({ user: { consent: "yes" } }).consent).toBe(false);
+  });
+
+  it("takes what may leave in a day from the user, never from the workspace", () => {
+    expect(snapshot({ user: { workspaceBudget: { calls: 9 } } }).workspaceBudget).toEqual({ calls: 9 });
+    expect(snapshot({ workspace: { workspaceBudget: { calls: 9999 } } }).workspaceBudget).toEqual({});
   });
 
   it("tells the server when the workspace is not trusted", () => {

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,22 +19,31 @@ if TYPE_CHECKING:
 
 # A name further down, or further right, is not worth reading so much for: its line is shown from its beginning.
 _LINES, _LONGEST = 1_000, 10_000
+_DELIMITERS = {".csv": ",", ".tsv": "\t"}
+_STRING = r'"(?:[^"\\]|\\.)*"'
+_TOKEN = re.compile(rf"(?P<key>{_STRING})(?=\s*:)|{_STRING}|[\[\]{{}}]")
 
 
-def column_place(facts: ExampleFacts, column: str, texts: Texts, encoding: Encoding) -> types.Location | None:
-    """Where the first example file names a column; None where none does."""
+def column_places(facts: ExampleFacts, column: str, texts: Texts, encoding: Encoding) -> list[types.Location]:
+    """Where each example file names a column; none where the files do not have it."""
     found = next((one for one in facts.columns if one.column == column), None)
-    line = found.line if found is not None else (1 if column == facts.expected else None)
-    if line is None or not facts.files:
-        return None
-    path = Path(facts.files[0].path)
+    if found is None and column != facts.expected:
+        return []
+    # What is known of the line is of the first file; a hold-out file of its own has the same columns from its start.
+    lines = [found.line if found is not None else 1, *(1 for _ in facts.files[1:])]
+    return [
+        _place(Path(file.path), line, column, texts, encoding) for file, line in zip(facts.files, lines, strict=False)
+    ]
+
+
+def _place(path: Path, line: int, column: str, texts: Texts, encoding: Encoding) -> types.Location:
     document = texts.open_at(path)
     if document is not None:
         lines = document.positions.lines
         text = lines.span_of_line(line - 1).of(document.text) if line <= len(lines.starts) else ""
     else:
         text = _line(path, line)
-    begin, name = _named(text, column)
+    begin, name = _named(text, column, path.suffix.lower())
     start = types.Position(line - 1, units(text[:begin], encoding))
     end = types.Position(line - 1, start.character + units(name, encoding))
     return types.Location(document.uri if document else path.as_uri(), types.Range(start, end))
@@ -44,14 +56,32 @@ def line_place(path: Path, line: int, texts: Texts) -> types.Location:
     return types.Location(document.uri if document else path.as_uri(), types.Range(start, start))
 
 
-def _named(line: str, column: str) -> tuple[int, str]:
+def _named(line: str, column: str, kind: str) -> tuple[int, str]:
     """Where a line names a column, and how it is written there; the line's beginning where it does not."""
-    for name in (json.dumps(column, ensure_ascii=False), json.dumps(column), column):
-        begin = line.find(name)
-        if begin >= 0:
-            quoted = name.startswith('"')
-            return begin + quoted, name[1:-1] if quoted else name
-    return 0, ""
+    names = _cells(line, _DELIMITERS[kind]) if kind in _DELIMITERS else _keys(line)
+    return next(((begin, written) for begin, written, name in names if name == column), (0, ""))
+
+
+def _cells(line: str, delimiter: str) -> Iterator[tuple[int, str, str]]:
+    """The cells of a table's line: where each begins, as it is written, and what it says."""
+    for cell in re.finditer(rf'(?:^|{delimiter})(?:"((?:[^"]|"")*)"|([^{delimiter}]*))', line):
+        group = 1 if cell[1] is not None else 2
+        written = cell[group].strip()
+        begin = cell.start(group) + len(cell[group]) - len(cell[group].lstrip())
+        yield begin, written, written.replace('""', '"') if group == 1 else written
+
+
+def _keys(line: str) -> Iterator[tuple[int, str, str]]:
+    """The keys of an object on one line, not those of objects in it, nor what is said in values."""
+    depth = 0
+    for token in _TOKEN.finditer(line):
+        if token[0] in "{[":
+            depth += 1
+        elif token[0] in "]}":
+            depth -= 1
+        elif depth == 1 and token["key"] is not None:
+            with suppress(ValueError):
+                yield token.start("key") + 1, token["key"][1:-1], json.loads(token["key"])
 
 
 def _line(path: Path, number: int) -> str:

@@ -22,6 +22,7 @@ from apo_engine.settings import cache_dir, user_layer
 _log = logging.getLogger(__name__)
 ALLOW = "Allow for this workspace"
 NOT_NOW = "Not now"
+_SEALED_TOO = "(sealed rows too)"
 # Shows a question with its answers and gives the one chosen; None for none.
 Ask = Callable[[str, tuple[str, ...]], Awaitable[str | None]]
 
@@ -38,7 +39,11 @@ class Consent:
     async def to_send(self, workspace: str, prompt: str, started: RunStarted, *, asked: bool) -> bool:
         """Whether rows may leave; asks the user where that is not known."""
         hosts = destination(started, self._environ)
-        return await self._given((workspace, hosts), words(prompt, started, hosts), asked=asked)
+        opened, all_rows = (workspace, hosts), (workspace, f"{hosts} {_SEALED_TOO}")
+        # A search shows sealed rows too, for its verdict: a yes to that covers the rest, and not the other way round.
+        if started.job == "optimize" or all_rows in self._remembered():
+            return await self._given(all_rows, words(prompt, started, hosts), asked=asked)
+        return await self._given(opened, words(prompt, started, hosts), asked=asked)
 
     async def to_run(self, workspace: str, prompt: str, code: OwnCode, *, asked: bool) -> bool:
         """Whether a scoring function may be run as it is now; asks the user where that is not known."""

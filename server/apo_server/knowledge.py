@@ -208,6 +208,7 @@ class KnowledgeStore:
             return
         try:
             _make_private(now)
+            ignored = self.ignored(old) | self.ignored(new)
             for file in before.iterdir():
                 if not (now / file.name).exists():
                     file.replace(now / file.name)
@@ -216,6 +217,8 @@ class KnowledgeStore:
             _log.warning("What is known of a prompt could not be moved: %s", error.strerror)
             return
         _write(now / _ORIGIN, os.fspath(new))
+        if ignored:
+            _write(now / _IGNORED, sorted(ignored))
 
     def ignored(self, path: Path) -> frozenset[str]:
         """The ids of the critiques that the user does not want to see again."""

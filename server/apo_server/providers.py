@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,8 @@ def _nothing(_params: Any, _session: Session) -> object | None:
 class Provider:
     """A request of a method about a prompt is answered by ``answer``, from what is known already: at once.
 
+    One that must read many files is answered by a coroutine, beside other requests.
+
     ``offered`` says which clients hear of it, ``options`` with which options; ``otherwise`` is the answer about a
     document that is no open prompt.
     """
@@ -63,7 +66,11 @@ def _handler(provider: Provider) -> Callable[..., object]:
             return provider.otherwise(params, ls.session)
         return provider.answer(view, params, ls.session)
 
-    return answer
+    async def answer_later(ls: ApoLanguageServer, params: Any) -> object:
+        found = answer(ls, params)
+        return await found if isinstance(found, Awaitable) else found
+
+    return answer_later if asyncio.iscoroutinefunction(provider.answer) else answer
 
 
 def _hover(view: PromptView, params: types.HoverParams, session: Session) -> types.Hover | None:
@@ -92,10 +99,15 @@ def _definition(
     return [types.LocationLink(place.uri, place.range, place.range, origin) for origin, place in found]
 
 
-def _references(view: PromptView, params: types.ReferenceParams, session: Session) -> list[types.Location]:
-    from apo_server.features.navigation import references
+async def _references(view: PromptView, params: types.ReferenceParams, session: Session) -> list[types.Location]:
+    from apo_server.features.navigation import included_elsewhere, partial_at, references
 
-    return references(view, params.position, session.texts, declarations=params.context.include_declaration)
+    found = references(view, params.position, session.texts, declarations=params.context.include_declaration)
+    partial = partial_at(view, params.position)
+    if partial is None:
+        return found
+    opened = {document.path: document for document in session.documents if document.path is not None}
+    return [*found, *await asyncio.to_thread(included_elsewhere, view, partial, opened)]
 
 
 def _highlights(view: PromptView, params: types.DocumentHighlightParams, _: Session) -> list[types.DocumentHighlight]:

@@ -101,6 +101,21 @@ async def test_another_workspace_and_another_host_are_asked_about(tmp_path: Path
     assert len(user.questions) == 3
 
 
+async def test_a_yes_to_the_open_rows_is_none_to_the_sealed_ones(tmp_path: Path) -> None:
+    user = User(tmp_path, ALLOW)
+    assert await user.may()
+    search = msgspec.structs.replace(STARTED, job="optimize")
+    assert await user.consent.to_send("file:///w", "a.prompt", search, asked=True)
+    assert len(user.questions) == 2
+    later = User(tmp_path, NOT_NOW)
+    assert await later.may()
+    assert await later.consent.to_send("file:///w", "a.prompt", search, asked=False)
+    assert later.questions == []
+    assert later.consent.revoke("file:///w")
+    assert not await later.consent.to_send("file:///w", "a.prompt", search, asked=True)
+    assert not await later.may(asked=True)
+
+
 async def test_a_no_is_not_asked_again_for_background_work(tmp_path: Path) -> None:
     user = User(tmp_path, NOT_NOW)
     assert not await user.may()

@@ -44,6 +44,9 @@ def test_a_prompt_that_was_renamed_keeps_what_is_known_and_ignored(tmp_path: Pat
     assert store.load(new, "edited since") == KNOWN
     assert store.ignored(new) == {"g"}
     assert store.load(old, "edited since") is None
+    store.ignore(old, "h")
+    store.moved(old, new)
+    assert store.ignored(new) == {"g", "h"}
     store.moved(new, new)
     store.moved(tmp_path / "unknown.prompt", old)
     assert store.load(new, "edited since") == KNOWN

@@ -10,8 +10,15 @@ from hypothesis import strategies as st
 from lsprotocol import types
 
 from apo_engine.examples.facts import ColumnFacts, ExampleFacts, FileFacts, LabelFacts
-from apo_server.documents import Documents
-from apo_server.features.navigation import definition, highlights, links, references
+from apo_server.documents import Document, Documents
+from apo_server.features.navigation import (
+    definition,
+    highlights,
+    included_elsewhere,
+    links,
+    partial_at,
+    references,
+)
 from apo_server.positions import Encoding, PositionMapper
 from apo_server.texts import Texts
 from apo_server.view import PromptView
@@ -107,6 +114,16 @@ def test_the_column_of_a_table_is_found_behind_its_byte_order_mark(tmp_path: Pat
     assert place.range == types.Range(types.Position(0, 5), types.Position(0, 10))
 
 
+def test_a_column_is_found_in_each_example_file(tmp_path: Path) -> None:
+    path, facts = folder_with_rows(tmp_path)
+    both = ExampleFacts(
+        (*facts.files, FileFacts(str(tmp_path / "rows.csv"), 1, held_out=True)), facts.columns, None, ()
+    )
+    view, position = view_of("{{te‸xt}}", both, path)
+    found = [place.uri for _, place in definition(view, position, TEXTS)]
+    assert found == [(tmp_path / "rows.jsonl").as_uri(), (tmp_path / "rows.csv").as_uri()]
+
+
 def test_references_name_every_place_and_the_column(tmp_path: Path) -> None:
     path, facts = folder_with_rows(tmp_path)
     text = (
@@ -130,6 +147,12 @@ def test_references_of_a_partial_are_found_in_the_other_prompts(tmp_path: Path) 
     (tmp_path / "third.prompt").write_bytes(b"\xff{{> tone}}")
     view, position = view_of("{{> to‸ne}} and {{> tone}}", None, tmp_path / "main.prompt")
     found = references(view, position, TEXTS, declarations=True)
+    name = partial_at(view, position)
+    assert name == "tone"
+    opened = Document((tmp_path / "open.prompt").as_uri(), "dotprompt", 1, "{{> tone}}", "utf-16")
+    (tmp_path / "open.prompt").write_text("as it was saved")
+    found += included_elsewhere(view, name, {tmp_path / "open.prompt": opened})
+    assert found.pop(2).uri == opened.uri
     assert [place.uri for place in found] == [view.document.uri] * 2 + [(tmp_path / "other.prompt").as_uri()]
     assert found[-1].range == types.Range(types.Position(1, 7), types.Position(1, 11))
 
@@ -181,3 +204,20 @@ async def test_an_editor_goes_to_the_declaration_and_the_column(
         types.ReferenceParams(types.ReferenceContext(True), named, use)
     )
     assert [place.uri for place in places or ()] == [uri, uri, (workspace / "rows.jsonl").as_uri()]
+
+
+async def test_an_editor_finds_where_a_partial_is_included(start: StartEditor, workspace: Path) -> None:
+    (workspace / "_tone.prompt").write_text("Be kind.")
+    (workspace / "other.prompt").write_text("Hi {{> tone}}")
+    editor = await start(options={"background": "off"})
+    uri = editor.open("main.prompt", "{{> tone}} and {{> tone}}")
+    named = types.TextDocumentIdentifier(uri)
+    params = types.ReferenceParams(types.ReferenceContext(True), named, types.Position(0, 5))
+    places = await editor.client.text_document_references_async(params)
+    assert [place.uri for place in places or ()] == [uri, uri, (workspace / "other.prompt").as_uri()]
+    links = await editor.client.text_document_document_link_async(types.DocumentLinkParams(named))
+    assert [link.target for link in links or ()] == [(workspace / "_tone.prompt").as_uri()] * 2
+    found = await editor.client.text_document_document_highlight_async(
+        types.DocumentHighlightParams(named, types.Position(0, 5))
+    )
+    assert len(found or ()) == 2

@@ -14,6 +14,8 @@ from tests.server.conftest import StartEditor
 from tests.server.editor import Editor
 
 TOLD = "neovim@v0.7.0"
+# The first row of the scripted example file that is not sealed.
+OPEN_LINE = 3
 
 
 async def shown(editor: Editor, name: str, *arguments: object) -> str:
@@ -75,24 +77,41 @@ async def test_candidates_are_compared_by_what_they_change_the_winner_first(star
 async def test_one_row_is_run_and_its_kept_answer_is_not_paid_again(
     start: StartEditor, workspace: Path, scripted: ScriptedServer
 ) -> None:
-    editor = await start(TOLD, options={"background": "evaluate"})
+    editor = await start(TOLD, options={"background": "off"})
     uri = editor.open("tickets.prompt")
-    editor.save(uri)
-    await editor.lens(uri, "acc ")
+    line = await opened(editor, uri, workspace, scripted)
     sent = len(scripted.log)
-    rows = str(workspace / "tickets.jsonl")
-    pages = [await shown(editor, "apo.runRow", uri, line, rows) for line in range(1, 9)]
-    # Three of ten rows are sealed, and were not asked before.
-    assert len(scripted.log) - sent == sum("sealed hold-out" in page for page in pages)
-    assert 0 < len(scripted.log) - sent < 8
-    page = pages[0]
-    assert page.startswith("# tickets.prompt on tickets.jsonl, line 1")
+    page = await shown(editor, "apo.runRow", uri, line)
+    assert len(scripted.log) == sent, "the answer was kept"
+    assert page.startswith(f"# tickets.prompt on tickets.jsonl, line {line}")
     assert re.search(r"The answer is \*\*(right|wrong)\*\*", page)
     assert "**system**" in page
     assert "**user**" in page
-    sent = len(scripted.log)
-    await shown(editor, "apo.runRow", uri, 3)
-    assert len(scripted.log) == sent
+
+
+async def opened(editor: Editor, uri: str, workspace: Path, scripted: ScriptedServer) -> int:
+    """Run rows until one is open; the line of that. Sealed ones are refused and asked of nobody."""
+    for line in range(1, 9):
+        before, sent = len(editor.messages()), len(scripted.log)
+        await editor.command("apo.runRow", uri, line, str(workspace / "tickets.jsonl"))
+        (said,) = await editor.until(lambda before=before: editor.messages()[before:])  # type: ignore[misc]
+        if "kept for the verdict" not in said:
+            assert len(scripted.log) == sent + 1
+            return line
+        assert len(scripted.log) == sent
+    raise AssertionError("all rows are sealed")
+
+
+async def test_sealed_rows_are_run_for_nobody(start: StartEditor, workspace: Path, scripted: ScriptedServer) -> None:
+    editor = await start(TOLD, options={"background": "off"})
+    uri = editor.open("tickets.prompt")
+    for line in range(1, 21):
+        before = len(editor.messages())
+        await editor.command("apo.runRow", uri, line, str(workspace / "tickets.jsonl"))
+        await editor.until(lambda before=before: editor.messages()[before:])  # type: ignore[misc]
+    refused = sum("kept for the verdict" in words for words in editor.messages())
+    assert 0 < refused < 20
+    assert len(scripted.log) == 20 - refused
 
 
 async def test_a_row_that_is_not_there_is_said_so(start: StartEditor, workspace: Path) -> None:
@@ -106,7 +125,7 @@ async def test_a_row_is_run_only_after_consent(start: StartEditor, workspace: Pa
     remote = {"OPENAI_BASE_URL": scripted.base_url.replace("127.0.0.1", "0.0.0.0")}
     editor = await start(TOLD, options={"background": "off"}, environ=remote)
     uri = editor.open("tickets.prompt")
-    row = (uri, 1, str(workspace / "tickets.jsonl"))
+    row = (uri, OPEN_LINE, str(workspace / "tickets.jsonl"))
     editor.answer = NOT_NOW
     await editor.command("apo.runRow", *row)
     await editor.until(lambda: any("Nothing was sent" in words for words in editor.messages()))

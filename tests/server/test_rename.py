@@ -117,6 +117,53 @@ def test_what_could_not_be_renamed_everywhere_is_refused(tmp_path: Path, text: s
         rename(view, position, "body", CLIENT, TEXTS)
 
 
+PARTIALS = {
+    "card": "Card {{text}}",
+    "dump": "{{json this}}",
+    "loop": "{{#each this}}{{@key}}{{/each}}",
+    "body": "[{{body}}]",
+    "root": "{{@root.text}}",
+    "outer": "{{> card}}",
+    "item": "{{this}}",
+}
+
+
+@pytest.mark.parametrize(
+    ("include", "possible"),
+    [
+        ("{{> card text=text}}", True),
+        ("{{> card name}}", True),
+        ("{{> card}}", False),
+        ("{{> card name=name}}", False),
+        ("{{#if name}}{{> card}}{{/if}}", False),
+        ("{{> outer}}", False),
+        ("{{> outer text=name}}", True),
+        ("{{> dump}}", False),
+        ("{{> loop}}", False),
+        ("{{> body}}", False),
+        ("{{> body body=text}}", True),
+        ("{{> root name}}", False),
+        ("{{#each items}}{{> item}}{{/each}}", True),
+        ('{{#*inline "x"}}{{text}}{{/inline}}{{> x}}', False),
+        ('{{#*inline "x"}}{{text}}{{/inline}}{{> x text=text}}', True),
+        ("{{#each items}}{{#> item}}a{{/item}}{{json this}}{{/each}}", True),
+    ],
+)
+def test_a_partial_says_what_it_said_or_the_name_stays(tmp_path: Path, include: str, possible: bool) -> None:
+    for name, text in PARTIALS.items():
+        (tmp_path / f"_{name}.prompt").write_text(text)
+    path = tmp_path / "main.prompt"
+    row = {"text": "T", "name": "N", "items": ["a", "b"]}
+    text = f"{{{{te‸xt}}}} {include}"
+    if not possible:
+        with pytest.raises(CannotRename, match="The partial"):
+            renamed(text, "body", None, path)
+        return
+    after = {"body" if name == "text" else name: value for name, value in row.items()}
+    before = Renderer(parse_prompt(text.replace("‸", ""), path)).messages(row)
+    assert Renderer(parse_prompt(renamed(text, "body", None, path), path)).messages(after) == before
+
+
 @pytest.mark.parametrize(
     "text", ["plain ‸words", "{{#i‸f x}}{{/if}}", "{{us‸er.na}}", "{{> to‸ne}}", "---\nmo‸del: a/b\n---\n"]
 )
@@ -136,7 +183,7 @@ EXAMPLES = st.sampled_from(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
 @given(TEMPLATES | st.just("{{#text}}{{.}}{{/text}}{{^text}}none{{/text}}"), EXAMPLES)
 def test_the_prompt_says_what_it_said_on_every_row(tmp_path: Path, template: str, examples: str) -> None:
     (tmp_path / "rows.jsonl").write_text("\n".join(json.dumps(row) for row in ROWS))

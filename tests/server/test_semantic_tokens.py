@@ -52,6 +52,11 @@ def test_tokens_have_the_kinds_of_what_they_stand_for(encoding: Encoding) -> Non
     ]  # fmt: skip
 
 
+def test_a_byte_order_mark_counts() -> None:
+    view, _ = view_of("\ufeff{{a}}", encoding="utf-8")
+    assert decoded(view, semantic_tokens(view, LEGEND), LEGEND) == [("a", "variable", 0)]
+
+
 def test_a_client_gets_the_kinds_that_it_knows_and_the_lines_it_asks_for() -> None:
     known = legend(["variable", "comment", "other"], [])
     view, _ = view_of("{{a}}\n{{! b }}\n{{c}}\n{{json d}}")

@@ -8,6 +8,7 @@ export interface Settings {
   readonly background: string;
   readonly consent: boolean;
   readonly budget: Readonly<Record<string, unknown>>;
+  readonly workspaceBudget: Readonly<Record<string, unknown>>;
   readonly model: string;
   readonly optimizer: Readonly<Record<string, unknown>>;
   readonly cacheDir: string;
@@ -19,7 +20,8 @@ export interface Settings {
 /**
  * Snapshot of the section `apo`.
  *
- * Consent is read from the user's own settings alone: a workspace must not be able to give it.
+ * Consent and what may leave in a day are read from the user's own settings alone: a workspace must not be able to
+ * give the one, nor to raise the other.
  */
 export function settingsSnapshot(
   configuration: Pick<WorkspaceConfiguration, "get" | "inspect">,
@@ -29,6 +31,7 @@ export function settingsSnapshot(
     background: configuration.get("background", "gradients"),
     consent: configuration.inspect<boolean>("consent")?.globalValue === true,
     budget: configuration.get("budget", {}),
+    workspaceBudget: configuration.inspect<Record<string, unknown>>("workspaceBudget")?.globalValue ?? {},
     model: configuration.get("model", ""),
     optimizer: configuration.get("optimizer", {}),
     cacheDir: configuration.get("cacheDir", ""),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,9 +12,9 @@ from lsprotocol import types
 
 from apo_engine.positions import Span
 from apo_engine.problems import InputError
-from apo_engine.prompt.partials import partial_names, partial_path
+from apo_engine.prompt.partials import partial_names, partial_path, read_partial
 from apo_engine.prompt.template import scan
-from apo_server.column_places import column_place, line_place
+from apo_server.column_places import column_places, line_place
 from apo_server.documents import Document
 from apo_server.positions import PositionMapper
 from apo_server.referents import (
@@ -54,7 +54,7 @@ def definition(view: PromptView, position: types.Position, texts: Texts) -> list
 
 
 def references(view: PromptView, position: types.Position, texts: Texts, *, declarations: bool) -> list[types.Location]:
-    """Everything that names the thing under the caret: in this prompt, in the rows, in other prompts."""
+    """Everything that names the thing under the caret: in this prompt, and in the rows."""
     mention = mention_at(view.prompt, view.offset(position))
     if mention is None:
         return []
@@ -66,9 +66,13 @@ def references(view: PromptView, position: types.Position, texts: Texts, *, decl
     ]
     if isinstance(referent, InputName) and declarations:
         found += _columns(view, referent, texts)
-    if isinstance(referent, PartialName):
-        found += _included_elsewhere(view, referent.name, texts)
     return found
+
+
+def partial_at(view: PromptView, position: types.Position) -> str | None:
+    """The name of the partial under the caret."""
+    mention = mention_at(view.prompt, view.offset(position))
+    return mention.referent.name if mention is not None and isinstance(mention.referent, PartialName) else None
 
 
 def highlights(view: PromptView, position: types.Position) -> list[types.DocumentHighlight]:
@@ -117,8 +121,7 @@ def _sources(view: PromptView, mention: Mention, texts: Texts) -> list[types.Loc
     elif isinstance(referent, FunctionName):
         return _function(view, referent.name, texts)
     elif view.facts is not None and isinstance(referent, ColumnName):
-        found = column_place(view.facts, referent.name, texts, view.document.encoding)
-        return [found] if found is not None else []
+        return column_places(view.facts, referent.name, texts, view.document.encoding)
     elif view.facts is not None and isinstance(referent, LabelName):
         labels = [label for label in view.facts.labels if label.text == referent.text]
         return [line_place(Path(label.path), label.line, texts) for label in labels]
@@ -138,22 +141,25 @@ def _columns(view: PromptView, referent: InputName, texts: Texts) -> list[types.
     if view.facts is None or len(referent.path) > 1:
         return []
     columns = [column.column for column in view.facts.columns if column.name == referent.path[0]]
-    found = [column_place(view.facts, column, texts, view.document.encoding) for column in columns]
-    return [place for place in found if place is not None]
+    places = (column_places(view.facts, column, texts, view.document.encoding) for column in columns)
+    return [place for found in places for place in found]
 
 
-def _included_elsewhere(view: PromptView, name: str, texts: Texts) -> list[types.Location]:
-    """Where the other prompts of the folder include a partial."""
+def included_elsewhere(view: PromptView, name: str, opened: Mapping[Path, Document]) -> list[types.Location]:
+    """Where the other prompts of the folder include a partial. Reads them: not for the loop that answers.
+
+    ``opened`` are the documents in the editor; their text counts.
+    """
     if view.prompt.path is None:
         return []
     found = []
     for path in islice(_prompts(view.prompt.path.parent), _MANY):
-        document = texts.open_at(path)
+        document = opened.get(path)
         try:
-            text = texts.read(path) if path != view.prompt.path else None
+            text = document.text if document else read_partial(path)
         except (OSError, ValueError):
             continue
-        if text is None or name not in text:
+        if text is None or name not in text or path == view.prompt.path:
             continue
         document = document or Document(path.as_uri(), "dotprompt", 0, text, view.document.encoding)
         found += [types.Location(document.uri, document.positions.range(span)) for span in _inclusions(text, name)]

@@ -16,11 +16,10 @@ from pygls.exceptions import JsonRpcException
 from apo_engine.positions import Span
 from apo_engine.prompt.helpers import HELPERS
 from apo_engine.prompt.partials import partial_texts
-from apo_engine.prompt.references import references
-from apo_engine.prompt.template import BlockOpen, Partial, scan
 from apo_engine.prompt.yaml_tree import Mapping, Scalar
 from apo_server.capabilities import ClientCapabilities
 from apo_server.edits import workspace_edit
+from apo_server.inheritance import inheriting, own_references
 from apo_server.referents import InputName, mention_at, mentions_of
 
 if TYPE_CHECKING:
@@ -85,17 +84,23 @@ def _require_possible(view: PromptView, old: str, new: str, texts: Texts) -> Non
     columns = {column.name for column in view.facts.columns} if view.facts else set()
     if new in {name for name, _ in (*prompt.declared, *prompt.variables)} | columns | prompt.defaults.keys():
         raise CannotRename(f"There is an input '{new}' already.")
-    own = [node for node in prompt.nodes if not isinstance(node, Partial)]
-    if references(node for node in own if not (isinstance(node, BlockOpen) and node.kind == "#>")).whole:
+    if own_references(prompt.nodes).whole:
         raise CannotRename("The template shows all inputs with their names, so that the name is part of the prompt.")
-    for name, text in partial_texts(prompt, texts.read).items():
-        reads = references(scan(text)[0])
-        if old in {found for found, _ in reads.names}:
-            raise CannotRename(
-                f"The partial '{name}' reads '{old}', too: give it as {{{{> {name} {old}={old}}}}} first."
-            )
+    for name, given, reads in inheriting(prompt.nodes, partial_texts(prompt, texts.read), (old, new)):
+        _require_indifferent(name, old, new, {found for found, _ in reads.names} - given, shows_all=reads.whole)
     if view.facts is None and "examples" in prompt.layer().values:
         raise CannotRename("The example rows are not read yet, or cannot be read; rename when they are.")
+
+
+def _require_indifferent(partial: str, old: str, new: str, read: set[str], *, shows_all: bool) -> None:
+    if shows_all:
+        raise CannotRename(f"The partial '{partial}' shows all inputs with their names: give it only what it needs.")
+    if old in read:
+        raise CannotRename(
+            f"The partial '{partial}' reads '{old}', too: give it as {{{{> {partial} {old}={old}}}}} first."
+        )
+    if new in read:
+        raise CannotRename(f"The partial '{partial}' reads '{new}', which would be this input: use another name.")
 
 
 def _written(prompt: PromptFile, span: Span, old: str, new: str) -> str:

@@ -20,10 +20,6 @@ def page(name: str, row: RowAnswer) -> str:
         f"# {markdown(name)} on {markdown(Path(result.path).name)}, line {result.line}",
         f"The answer is **{mark}**.{cost}",
     ]
-    if row.sealed:
-        parts.append(
-            "This row is of the sealed hold-out. A prompt that is written with an eye on it cannot be judged by it."
-        )
     parts += ["## Answer", verbatim(result.answer)]
     if result.predicted and result.predicted != result.answer.strip():
         parts.append(f"Read as **{markdown(result.predicted)}**.")

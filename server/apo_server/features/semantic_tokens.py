@@ -12,6 +12,7 @@ from apo_engine.prompt.helpers import HELPERS
 from apo_engine.prompt.partials import partial_names
 from apo_engine.prompt.schema import declarations
 from apo_engine.prompt.template import BlockClose, BlockOpen, Comment, Else, Expression
+from apo_server.positions import units
 from apo_server.token_legend import DECLARATION
 
 if TYPE_CHECKING:
@@ -27,25 +28,46 @@ def semantic_tokens(
 ) -> types.SemanticTokens:
     """The tokens of a prompt, or of the lines of a range, each within one line."""
     data: list[int] = []
+    columns = _Columns(view)
+    kinds = list(known.token_types)
     line = column = 0
     taken = -1
     lines = view.prompt.lines
-    for span, kind, declares in sorted(_tokens(view)):
-        if kind not in known.token_types or span.start < taken:
+    for span, kind, declares in sorted(_tokens(view), key=lambda token: (token[0].start, token[0].end)):
+        if kind not in kinds or span.start < taken:
             continue
         taken = span.end
         for number in range(lines.line_of(span.start), lines.line_of(max(span.start, span.end - 1)) + 1):
             whole = lines.span_of_line(number)
-            part = view.range(Span(max(span.start, whole.start), min(span.end, whole.end)))
-            begin, length = part.start.character, part.end.character - part.start.character
-            if length <= 0 or (within is not None and not within.start.line <= part.start.line <= within.end.line):
+            begin = columns.of(number, max(span.start, whole.start))
+            length = columns.of(number, min(span.end, whole.end)) - begin
+            if length <= 0 or (within is not None and not within.start.line <= number <= within.end.line):
                 continue
-            delta = part.start.line - line
+            delta = number - line
             modifiers = 1 if declares and DECLARATION in known.token_modifiers else 0
-            kind_index = list(known.token_types).index(kind)
-            data += [delta, begin - column if delta == 0 else begin, length, kind_index, modifiers]
-            line, column = part.start.line, begin
+            data += [delta, begin - column if delta == 0 else begin, length, kinds.index(kind), modifiers]
+            line, column = number, begin
     return types.SemanticTokens(data=data)
+
+
+class _Columns:
+    """The editor's columns of offsets that only grow, so that no line is counted twice."""
+
+    def __init__(self, view: PromptView) -> None:
+        self._text = view.prompt.text
+        self._lines = view.prompt.lines
+        self._encoding = view.document.encoding
+        self._first = units("\ufeff", self._encoding) if view.prompt.bom else 0
+        self._line, self._offset, self._column = -1, 0, 0
+
+    def of(self, line: int, offset: int) -> int:
+        """The column of an offset on a line."""
+        if line != self._line or offset < self._offset:
+            self._line, self._offset = line, self._lines.starts[line]
+            self._column = self._first if line == 0 else 0
+        self._column += units(self._text[self._offset : offset], self._encoding)
+        self._offset = offset
+        return self._column
 
 
 def _tokens(view: PromptView) -> Iterator[Token]:
