@@ -29,9 +29,32 @@ local function root_of(buffer)
   return git ~= "" and vim.fn.fnamemodify(git, ":p:h:h") or folder
 end
 
+local function clients_of(buffer)
+  if vim.lsp.get_clients then
+    return vim.lsp.get_clients({ bufnr = buffer })
+  end
+  return vim.tbl_values(vim.lsp.buf_get_clients(buffer))
+end
+
+local function refresh_lenses()
+  for _, client in ipairs(clients_of(vim.api.nvim_get_current_buf())) do
+    -- Asked before the server is there, Neovim 0.7 waits for an answer that never comes.
+    if client.name == M.config.name and vim.bo.filetype == "dotprompt" then
+      pcall(vim.lsp.codelens.refresh)
+      return
+    end
+  end
+end
+
 local function attach(buffer)
   local root = root_of(buffer)
   local config = vim.tbl_extend("force", M.config, { root_dir = root })
+  config.on_attach = function(...)
+    vim.schedule(refresh_lenses)
+    if M.config.on_attach then
+      M.config.on_attach(...)
+    end
+  end
   if vim.lsp.start then
     vim.lsp.start(config, { bufnr = buffer })
     return
@@ -43,12 +66,6 @@ local function attach(buffer)
     clients[root] = client
   end
   vim.lsp.buf_attach_client(buffer, client)
-end
-
-local function refresh_lenses()
-  if vim.bo.filetype == "dotprompt" then
-    pcall(vim.lsp.codelens.refresh)
-  end
 end
 
 function M.setup(options)

@@ -29,15 +29,32 @@ local function critiques()
   end, vim.diagnostic.get(0))
 end
 
--- The score that stands in the lens, once nothing runs and it is of the text as it is.
-local function score()
+-- What stands above the text, as Neovim draws it.
+local function lenses()
+  local drawn = {}
+  for name, space in pairs(vim.api.nvim_get_namespaces()) do
+    if name:find("codelens", 1, true) then
+      for _, mark in ipairs(vim.api.nvim_buf_get_extmarks(0, space, 0, -1, { details = true })) do
+        for _, chunk in ipairs(mark[4].virt_text or {}) do
+          table.insert(drawn, chunk[1])
+        end
+        for _, line in ipairs(mark[4].virt_lines or {}) do
+          for _, chunk in ipairs(line) do
+            table.insert(drawn, chunk[1])
+          end
+        end
+      end
+    end
+  end
+  return drawn
+end
+
+-- The score that stands in the lens, once it is of the text as it is and not the one before.
+local function score(before)
   local found
   until_true("the score", function()
-    vim.lsp.codelens.refresh()
-    vim.wait(100)
-    for _, lens in ipairs(vim.lsp.codelens.get(0)) do
-      local title = lens.command and lens.command.title or ""
-      if title:find("^acc ") and not title:find("before your edits", 1, true) then
+    for _, title in ipairs(lenses()) do
+      if title:find("^acc ") and not title:find("before your edits", 1, true) and title ~= before then
         found = title
       end
     end
@@ -49,16 +66,10 @@ end
 local function journey()
   apo.setup({ cmd = vim.json.decode(vim.env.APO_COMMAND) })
 
-  vim.cmd("edit broken.prompt")
-  until_true("the parse error", function()
-    return #vim.diagnostic.get(0) > 0
-  end)
-  seen.broken = messages_of(0)
-
   vim.cmd("edit tickets.prompt")
   seen.filetype = vim.bo.filetype
-  until_true("the server", function()
-    return vim.lsp.buf_is_attached == nil or #vim.lsp.buf_get_clients(0) > 0
+  until_true("the lenses", function()
+    return vim.tbl_contains(lenses(), "Evaluate")
   end)
   vim.cmd("write")
   until_true("the critiques", function()
@@ -96,7 +107,13 @@ local function journey()
   end)
   vim.cmd("write")
   seen.written = true
-  seen.lens_after = score()
+  seen.lens_after = score(seen.lens)
+
+  vim.cmd("edit broken.prompt")
+  until_true("the parse error", function()
+    return #vim.diagnostic.get(0) > 0
+  end)
+  seen.broken = messages_of(0)
   finish()
 end
 
