@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from apo_engine.positions import Span
+from apo_engine.positions import Span, common_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +22,9 @@ def minimal_edits(old: str, new: str) -> tuple[tuple[Span, str], ...]:
     Lines are aligned first, then the words of lines that differ. No edit splits a line end.
     """
     edits: list[tuple[Span, str]] = []
-    for old_span, new_span in _changes(old, new, _LINE, 0, 0):
+    # Whole lines before the first difference are none of an alignment's business.
+    same = old.rfind("\n", 0, common_prefix(old, new)) + 1
+    for old_span, new_span in _changes(old[same:], new[same:], _LINE, same, same):
         for before, after in _changes(old_span.of(old), new_span.of(new), _WORD, old_span.start, new_span.start):
             replacement = after.of(new)
             if edits and old[edits[-1][0].end : before.start].isspace():

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
-from apo_engine.positions import Lines, Span
+from apo_engine.positions import Lines, Span, common_prefix
 from apo_engine.problems import InputError, Place, Problem, Severity
 from apo_engine.prompt import frontmatter, schema, sections
 from apo_engine.prompt.frontmatter import FrontMatter
-from apo_engine.prompt.references import Use, references
-from apo_engine.prompt.template import Fault, Node, Text, scan
+from apo_engine.prompt.references import References, Use, references
+from apo_engine.prompt.sections import Regions, Section
+from apo_engine.prompt.template import Fault, Node, Text, scan, unchanged
 from apo_engine.prompt.usage import usage_faults
 from apo_engine.settings import Layer
 
@@ -21,39 +23,95 @@ _BOM = "\ufeff"
 _WARNINGS = ("region-repeated", "region-stray", "region-unknown", "region-unclosed", "region-nested", "region-crossing")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PromptFile:
-    """A `.prompt` file, parsed. Immutable; every span is in offsets of ``text``, which has no byte order mark.
+    """A `.prompt` file. Immutable; every span is in offsets of ``text``, which has no byte order mark.
 
-    ``nodes`` tile the template exactly. ``declared`` are the inputs that the front matter declares and ``variables``
-    each use of a root-level input in the template; ``uses`` are all references that lead to an input or into one.
-    ``passages`` are what may be optimized: the system messages' sections, else the first user section. ``literals``
-    is the text in them that may change: what stands outside tags, the ``kept`` regions and the ``exemplars`` block
-    (both with their markers).
+    It is parsed part by part, each when first asked for: who completes a word while it is typed waits for no check.
+    ``known`` are nodes at its beginning that an earlier version has already.
     """
 
     path: Path | None
     text: str
-    bom: bool
-    front_matter: FrontMatter | None
-    nodes: tuple[Node, ...]
-    problems: tuple[Problem, ...]
-    declared: tuple[tuple[str, Span], ...]
-    variables: tuple[tuple[str, Span], ...]
-    uses: tuple[Use, ...]
-    reads_everything: bool
-    sections: tuple[sections.Section, ...]
-    passages: tuple[Span, ...]
-    literals: tuple[Span, ...]
-    kept: tuple[Span, ...]
-    exemplars: Span | None
-    lines: Lines
-    fingerprint: str
+    bom: bool = False
+    known: tuple[Node, ...] = field(default=(), repr=False, compare=False)
+
+    @cached_property
+    def lines(self) -> Lines:
+        """The lines of the text."""
+        return Lines(self.text)
+
+    @property
+    def front_matter(self) -> FrontMatter | None:
+        """The front matter, if there is any."""
+        return self._front[0]
 
     @property
     def template(self) -> Span:
         """The template: everything after the front matter."""
         return Span(self.front_matter.span.end if self.front_matter else 0, len(self.text))
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """The nodes of the template; they tile it exactly."""
+        return self._scanned[0]
+
+    @cached_property
+    def problems(self) -> tuple[Problem, ...]:
+        """What is wrong with the file."""
+        faults = (*self._scanned[1], *usage_faults(self.nodes), *self._regions.faults)
+        return (*self._front[1], *(_problem(fault, self.path, self.lines) for fault in faults))
+
+    @cached_property
+    def declared(self) -> tuple[tuple[str, Span], ...]:
+        """The inputs that the front matter declares."""
+        return schema.declared_inputs(self.front_matter)
+
+    @property
+    def variables(self) -> tuple[tuple[str, Span], ...]:
+        """Each use of a root-level input in the template."""
+        return self._reads.names
+
+    @property
+    def uses(self) -> tuple[Use, ...]:
+        """All references that lead to an input or into one."""
+        return self._reads.uses
+
+    @property
+    def reads_everything(self) -> bool:
+        """Whether the template reads inputs that it does not name."""
+        return self._reads.whole
+
+    @cached_property
+    def sections(self) -> tuple[Section, ...]:
+        """The messages that the template is made of."""
+        return sections.sections(self.nodes, self.template.start, len(self.text))
+
+    @cached_property
+    def passages(self) -> tuple[Span, ...]:
+        """What may be optimized: the system messages' sections, else the first user section."""
+        return sections.passages(self.text, self.sections)
+
+    @cached_property
+    def literals(self) -> tuple[Span, ...]:
+        """The text in the passages that may change: outside of tags, of the ``kept`` regions and of ``exemplars``."""
+        exemplars = [self.exemplars] if self.exemplars else []
+        return sections.literals(self.nodes, self.passages, sorted([*self.kept, *exemplars]))
+
+    @property
+    def kept(self) -> tuple[Span, ...]:
+        """The regions that are to stay as they are, with their markers."""
+        return self._regions.kept
+
+    @property
+    def exemplars(self) -> Span | None:
+        """The block of exemplars, with its markers."""
+        return self._regions.exemplars
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A digest of the text."""
+        return hashlib.sha256(self.text.encode("utf-8", "surrogatepass")).hexdigest()
 
     @property
     def defaults(self) -> dict[str, object]:
@@ -79,41 +137,34 @@ class PromptFile:
         """Where ``span`` is, for a problem."""
         return Place.at(self.path, self.lines, span)
 
+    def changed(self, text: str) -> PromptFile:
+        """A later version, for which what stands before the first change is not read again."""
+        new = parse_prompt(text, self.path)
+        if "_scanned" not in vars(self) or new.template.start != self.template.start or len(self.text) > MAX_CHARS:
+            return new
+        return replace(new, known=tuple(unchanged(self.nodes, common_prefix(self.text, new.text))))
+
+    @cached_property
+    def _front(self) -> tuple[FrontMatter | None, tuple[Problem, ...]]:
+        return frontmatter.read_front_matter(self.text, self.path, self.lines)
+
+    @cached_property
+    def _scanned(self) -> tuple[tuple[Node, ...], tuple[Fault, ...]]:
+        return _scanned(self.text, self.template.start, self.known)
+
+    @cached_property
+    def _reads(self) -> References:
+        objects = {found.path for found in schema.declarations(self.front_matter) if found.type == "object"}
+        return references(self.nodes, objects)
+
+    @cached_property
+    def _regions(self) -> Regions:
+        return sections.regions(self.nodes, len(self.text))
+
 
 def parse_prompt(text: str, path: Path | None = None) -> PromptFile:
-    """Parse the text of a `.prompt` file. Never raises: what is wrong is in ``problems``, the rest is usable."""
-    bom = text.startswith(_BOM)
-    text = text.removeprefix(_BOM)
-    lines = Lines(text)
-    front, problems = frontmatter.read_front_matter(text, path, lines)
-    start = front.span.end if front else 0
-    nodes, faults = _scanned(text, start)
-    objects = {found.path for found in schema.declarations(front) if found.type == "object"}
-    reads = references(nodes, objects)
-    parts = sections.sections(nodes, start, len(text))
-    passages = sections.passages(text, parts)
-    marked = sections.regions(nodes, len(text))
-    frozen = sorted([*marked.kept, *([marked.exemplars] if marked.exemplars else [])])
-    faults = (*faults, *usage_faults(nodes), *marked.faults)
-    return PromptFile(
-        path=path,
-        text=text,
-        bom=bom,
-        front_matter=front,
-        nodes=nodes,
-        problems=(*problems, *(_problem(fault, path, lines) for fault in faults)),
-        declared=schema.declared_inputs(front),
-        variables=reads.names,
-        uses=reads.uses,
-        reads_everything=reads.whole,
-        sections=parts,
-        passages=passages,
-        literals=sections.literals(nodes, passages, frozen),
-        kept=marked.kept,
-        exemplars=marked.exemplars,
-        lines=lines,
-        fingerprint=hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest(),
-    )
+    """The `.prompt` file of a text. Nothing in it raises: what is wrong is in ``problems``, the rest is usable."""
+    return PromptFile(path, text.removeprefix(_BOM), bom=text.startswith(_BOM))
 
 
 def load_prompt(path: Path) -> PromptFile:
@@ -159,13 +210,13 @@ def require_runnable(prompt: PromptFile, more: Iterable[Problem] = ()) -> None:
         raise InputError(*dict.fromkeys(errors))
 
 
-def _scanned(text: str, start: int) -> tuple[tuple[Node, ...], tuple[Fault, ...]]:
+def _scanned(text: str, start: int, known: Sequence[Node] = ()) -> tuple[tuple[Node, ...], tuple[Fault, ...]]:
     rest = Span(start, len(text))
     if len(text) > MAX_CHARS:
         message = f"The file is longer than {MAX_CHARS:,} characters."
         fault = Fault("prompt-large", message, "Shorten it.", Span(start, start))
         return ((Text(rest),) if len(rest) else ()), (fault,)
-    nodes, faults = scan(text, start)
+    nodes, faults = scan(text, start, known)
     nul = text.find("\0")
     if nul >= 0:
         message = "There is a NUL character here."

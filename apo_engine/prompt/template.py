@@ -6,6 +6,7 @@ The tag rules are those of the Handlebars library that renders prompts, so that 
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -15,7 +16,7 @@ from apo_engine.prompt.call import Argument, Call, parse_call
 from apo_engine.prompt.helpers import HELPERS
 
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Container, Sequence
 
 MAX_PROBLEMS = 100
 
@@ -113,10 +114,13 @@ class Fault:
     repairs: tuple[Repair, ...] = ()
 
 
-def scan(text: str, start: int = 0) -> tuple[tuple[Node, ...], tuple[Fault, ...]]:
-    """The nodes of ``text`` from ``start`` on, without gap or overlap, and what is wrong. Linear; never raises."""
-    scanner = _Scanner(text)
-    at = start
+def scan(text: str, start: int = 0, known: Sequence[Node] = ()) -> tuple[tuple[Node, ...], tuple[Fault, ...]]:
+    """The nodes of ``text`` from ``start`` on, without gap or overlap, and what is wrong. Linear; never raises.
+
+    ``known`` are the first of them, where an earlier version has them already (see `unchanged`).
+    """
+    scanner = _Scanner(text, list(known))
+    at = known[-1].span.end if known else start
     while at < len(text):
         opening = text.find("{{", at) if len(scanner.faults) < MAX_PROBLEMS else -1
         if opening < 0:
@@ -124,6 +128,18 @@ def scan(text: str, start: int = 0) -> tuple[tuple[Node, ...], tuple[Fault, ...]
             break
         at = scanner.tag(at, opening)
     return tuple(scanner.nodes), (*scanner.faults, *_block_faults(scanner.nodes, text))
+
+
+def unchanged(nodes: Sequence[Node], common: int) -> Sequence[Node]:
+    """The nodes, of a whole scan, that every text has that is the same up to ``common``.
+
+    A tag ends at its first closer, whatever comes later; only one that is broken may be mended by what comes later.
+    """
+    count = bisect_right(nodes, common, key=lambda node: node.span.end)
+    broken = next((index for index in range(count) if isinstance(nodes[index], Broken)), count)
+    while broken and isinstance(nodes[broken - 1], Text):
+        broken -= 1
+    return nodes[:broken]
 
 
 # A variable, a helper or block with one plain argument, or a closing tag: most tags by far, read without a search.
@@ -143,9 +159,9 @@ def _simple(match: re.Match[str]) -> Node:
 class _Scanner:
     """The state of one scan: nodes so far, and where the next closers are (so that no search is repeated)."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, nodes: list[Node]) -> None:
         self.text = text
-        self.nodes: list[Node] = []
+        self.nodes = nodes
         self.faults: list[Fault] = []
         self.known: dict[str, int] = {}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from urllib.parse import unquote
@@ -46,15 +46,14 @@ class Document:
 
     def changed(self, changes: list[types.TextDocumentContentChangeEvent], version: int | None) -> Document:
         """The next version: the changes applied in order, each to the outcome of the one before."""
-        text, mapper = self.text, self.positions
+        document = self
         for change in changes:
+            text = change.text
             if isinstance(change, types.TextDocumentContentChangePartial):
-                span = mapper.span(change.range)
-                text = text[: span.start] + change.text + text[span.end :]
-            else:
-                text = change.text
-            mapper = PositionMapper(text, self.encoding)
-        return Document(self.uri, self.language, version, text, self.encoding)
+                span = document.positions.span(change.range)
+                text = document.text[: span.start] + text + document.text[span.end :]
+            document = Document(self.uri, self.language, version, text, self.encoding)
+        return document if changes else replace(self, version=version)
 
 
 class Documents:

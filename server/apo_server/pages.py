@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from apo_engine.problems import Severity
-from apo_server.features import candidates, critique_page, report_page, row_page
 from apo_server.jobs import Order
 from apo_server.server import ApoLanguageServer
 from apo_server.view import PromptView
@@ -15,6 +14,8 @@ from apo_server.view import PromptView
 
 async def show_candidates(ls: ApoLanguageServer, *arguments: object) -> None:
     """`apo.showCandidates`: what the candidates of a prompt change, and what that is worth."""
+    from apo_server.features import candidates
+
     view = _view(ls, arguments)
     if view is None:
         return
@@ -27,6 +28,8 @@ async def show_candidates(ls: ApoLanguageServer, *arguments: object) -> None:
 
 async def open_report(ls: ApoLanguageServer, *arguments: object) -> None:
     """`apo.openReport`: all that is known of a prompt."""
+    from apo_server.features import report_page
+
     view = _view(ls, arguments)
     if view is None:
         return
@@ -39,6 +42,8 @@ async def open_report(ls: ApoLanguageServer, *arguments: object) -> None:
 
 async def explain_critique(ls: ApoLanguageServer, *arguments: object) -> None:
     """`apo.explainCritique`: the prompt's address and the critique's id."""
+    from apo_server.features import critique_page
+
     view = _view(ls, arguments)
     if view is None:
         return
@@ -53,6 +58,8 @@ async def explain_critique(ls: ApoLanguageServer, *arguments: object) -> None:
 
 async def run_row(ls: ApoLanguageServer, *arguments: object) -> None:
     """`apo.runRow`: the prompt's address, the row's 1-based line, and its file where the prompt has several."""
+    from apo_server.features import row_page
+
     view = _view(ls, arguments)
     line = arguments[1] if len(arguments) > 1 else None
     if view is None or view.document.path is None or not isinstance(line, (int, float)):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lsprotocol import types
 
 from apo_server.capabilities import ClientCapabilities
-from apo_server.features import code_actions, diagnostics, hover, repairs, row_actions
+from apo_server.features import diagnostics
 from apo_server.token_legend import legend
 
 if TYPE_CHECKING:
@@ -74,11 +74,13 @@ def _handler(provider: Provider) -> Callable[..., object]:
 
 
 def _hover(view: PromptView, params: types.HoverParams, session: Session) -> types.Hover | None:
+    # What a feature needs is imported when it is first used, not before the server's first answer.
+    from apo_server.features import hover
+
     return hover.hover(view, params.position, session.client, session.lookups)
 
 
 def _completion(view: PromptView, params: types.CompletionParams, session: Session) -> types.CompletionList:
-    # What a prompt's structure is needed for is imported with the first prompt, not before the first answer.
     from apo_server.features.completion import completions
 
     return completions(view, params.position, session.client, session.lookups)
@@ -179,6 +181,8 @@ def _inlay_hints(view: PromptView, params: types.InlayHintParams, session: Sessi
 
 
 def _code_actions(view: PromptView, params: types.CodeActionParams, session: Session) -> list[types.CodeAction]:
+    from apo_server.features import code_actions, repairs
+
     if not code_actions.wanted(params.context.only):
         return []
     offered = code_actions.code_actions(view, params, session.client)
@@ -186,6 +190,8 @@ def _code_actions(view: PromptView, params: types.CodeActionParams, session: Ses
 
 
 def _row_actions(params: types.CodeActionParams, session: Session) -> list[types.CodeAction]:
+    from apo_server.features import code_actions, row_actions
+
     document = session.documents.get(params.text_document.uri)
     if document is None or document.path is None or not code_actions.wanted(params.context.only):
         return []

@@ -6,7 +6,7 @@ import asyncio
 import re
 from datetime import date
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
@@ -15,12 +15,14 @@ from apo_engine.models.purse import EMPTY, DailyCaps
 from apo_engine.problems import ApoError, Problem, Severity
 from apo_engine.search.events import AnyEvent, Job, Noted, OwnCode, RunEnded, RunStarted, VerdictReached
 from apo_server.advance import Advance
-from apo_server.collector import Collector
 from apo_server.consent import Consent
 from apo_server.engine import EngineClient, WorkerDied
 from apo_server.jobs import Order, Turn
 from apo_server.session import Session
 from apo_server.wire import Request
+
+if TYPE_CHECKING:
+    from apo_server.collector import Collector
 
 _TITLES: dict[Job, str] = {"evaluate": "Evaluating", "gradients": "Finding critiques of", "optimize": "Optimizing"}
 # Findings come in bursts; they are shown together.
@@ -154,6 +156,8 @@ class Runner:
         )
 
     async def _run(self, order: Order, request: Request) -> None:
+        from apo_server.collector import Collector
+
         collector = Collector(order.text)
         progress = self._screen.progress(f"{_TITLES[order.job]} {order.path.name}", order.uri)
         self._paused.pop(order.uri, None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,10 +18,15 @@ from apo_server.features.progress import Progress
 
 if TYPE_CHECKING:
     from apo_server.server import ApoLanguageServer
+    from apo_server.view import PromptView
 
 _log = logging.getLogger(__name__)
-# Changes that come faster than this, in seconds, are shown together.
-_SOON = 0.002
+# Changes that come faster than this, in seconds, are shown together; what an editor asks with each is answered first.
+_SOON = 0.005
+# A prompt that changes while it is looked at is looked at anew, but not for ever.
+_TRIES = 3
+# The turns of the loop that a message takes from the pipe to its handler.
+_TURNS = 4
 # A lens that changes more often than this, in seconds, cannot be read.
 _LENS_INTERVAL = 1.0
 _MESSAGES = {
@@ -46,7 +51,7 @@ class EditorScreen:
         if self._server.session.client.pull_diagnostics or uri in self._due:
             return
         self._due.add(uri)
-        asyncio.get_running_loop().call_later(_SOON, self._show, uri)
+        self._server.spawn(self._show(uri))
 
     def changed(self, uri: str) -> None:
         """What is known about a prompt has changed: diagnostics and lenses are shown anew."""
@@ -138,8 +143,12 @@ class EditorScreen:
         )
         self._server.text_document_publish_diagnostics(params)
 
-    def _show(self, uri: str) -> None:
-        self._due.discard(uri)
+    async def _show(self, uri: str) -> None:
+        try:
+            await asyncio.sleep(_SOON)
+            await self._look(uri)
+        finally:
+            self._due.discard(uri)
         view = self._server.session.view(uri)
         if view is None:
             return
@@ -150,3 +159,26 @@ class EditorScreen:
             version=view.document.version if client.diagnostic_versions else None,
         )
         self._server.text_document_publish_diagnostics(params)
+
+    async def _look(self, uri: str) -> None:
+        """Have a prompt looked at part by part: what is asked for meanwhile, a word to complete say, comes first."""
+        session = self._server.session
+        for _ in range(_TRIES):
+            view = session.view(uri)
+            if view is None:
+                return
+            for _part in _parts(view):
+                for _turn in range(_TURNS):
+                    await asyncio.sleep(0)
+                if session.documents.get(uri) is not view.document:
+                    break
+            else:
+                return
+
+
+def _parts(view: PromptView) -> Iterator[object]:
+    """What diagnostics need, each found out as it is asked for."""
+    yield view.prompt.nodes
+    yield view.prompt.uses
+    yield view.prompt.problems
+    yield view.problems

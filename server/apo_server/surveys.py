@@ -11,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from apo_engine.problems import ApoError, Problem
-from apo_server.doubts import doubts
 from apo_server.engine import EngineClient
 from apo_server.session import Session
 from apo_server.survey import SurveyOf, example_files
@@ -139,6 +138,8 @@ class Surveys:
         problems = [_normal(trouble.problem()) for trouble in reply.survey.troubles]
         doubtful = view.known.doubtful if view.known is not None else ()
         if doubtful:
+            from apo_server.doubts import doubts
+
             buffers = {path: document.text for path, document in opened if document is not None}
             problems += [_normal(found) for found in await asyncio.to_thread(doubts, doubtful, buffers)]
         return SurveyOf(prompt.text, files, reply.survey.facts, tuple(problems))

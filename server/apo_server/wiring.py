@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -16,7 +17,7 @@ from apo_engine.problems import Severity
 from apo_engine.search.events import Job
 from apo_server import capabilities, pages, providers, settings
 from apo_server.documents import Documents, path_of
-from apo_server.features import code_actions, code_lens, commands
+from apo_server.features import commands
 from apo_server.server import ApoLanguageServer
 from apo_server.watching import watch
 
@@ -26,12 +27,17 @@ _NEEDED = (
     "apo_engine.prompt.checks",
     "apo_engine.prompt.difference",
     "apo_engine.prompt.partials",
+    "apo_server.features.code_actions",
+    "apo_server.features.code_lens",
     "apo_server.features.completion",
     "apo_server.features.explanations",
+    "apo_server.features.hover",
     "apo_server.features.inlay_hints",
     "apo_server.features.navigation",
     "apo_server.features.outline",
     "apo_server.features.rename",
+    "apo_server.features.repairs",
+    "apo_server.features.row_actions",
     "apo_server.features.semantic_tokens",
 )
 # How long a save waits for the settings of a client that was asked for them and has not answered, in seconds.
@@ -198,6 +204,8 @@ async def _moved(ls: ApoLanguageServer, old: Path, new: Path, uri: str) -> None:
 
 def show_lenses(ls: ApoLanguageServer, params: types.CodeLensParams) -> list[types.CodeLens]:
     """The lenses above a prompt."""
+    from apo_server.features import code_lens
+
     view = ls.session.view(params.text_document.uri)
     if view is None or not ls.session.settings.trusted:
         return []
@@ -210,6 +218,8 @@ def show_lenses(ls: ApoLanguageServer, params: types.CodeLensParams) -> list[typ
 
 def resolve_action(ls: ApoLanguageServer, params: types.CodeAction) -> types.CodeAction:
     """A quick fix with its edit."""
+    from apo_server.features import code_actions
+
     data = params.data if isinstance(params.data, dict) else {}
     view = ls.session.view(str(data.get("uri")))
     resolved = code_actions.resolve(view, params, ls.session.client)
@@ -279,6 +289,8 @@ def _load_engine() -> None:
     from apo_engine.prompt import keys
 
     keys.keys()
+    # What has just been imported stays; to look through it for garbage would be felt in the middle of a word.
+    gc.freeze()
 
 
 async def _fetch_configuration(ls: ApoLanguageServer) -> None:

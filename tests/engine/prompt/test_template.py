@@ -5,6 +5,7 @@ import time
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from apo_engine.prompt import template
 from apo_engine.prompt.call import Call
@@ -37,6 +38,27 @@ def test_parsing_never_raises_and_every_span_lies_in_the_text(text: str) -> None
         assert any(part.start <= literal.start and literal.end <= part.end for part in prompt.passages)
         assert not any(literal.overlaps(kept) for kept in prompt.kept)
     prompt.layer()
+
+
+@given(SOUP | FILES, SOUP, st.data())
+@settings(max_examples=500)
+def test_a_changed_file_is_read_as_if_it_were_new(text: str, typed: str, data: st.DataObject) -> None:
+    start = data.draw(st.integers(0, len(text)))
+    end = data.draw(st.integers(start, len(text)))
+    before = parse_prompt(text)
+    assert before.nodes is not None
+    after = before.changed(text[:start] + typed + text[end:])
+    new = parse_prompt(text[:start] + typed + text[end:])
+    assert (after.nodes, after.problems, after.uses) == (new.nodes, new.problems, new.uses)
+
+
+def test_what_stands_before_a_change_is_not_read_again() -> None:
+    before = parse_prompt("{{a}} and {{#if b}}c{{/if}}\n{{broken\n{{d}}")
+    nodes = before.nodes
+    known = before.changed(before.text + "!").known
+    assert known == nodes[:5]
+    assert all(one is other for one, other in zip(known, nodes, strict=False))
+    assert before.changed(f"---\nmodel: a/b\n---\n{before.text}").known == ()
 
 
 @given(TEMPLATES)
