@@ -12,8 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta, Struct, inspect
@@ -31,7 +30,8 @@ METRICS = ("exact_match", "label", "contains", "regex", "numeric", "json_match",
 _FUNCTION = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 # Dotprompt's own keys: in a prompt file they stand without the `apo.` prefix.
 _UNPREFIXED = ("model", "config", "endpoints")
-_ENVIRONMENT = {("model",): "APO_MODEL", ("optimizer", "model"): "APO_OPTIMIZER_MODEL"}
+# The settings that have a variable of their own.
+ENVIRONMENT = {("model",): "APO_MODEL", ("optimizer", "model"): "APO_OPTIMIZER_MODEL"}
 
 
 class ExamplesSettings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -155,94 +155,12 @@ def resolve(layers: Iterable[Layer]) -> Settings:
     return msgspec.convert(merged, Settings)
 
 
-def environment_layer(environ: Mapping[str, str]) -> Layer:
-    """The settings in environment variables: ``APO_MODEL`` and ``APO_OPTIMIZER_MODEL``."""
-    values: dict[str, object] = {}
-    for path, variable in _ENVIRONMENT.items():
-        if environ.get(variable):
-            inner = values
-            for key in path[:-1]:
-                inner = inner.setdefault(key, {})  # type: ignore[assignment]
-            inner[path[-1]] = environ[variable]
-    return Layer("environment", values)
-
-
-def user_layer(folder: Path | None = None) -> Layer:
-    """The user's own ``config.yaml``, from ``folder`` or the platform's configuration folder; empty if there is none.
-
-    Raises:
-        InputError: the file cannot be read or is not a YAML map.
-    """
-    if folder is None:
-        import platformdirs
-
-        folder = platformdirs.user_config_path("apo-language-server")
-    path = folder / "config.yaml"
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        return Layer("user", {})
-    except (OSError, UnicodeDecodeError) as error:
-        message = f"The configuration file cannot be read: {error}."
-        raise InputError(Problem("config-unreadable", message, "Correct or remove it.", Place(path))) from None
-    return _yaml_layer(text, path)
-
-
-def cache_dir(environ: Mapping[str, str]) -> Path:
-    """The folder of everything stored: ``APO_CACHE_DIR``, else the platform's cache folder."""
-    if environ.get("APO_CACHE_DIR"):
-        return Path(environ["APO_CACHE_DIR"]).expanduser()
-    import platformdirs
-
-    return platformdirs.user_cache_path("apo-language-server")
-
-
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """The one of ``known`` that ``word`` most likely is a misspelling of, if any is close enough."""
     from rapidfuzz import fuzz, process
 
     found = process.extractOne(word.lower(), list(known), scorer=fuzz.ratio, processor=str.lower, score_cutoff=70)
     return found[0] if found else None
-
-
-def _yaml_layer(text: str, path: Path) -> Layer:
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import MarkedYAMLError, YAMLError
-
-    def broken(message: str, place: Place) -> InputError:
-        return InputError(Problem("config-invalid", message, "Correct the line, or remove the file.", place))
-
-    try:
-        root = YAML(typ="rt", pure=True).load(text)
-    except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        where = Place(path, mark.line + 1, mark.column + 1) if mark else Place(path)
-        raise broken(f"This is not valid YAML: {error.problem}.", where) from None
-    except (YAMLError, RecursionError, ValueError):
-        raise broken("This is not valid YAML.", Place(path)) from None
-    if root is None:
-        return Layer("user", {})
-    if not isinstance(root, dict):
-        raise broken("The configuration must be a map of settings.", Place(path))
-
-    def place(keys: tuple[str, ...]) -> Place | None:
-        node: Any = root
-        found = Place(path)
-        for key in keys:
-            marks = getattr(node, "lc", None)
-            if not isinstance(node, dict) or key not in node or marks is None:
-                break
-            line, column = marks.value(key)
-            found, node = Place(path, line + 1, column + 1), node[key]
-        return found
-
-    return Layer("user", _plain(root), place)
-
-
-def _plain(value: object) -> dict[str, object]:
-    """Plain maps of the loader's own; msgspec takes its scalars and lists as they are."""
-    assert isinstance(value, dict)
-    return {str(key): _plain(item) if isinstance(item, dict) else item for key, item in value.items()}
 
 
 def _checked(layer: Layer, problems: list[Problem]) -> dict[str, object]:
@@ -378,7 +296,7 @@ def _spelled(layer: Layer, path: tuple[str, ...]) -> str:
     if layer.name in ("file", "editor") and path[0] not in _UNPREFIXED:
         key = f"apo.{key}"
     if layer.name == "environment":
-        key = _ENVIRONMENT.get(path, key)
+        key = ENVIRONMENT.get(path, key)
     source = {
         "flag": "given on the command line",
         "editor": "in the editor's settings",

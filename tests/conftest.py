@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.scripted import ScriptedServer
+
+# A busy machine is no counter-example; how fast things are is measured where it is promised.
+settings.register_profile("apo", deadline=None)
+settings.load_profile("apo")
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from apo_engine.positions import Span
 from apo_engine.problems import Problem, Repair, Severity
 from apo_engine.prompt.frontmatter import NAMESPACE
+from apo_engine.prompt.keys import DOTPROMPT
 from apo_engine.prompt.yaml_tree import Mapping
 from apo_engine.settings import nearest
 
@@ -16,33 +17,18 @@ if TYPE_CHECKING:
     from apo_engine.prompt.file import PromptFile
     from apo_engine.prompt.yaml_tree import Entry
 
-RESERVED = (
-    "config",
-    "description",
-    "ext",
-    "input",
-    "metadata",
-    "model",
-    "name",
-    "output",
-    "raw",
-    "toolDefs",
-    "tools",
-    "variant",
-    "version",
+# Dotprompt keeps two more for itself.
+_RESERVED = (*(key.name for key in DOTPROMPT if len(key.path) == 1), "ext", "raw")
+# What models take differs: besides the parameters that most share, these are names that some of them know.
+_PARAMETERS = (
+    *("max_output_tokens", "max_completion_tokens", "max_tokens", "maxTokens", "top_p", "top_k", "stop_sequences"),
+    *("stop", "seed", "n", "candidateCount", "presence_penalty", "presencePenalty", "frequency_penalty"),
+    *("frequencyPenalty", "repetition_penalty", "logprobs", "top_logprobs", "logit_bias", "min_p"),
+    *("reasoning_effort", "reasoning", "thinking", "verbosity", "response_format", "safetySettings", "version"),
+    *("location", "service_tier", "user", "metadata"),
 )
-_BELOW = {
-    # What models take differs: these are the parameters that most share, by all their names.
-    "config": (
-        *("temperature", "maxOutputTokens", "max_output_tokens", "max_completion_tokens", "max_tokens", "maxTokens"),
-        *("topP", "top_p", "topK", "top_k", "stopSequences", "stop_sequences", "stop", "seed", "n", "candidateCount"),
-        *("presence_penalty", "presencePenalty", "frequency_penalty", "frequencyPenalty", "repetition_penalty"),
-        *("logprobs", "top_logprobs", "logit_bias", "min_p", "reasoning_effort", "reasoning", "thinking", "verbosity"),
-        *("response_format", "safetySettings", "version", "location", "service_tier", "user", "metadata"),
-    ),
-    "input": ("schema", "default"),
-    "output": ("format", "schema"),
-}
+_MORE = {"config": _PARAMETERS, "input": (), "output": ()}
+_BELOW = {name: (*(key.name for key in DOTPROMPT if key.path[:-1] == (name,)), *more) for name, more in _MORE.items()}
 
 
 def key_problems(prompt: PromptFile) -> Iterator[Problem]:
@@ -54,8 +40,8 @@ def key_problems(prompt: PromptFile) -> Iterator[Problem]:
         name = entry.key.text
         if name == NAMESPACE.rstrip("."):
             yield _nested_namespace(prompt, entry)
-        elif name not in RESERVED and "." not in name:
-            yield from _misspelled(prompt, entry, root, RESERVED, "Dotprompt")
+        elif name not in _RESERVED and "." not in name:
+            yield from _misspelled(prompt, entry, root, _RESERVED, "Dotprompt")
         elif name in _BELOW and isinstance(entry.value, Mapping):
             for inner in entry.value.entries:
                 yield from _misspelled(prompt, inner, entry.value, _BELOW[name], f"'{name}'")

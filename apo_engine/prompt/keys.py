@@ -47,7 +47,7 @@ class Key:
         return self.type.startswith("a map")
 
 
-_DOTPROMPT = (
+DOTPROMPT = (
     Key(("model",), "The model that the prompt is written for, as provider/name.", MODEL),
     Key(("config",), "Parameters of the model.", "a map"),
     Key(("config", "temperature"), "How freely the model chooses its words; 0 is the most steady.", "a number"),
@@ -144,7 +144,7 @@ def keys() -> dict[tuple[str, ...], Key]:
     from msgspec import inspect
 
     described = inspect.type_info(Settings)
-    return {key.path: key for key in (*_DOTPROMPT, *_ours(described, ()))}
+    return {key.path: key for key in (*DOTPROMPT, *_ours(described, ()))}
 
 
 def below(path: tuple[str, ...]) -> tuple[Key, ...]:

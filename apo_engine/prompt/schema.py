@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from apo_engine.positions import Span
-from apo_engine.prompt.yaml_tree import Mapping, Scalar, Sequence
+from apo_engine.prompt.yaml_tree import Mapping, Scalar, scalars
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,7 +82,7 @@ def enumerations(front: FrontMatter | None, side: str) -> tuple[tuple[Scalar, ..
     """The values of each enumeration at the top of a schema, or that the schema itself is."""
     schema = front.root.get(side, "schema") if front else None
     found = [one.value_nodes for one in schema_of(front, side) if len(one.path) == 1 and one.value_nodes]
-    if isinstance(schema, Mapping) and (plain := _scalars(schema.get("enum"))):
+    if isinstance(schema, Mapping) and (plain := scalars(schema.get("enum"))):
         found.append(plain)
     return tuple(found)
 
@@ -123,19 +123,19 @@ def _pico(schema: Mapping, path: tuple[str, ...], depth: int) -> Iterator[Declar
             bool(match[2]),
             span,
             type_span,
-            _scalars(value) if kind == "enum" else (),
+            scalars(value) if kind == "enum" else (),
             isinstance(value, Mapping) and any(inner.key.text.startswith(_WILDCARD) for inner in value.entries),
         )
         yield from _fields(value, here, depth + 1)
 
 
 def _json(schema: Mapping, properties: Mapping, path: tuple[str, ...], depth: int) -> Iterator[Declaration]:
-    needed = {node.text for node in _scalars(schema.get("required"))}
+    needed = {node.text for node in scalars(schema.get("required"))}
     for entry in properties.entries:
         value, here = entry.value, (*path, entry.key.text)
         inner = value if isinstance(value, Mapping) else Mapping(value.span, ())
         items = inner.get("items")
-        values = _scalars(inner.get("enum"))
+        values = scalars(inner.get("enum"))
         more = (items if isinstance(items, Mapping) else inner).get("additionalProperties")
         yield Declaration(
             here,
@@ -150,10 +150,6 @@ def _json(schema: Mapping, properties: Mapping, path: tuple[str, ...], depth: in
         nested = items if isinstance(items, Mapping) else inner
         if isinstance(nested.get("properties"), Mapping):
             yield from _fields(nested, here, depth + 1)
-
-
-def _scalars(node: Node | None) -> tuple[Scalar, ...]:
-    return tuple(item for item in node.items if isinstance(item, Scalar)) if isinstance(node, Sequence) else ()
 
 
 def _text(node: Node | None) -> str:

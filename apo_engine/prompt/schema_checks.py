@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from apo_engine.problems import Problem, Repair, Severity
+from apo_engine.prompt.keys import PICOSCHEMA
 from apo_engine.prompt.schema import enumerations, schema_of
 from apo_engine.settings import nearest
 
@@ -14,8 +15,7 @@ if TYPE_CHECKING:
 
     from apo_engine.prompt.file import PromptFile
 
-SCALARS = ("string", "number", "integer", "boolean", "null", "any")
-TYPES = (*SCALARS, "object", "array", "enum")
+TYPES = (*PICOSCHEMA, "object", "array", "enum")
 # YAML 1.1, as most other readers have it, takes these for booleans where they are not quoted.
 _ELSEWHERE_BOOLEAN = re.compile(r"[yYnN]|[Yy]es|YES|[Nn]o|NO|[Oo]n|ON|[Oo]ff|OFF")
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from apo_engine.problems import Repair
+from apo_engine.prompt.blocks import closed_blocks
 from apo_engine.prompt.helpers import BLOCK_HELPERS, HELPERS, INLINE_HELPERS, ROLE_ALIASES, ROLES
-from apo_engine.prompt.template import BlockClose, BlockOpen, Else, Expression, Fault, Partial
+from apo_engine.prompt.template import BlockOpen, Else, Expression, Fault, Partial
 from apo_engine.settings import nearest
 
 if TYPE_CHECKING:
@@ -17,19 +18,18 @@ if TYPE_CHECKING:
     from apo_engine.prompt.template import Node
 
 MAX_FAULTS = 100
-# How many nodes after a block its end is looked for, to mend both.
-_NEAR = 1000
 
 
 def usage_faults(nodes: Sequence[Node]) -> tuple[Fault, ...]:
     """Unknown helpers, and roles that are unknown or would be chosen by data."""
     faults: list[Fault] = []
-    for at, node in enumerate(nodes):
+    closing = {block.span: close.name_span for block, close in closed_blocks(nodes)}
+    for node in nodes:
         if isinstance(node, Expression):
             faults.extend(_expression_faults(node.call))
         elif isinstance(node, BlockOpen) and node.kind in ("#", "^"):
             if not node.call.bare and node.call.name not in BLOCK_HELPERS:
-                faults.append(_unknown_helper(node.call, BLOCK_HELPERS, _closing(nodes, at)))
+                faults.append(_unknown_helper(node.call, BLOCK_HELPERS, closing.get(node.span)))
             faults.extend(_nested_faults(node.call))
         elif isinstance(node, Else) and node.call is not None and node.call.name not in BLOCK_HELPERS:
             faults.append(_unknown_helper(node.call, BLOCK_HELPERS))
@@ -85,16 +85,3 @@ def _unknown_helper(call: Call, known: tuple[str, ...], closing: Span | None = N
     edits = ((call.head.span, close or ""), *(((closing, close or ""),) if closing else ()))
     repairs = (Repair(f"Change to {close}", edits),) if close else ()
     return Fault("helper-unknown", f"There is no helper {call.name[:40]!r}.", remedy, call.head.span, repairs)
-
-
-def _closing(nodes: Sequence[Node], at: int) -> Span | None:
-    """Where the name stands that closes the block which begins at a node; None where no such tag is near."""
-    name, depth = nodes[at].call.name, 0  # type: ignore[union-attr]
-    for node in nodes[at + 1 : at + 1 + _NEAR]:
-        if isinstance(node, BlockOpen) and node.call.name == name:
-            depth += 1
-        elif isinstance(node, BlockClose) and node.name == name:
-            if depth == 0:
-                return node.name_span
-            depth -= 1
-    return None

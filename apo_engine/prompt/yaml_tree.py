@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from apo_engine.positions import Span
@@ -76,6 +77,8 @@ class YamlError(Exception):
         self.code, self.message, self.remedy, self.offset = code, message, remedy, offset
 
 
+# While a template is written, its front matter is read with every keystroke.
+@lru_cache(maxsize=64)
 def compose(text: str, base: int) -> Node | None:
     """The tree of one YAML document; spans are offsets in ``text`` plus ``base``. None if there is nothing.
 
@@ -101,6 +104,16 @@ def compose(text: str, base: int) -> Node | None:
     except (YAMLError, ValueError, OverflowError, IndexError) as error:
         raise _syntax_error(str(error).partition("\n")[0] or "it cannot be read", base) from None
     return None
+
+
+def scalars(node: Node | None) -> tuple[Scalar, ...]:
+    """The scalars of a list; none where there is no list."""
+    return tuple(item for item in node.items if isinstance(item, Scalar)) if isinstance(node, Sequence) else ()
+
+
+def entries(node: Node | None) -> tuple[Entry, ...]:
+    """The entries of a map; none where there is no map."""
+    return node.entries if isinstance(node, Mapping) else ()
 
 
 def value_of(node: Node, *, as_written: bool = False) -> object:

@@ -11,6 +11,7 @@ from apo_engine.evaluation.function import find_function
 from apo_engine.examples.facts import ExampleFacts
 from apo_engine.examples.quotation import Quotations
 from apo_engine.examples.survey import RowCheck, survey
+from apo_engine.machine import user_layer
 from apo_engine.positions import Span
 from apo_engine.problems import InputError, Problem, Severity
 from apo_engine.prompt.checks import check_prompt
@@ -19,7 +20,7 @@ from apo_engine.prompt.partials import load_partials
 from apo_engine.prompt.template import Text
 from apo_engine.runs.options import Options
 from apo_engine.scoring.metric import make_metric
-from apo_engine.settings import Layer, Settings, resolve, user_layer
+from apo_engine.settings import Layer, Settings, resolve
 
 # Metrics that cannot use every expected value.
 _PARTICULAR = ("regex", "numeric", "json_match")

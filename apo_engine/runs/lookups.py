@@ -6,12 +6,13 @@ import os
 from collections.abc import Sequence
 from functools import lru_cache
 
+from apo_engine.machine import user_layer
 from apo_engine.models.catalog import listed_model, listed_models
 from apo_engine.models.listed import ListedModel
 from apo_engine.models.tokens import TokenCounter, TokenCounts
 from apo_engine.runs.options import Options
 from apo_engine.runs.plan import endpoints_of
-from apo_engine.settings import resolve, user_layer
+from apo_engine.settings import resolve
 
 
 async def token_counts(texts: Sequence[str], model: str) -> TokenCounts:

@@ -15,6 +15,7 @@ from apo_engine.evaluation.rubric import ATTEMPTS
 from apo_engine.examples.example import Example, ExampleSet
 from apo_engine.examples.load import load_examples
 from apo_engine.examples.split import Split, split
+from apo_engine.machine import cache_dir, environment_layer, user_layer
 from apo_engine.models import prices
 from apo_engine.models.chat import ChatModel, LabelScorer
 from apo_engine.models.endpoints import Endpoint, EndpointStatus, list_models, open_model
@@ -25,7 +26,7 @@ from apo_engine.runs.options import Options
 from apo_engine.runs.row_budget import within_cap
 from apo_engine.scoring.metric import Metric, make_metric, require_usable
 from apo_engine.search.events import Job
-from apo_engine.settings import Layer, Settings, cache_dir, environment_layer, resolve, user_layer
+from apo_engine.settings import Layer, Settings, resolve
 
 # Rows whose inputs set the base rate of each label, where calibration is asked for.
 CALIBRATION_ROWS = 8

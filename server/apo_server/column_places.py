@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 from lsprotocol import types
 
 from apo_server.positions import Encoding, units
+from apo_server.row_lines import lines_on_disk
 
 if TYPE_CHECKING:
     from apo_engine.examples.facts import ExampleFacts
     from apo_server.texts import Texts
 
-# A name further down, or further right, is not worth reading so much for: its line is shown from its beginning.
-_LINES, _LONGEST = 1_000, 10_000
+# A name further down is not worth reading so much for: its line is shown from its beginning.
+_LINES = 1_000
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}
 _STRING = r'"(?:[^"\\]|\\.)*"'
 _TOKEN = re.compile(rf"(?P<key>{_STRING})(?=\s*:)|{_STRING}|[\[\]{{}}]")
@@ -42,7 +43,7 @@ def _place(path: Path, line: int, column: str, texts: Texts, encoding: Encoding)
         lines = document.positions.lines
         text = lines.span_of_line(line - 1).of(document.text) if line <= len(lines.starts) else ""
     else:
-        text = _line(path, line)
+        text = lines_on_disk(path, [line]).get(line, "") if line <= _LINES else ""
     begin, name = _named(text, column, path.suffix.lower())
     start = types.Position(line - 1, units(text[:begin], encoding))
     end = types.Position(line - 1, start.character + units(name, encoding))
@@ -82,18 +83,3 @@ def _keys(line: str) -> Iterator[tuple[int, str, str]]:
         elif depth == 1 and token["key"] is not None:
             with suppress(ValueError):
                 yield token.start("key") + 1, token["key"][1:-1], json.loads(token["key"])
-
-
-def _line(path: Path, number: int) -> str:
-    if number > _LINES:
-        return ""
-    try:
-        with path.open("rb") as file:
-            for at in range(1, number + 1):
-                part = whole = file.readline(_LONGEST)
-                while at < number and whole and not whole.endswith(b"\n"):
-                    whole = file.readline(_LONGEST)
-    except OSError:
-        return ""
-    text = part.rstrip(b"\r\n").decode("utf-8", "replace")
-    return text.removeprefix("\ufeff") if number == 1 else text

@@ -15,9 +15,9 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from apo_engine.machine import cache_dir, user_layer
 from apo_engine.problems import InputError
 from apo_engine.search.events import OwnCode, RunStarted
-from apo_engine.settings import cache_dir, user_layer
 
 _log = logging.getLogger(__name__)
 ALLOW = "Allow for this workspace"

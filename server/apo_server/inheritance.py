@@ -8,10 +8,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from apo_engine.positions import Span
+from apo_engine.prompt.blocks import closed_blocks
 from apo_engine.prompt.call import Argument
 from apo_engine.prompt.references import References, references
 from apo_engine.prompt.template import BlockOpen, Expression, Partial, scan
-from apo_server.blocks import closed_blocks
 
 if TYPE_CHECKING:
     from typing import TypeGuard

@@ -29,9 +29,9 @@ class Purses:
         """What the run of a request draws from; None where nothing is capped."""
         if request.daily is None:
             return None
+        from apo_engine.machine import cache_dir
         from apo_engine.models.ledger import Ledger
         from apo_engine.models.purse import Purse
-        from apo_engine.settings import cache_dir
 
         if self._ledger is None:
             self._ledger = Ledger(cache_dir(self._environ) / "spending.sqlite")

@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from apo_engine.positions import Span
+from apo_engine.prompt.blocks import closed_blocks
 from apo_engine.prompt.partials import partial_names
 from apo_engine.prompt.schema import declarations, schema_of
-from apo_engine.prompt.yaml_tree import Mapping, Scalar, Sequence
-from apo_server.blocks import closed_blocks
+from apo_engine.prompt.yaml_tree import Mapping, Scalar, entries, scalars
 
 if TYPE_CHECKING:
     from apo_engine.prompt.file import PromptFile
-    from apo_engine.prompt.yaml_tree import Entry, Node
 
 _MAPPING = ("apo.examples", "input")
 
@@ -124,11 +123,11 @@ def _in_front_matter(prompt: PromptFile) -> Iterator[Mention]:
         return
     for found in declarations(front):
         yield Mention(InputName(found.path), found.span, declares=True)
-    for entry in _entries(front.root.get("input", "default")):
+    for entry in entries(front.root.get("input", "default")):
         yield Mention(InputName((entry.key.text,)), inner_span(entry.key), declares=True)
-    for needed in _items(front.root.get("input", "schema", "required")):
+    for needed in scalars(front.root.get("input", "schema", "required")):
         yield Mention(InputName((needed.text,)), inner_span(needed))
-    for entry in _entries(front.root.get(*_MAPPING)):
+    for entry in entries(front.root.get(*_MAPPING)):
         yield Mention(InputName((entry.key.text,)), inner_span(entry.key))
         if isinstance(entry.value, Scalar):
             yield Mention(ColumnName(entry.value.text), inner_span(entry.value))
@@ -168,11 +167,3 @@ def inner_span(node: Scalar) -> Span:
     """The span of a scalar without its quotation marks."""
     quoted = len(node.span) == len(node.text) + 2
     return Span(node.span.start + 1, node.span.end - 1) if quoted else node.span
-
-
-def _entries(node: Node | None) -> tuple[Entry, ...]:
-    return node.entries if isinstance(node, Mapping) else ()
-
-
-def _items(node: Node | None) -> tuple[Scalar, ...]:
-    return tuple(item for item in node.items if isinstance(item, Scalar)) if isinstance(node, Sequence) else ()

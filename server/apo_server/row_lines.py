@@ -23,6 +23,14 @@ def ranges_in(document: Document, lines: Collection[int]) -> dict[int, types.Ran
 
 def ranges_on_disk(path: Path, lines: Collection[int], encoding: Encoding) -> dict[int, types.Range]:
     """The ranges of 1-based lines of a file, which is read only as far as the last; none if it cannot be read."""
+    return {
+        line: types.Range(types.Position(line - 1, 0), types.Position(line - 1, units(text, encoding)))
+        for line, text in lines_on_disk(path, lines).items()
+    }
+
+
+def lines_on_disk(path: Path, lines: Collection[int]) -> dict[int, str]:
+    """The beginnings of 1-based lines of a file, which is read only as far as the last; none if it cannot be read."""
     wanted, last = frozenset(lines), max(lines, default=0)
     found = {}
     try:
@@ -34,9 +42,7 @@ def ranges_on_disk(path: Path, lines: Collection[int], encoding: Encoding) -> di
                     whole = rest
                 if number in wanted:
                     text = part.rstrip(b"\r\n").decode("utf-8", "replace")
-                    text = text.removeprefix("\ufeff") if number == 1 else text
-                    start = types.Position(number - 1, 0)
-                    found[number] = types.Range(start, types.Position(number - 1, units(text, encoding)))
+                    found[number] = text.removeprefix("\ufeff") if number == 1 else text
                 number += 1
     except OSError:
         return {}

@@ -56,6 +56,7 @@ def whole_rows(path: Path, lines: Collection[int]) -> dict[int, dict[str, str]]:
 
 
 def _object(line: str) -> dict[str, str]:
+    """The cells of a JSON row; none where the line is no row that anybody would read."""
     try:
         row = json.loads(line) if len(line) <= _LONGEST else None
     except (ValueError, RecursionError):
@@ -95,9 +96,4 @@ class _Cells:
         self._line = line
 
     def __iter__(self) -> Iterator[str]:
-        try:
-            row = json.loads(self._line) if len(self._line) <= _LONGEST else self._line
-        except ValueError:
-            row = self._line
-        values = row.values() if isinstance(row, dict) else (row,)
-        return (value if isinstance(value, str) else json.dumps(value) for value in values)
+        return iter(_object(self._line).values() or (self._line,))

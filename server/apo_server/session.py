@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+from apo_engine.machine import cache_dir
 from apo_engine.problems import Problem
-from apo_engine.settings import cache_dir
 from apo_server.capabilities import ClientCapabilities
 from apo_server.documents import Document, Documents, path_of
 from apo_server.knowledge import Knowledge, KnowledgeStore, merged
@@ -207,8 +207,10 @@ class Session:
 def _view(document: Document, memory: _Memory, texts: Texts) -> PromptView:
     from apo_engine.prompt.file import parse_prompt
 
-    if memory.parsed is None or memory.parsed[0] != document.text:
+    if memory.parsed is None or memory.parsed[1].path != document.path:
         memory.parsed = (document.text, parse_prompt(document.text, document.path))
+    elif memory.parsed[0] != document.text:
+        memory.parsed = (document.text, memory.parsed[1].changed(document.text))
     prompt, known, survey = memory.parsed[1], memory.known, memory.survey
     facts = survey.facts if survey else None
     placed = place(known.findings, known.text, prompt.text) if known else ()

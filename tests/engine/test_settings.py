@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from apo_engine.machine import cache_dir, environment_layer, user_layer
 from apo_engine.problems import InputError, Place
 from apo_engine.settings import (
     METRICS,
@@ -16,11 +17,8 @@ from apo_engine.settings import (
     Layer,
     LayerName,
     Settings,
-    cache_dir,
-    environment_layer,
     nearest,
     resolve,
-    user_layer,
 )
 
 

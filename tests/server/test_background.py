@@ -193,7 +193,7 @@ async def test_the_cancel_command_ends_the_run(start: StartEditor, scripted: Scr
 async def test_more_than_two_in_the_background_wait_where_it_can_be_seen(
     start: StartEditor, world: World, scripted: ScriptedServer
 ) -> None:
-    scripted.latency = 0.4
+    scripted.latency = 60  # no run ends by itself
     editor = await start(options={"background": "evaluate"})
     uris = _three_prompts(editor, world)
     for uri in uris[:2]:
@@ -217,11 +217,13 @@ async def test_more_than_two_in_the_background_wait_where_it_can_be_seen(
 async def test_what_is_asked_for_does_not_wait_for_the_background(
     start: StartEditor, world: World, scripted: ScriptedServer
 ) -> None:
-    scripted.latency = 0.4
+    scripted.latency = 60  # no run ends by itself
     editor = await start(options={"background": "evaluate"})
     uris = _three_prompts(editor, world)
-    for uri in uris:
+    for uri in uris[:2]:
         editor.save(uri)
+        await editor.lens(uri, "Evaluating")
+    editor.save(uris[2])
     await editor.lens(uris[2], "Waiting")
     await editor.command("apo.evaluate", uris[2])
     await editor.lens(uris[2], "Evaluating")
@@ -254,10 +256,16 @@ async def test_a_client_that_never_answers_does_not_hold_up_a_run(start: StartEd
 
 
 @pytest.mark.parametrize(
-    ("background", "roles"), [("off", set()), ("evaluate", {"task"}), ("gradients", {"task", "gradient", "edit"})]
+    ("background", "title", "roles"),
+    [
+        ("off", None, set()),
+        ("evaluate", "Evaluating tickets.prompt", {"task"}),
+        ("gradients", "Finding critiques of tickets.prompt", {"task", "gradient", "edit"}),
+        ("optimize", "Optimizing tickets.prompt", {"task", "gradient", "edit"}),
+    ],
 )
 async def test_the_setting_says_what_a_save_begins(
-    start: StartEditor, background: str, roles: set[str], scripted: ScriptedServer
+    start: StartEditor, background: str, title: str | None, roles: set[str], scripted: ScriptedServer
 ) -> None:
     editor = await start(options={"background": background})
     uri = editor.open("tickets.prompt")
@@ -266,6 +274,7 @@ async def test_the_setting_says_what_a_save_begins(
         await asyncio.sleep(1)
     else:
         await editor.run(uri)
+    assert [reports[0].title for reports in editor.progress()] == ([title] if title else [])
     assert {kind_of(body) for body in scripted.log.bodies} == roles
 
 

@@ -8,6 +8,7 @@ from lsprotocol import types
 
 from apo_engine.positions import Span
 from apo_server.capabilities import ClientCapabilities
+from apo_server.edits import workspace_edit
 from apo_server.features.commands import (
     EXPLAIN_CRITIQUE,
     IGNORE_CRITIQUE,
@@ -45,7 +46,7 @@ def code_actions(
         if action is not None:
             actions.append(action)
     for passage in passages:
-        actions += [_explain(view, passage, client, named=several), _ignore(view, passage, client, named=several)]
+        actions += _reading(view, passage, client, named=several)
         actions += _run_rows(view, passage, client) if not several else []
     return [*actions, *_restore(view, selected), *_pages(view, passages)]
 
@@ -128,36 +129,33 @@ def _apply(
     )
 
 
-def _ignore(view: PromptView, passage: Passage, client: ClientCapabilities, *, named: bool) -> types.CodeAction:
-    title = "Ignore this critique" + (_name(passage) if named else "")
+def _about(
+    view: PromptView, passage: Passage, client: ClientCapabilities, title: str, command: str, *arguments: object
+) -> types.CodeAction:
+    """An action on a critique that is a command, whose first argument is the prompt's address."""
     return types.CodeAction(
         title=title,
         kind=_KIND,
         diagnostics=[of_critique(view, passage, client)],
-        command=types.Command(title, IGNORE_CRITIQUE, arguments=[view.document.uri, passage.finding.id]),
+        command=types.Command(title, command, arguments=[view.document.uri, *arguments]),
     )
 
 
-def _explain(view: PromptView, passage: Passage, client: ClientCapabilities, *, named: bool) -> types.CodeAction:
-    title = "Explain this critique" + (_name(passage) if named else "")
-    return types.CodeAction(
-        title=title,
-        kind=_KIND,
-        diagnostics=[of_critique(view, passage, client)],
-        command=types.Command(title, EXPLAIN_CRITIQUE, arguments=[view.document.uri, passage.finding.id]),
-    )
+def _reading(view: PromptView, passage: Passage, client: ClientCapabilities, *, named: bool) -> list[types.CodeAction]:
+    """To read more about a critique, or to see it no more; ``named`` after it where others stand beside it."""
+    name, critique = _name(passage) if named else "", passage.finding.id
+    return [
+        _about(view, passage, client, f"Explain this critique{name}", EXPLAIN_CRITIQUE, critique),
+        _about(view, passage, client, f"Ignore this critique{name}", IGNORE_CRITIQUE, critique),
+    ]
 
 
 def _run_rows(view: PromptView, passage: Passage, client: ClientCapabilities) -> list[types.CodeAction]:
     """Run the prompt on one of the rows that show a critique."""
-    actions = []
-    for row in passage.finding.rows[:_ROWS]:
-        title = f"Run on {visible(Path(row.path).name)}:{row.line}"
-        command = types.Command(title, RUN_ROW, arguments=[view.document.uri, row.line, row.path])
-        actions.append(
-            types.CodeAction(title, kind=_KIND, diagnostics=[of_critique(view, passage, client)], command=command)
-        )
-    return actions
+    return [
+        _about(view, passage, client, f"Run on {visible(Path(row.path).name)}:{row.line}", RUN_ROW, row.line, row.path)
+        for row in passage.finding.rows[:_ROWS]
+    ]
 
 
 def _restore(view: PromptView, selected: Span) -> list[types.CodeAction]:
@@ -200,11 +198,4 @@ def _disabled(title: str, reason: str, client: ClientCapabilities) -> types.Code
 def _edit(view: PromptView, candidate: str, client: ClientCapabilities) -> types.WorkspaceEdit | None:
     """The smallest edits that apply a candidate to this version."""
     found = view.edits_to(candidate)
-    if not found:
-        return None
-    edits = [types.TextEdit(view.range(span), new) for span, new in found]
-    document = view.document
-    if not client.versioned_edits:
-        return types.WorkspaceEdit(changes={document.uri: edits})
-    named = types.OptionalVersionedTextDocumentIdentifier(uri=document.uri, version=document.version)
-    return types.WorkspaceEdit(document_changes=[types.TextDocumentEdit(named, list(edits))])
+    return workspace_edit(view, found, client) if found else None

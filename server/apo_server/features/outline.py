@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from lsprotocol import types
 
 from apo_engine.positions import Span
+from apo_engine.prompt.blocks import closed_blocks
 from apo_engine.prompt.template import Comment, Expression, Partial, Raw, Text
 from apo_engine.prompt.yaml_tree import Mapping, Scalar, Sequence
-from apo_server.blocks import closed_blocks
 
 if TYPE_CHECKING:
     from apo_engine.prompt.file import PromptFile

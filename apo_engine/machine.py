@@ -1,0 +1,92 @@
+"""What the machine holds: settings in the environment and in the user's configuration file, and the cache folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from apo_engine.problems import InputError, Place, Problem
+from apo_engine.settings import ENVIRONMENT, Layer
+
+
+def environment_layer(environ: Mapping[str, str]) -> Layer:
+    """The settings in environment variables: ``APO_MODEL`` and ``APO_OPTIMIZER_MODEL``."""
+    values: dict[str, object] = {}
+    for path, variable in ENVIRONMENT.items():
+        if environ.get(variable):
+            inner = values
+            for key in path[:-1]:
+                inner = inner.setdefault(key, {})  # type: ignore[assignment]
+            inner[path[-1]] = environ[variable]
+    return Layer("environment", values)
+
+
+def user_layer(folder: Path | None = None) -> Layer:
+    """The user's own ``config.yaml``, from ``folder`` or the platform's configuration folder; empty if there is none.
+
+    Raises:
+        InputError: the file cannot be read or is not a YAML map.
+    """
+    if folder is None:
+        import platformdirs
+
+        folder = platformdirs.user_config_path("apo-language-server")
+    path = folder / "config.yaml"
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        return Layer("user", {})
+    except (OSError, UnicodeDecodeError) as error:
+        message = f"The configuration file cannot be read: {error}."
+        raise InputError(Problem("config-unreadable", message, "Correct or remove it.", Place(path))) from None
+    return _yaml_layer(text, path)
+
+
+def cache_dir(environ: Mapping[str, str]) -> Path:
+    """The folder of everything stored: ``APO_CACHE_DIR``, else the platform's cache folder."""
+    if environ.get("APO_CACHE_DIR"):
+        return Path(environ["APO_CACHE_DIR"]).expanduser()
+    import platformdirs
+
+    return platformdirs.user_cache_path("apo-language-server")
+
+
+def _yaml_layer(text: str, path: Path) -> Layer:
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+    def broken(message: str, place: Place) -> InputError:
+        return InputError(Problem("config-invalid", message, "Correct the line, or remove the file.", place))
+
+    try:
+        root = YAML(typ="rt", pure=True).load(text)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = Place(path, mark.line + 1, mark.column + 1) if mark else Place(path)
+        raise broken(f"This is not valid YAML: {error.problem}.", where) from None
+    except (YAMLError, RecursionError, ValueError):
+        raise broken("This is not valid YAML.", Place(path)) from None
+    if root is None:
+        return Layer("user", {})
+    if not isinstance(root, dict):
+        raise broken("The configuration must be a map of settings.", Place(path))
+
+    def place(keys: tuple[str, ...]) -> Place | None:
+        node: Any = root
+        found = Place(path)
+        for key in keys:
+            marks = getattr(node, "lc", None)
+            if not isinstance(node, dict) or key not in node or marks is None:
+                break
+            line, column = marks.value(key)
+            found, node = Place(path, line + 1, column + 1), node[key]
+        return found
+
+    return Layer("user", _plain(root), place)
+
+
+def _plain(value: object) -> dict[str, object]:
+    """Plain maps of the loader's own; msgspec takes its scalars and lists as they are."""
+    assert isinstance(value, dict)
+    return {str(key): _plain(item) if isinstance(item, dict) else item for key, item in value.items()}
