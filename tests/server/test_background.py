@@ -223,6 +223,7 @@ async def test_what_is_asked_for_does_not_wait_for_the_background(
     for uri in uris[:2]:
         editor.save(uri)
         await editor.lens(uri, "Evaluating")
+    await editor.until(lambda: len(editor.progress()) == 2)
     editor.save(uris[2])
     await editor.lens(uris[2], "Waiting")
     await editor.command("apo.evaluate", uris[2])
