@@ -28,6 +28,8 @@ if TYPE_CHECKING:
         Fix,
         Optimization,
         Options,
+        PastRun,
+        Report,
         RowCheck,
         Run,
         bench,
@@ -37,7 +39,10 @@ if TYPE_CHECKING:
         gradients,
         list_models,
         optimize,
+        past_run,
+        past_runs,
         plan,
+        report_page,
     )
     from apo_engine.positions import Lines, Span
     from apo_engine.problems import ApoError, BudgetError, InputError, ModelError, Place, Problem, Severity
@@ -63,9 +68,11 @@ __all__ = [
     "ModelError",
     "Optimization",
     "Options",
+    "PastRun",
     "Place",
     "Problem",
     "PromptFile",
+    "Report",
     "RowCheck",
     "Run",
     "Severity",
@@ -80,7 +87,10 @@ __all__ = [
     "load_prompt",
     "optimize",
     "parse_prompt",
+    "past_run",
+    "past_runs",
     "plan",
+    "report_page",
 ]
 
 _HOMES = {
@@ -93,6 +103,8 @@ _HOMES = {
         "Fix",
         "Optimization",
         "Options",
+        "PastRun",
+        "Report",
         "RowCheck",
         "Run",
         "bench",
@@ -102,7 +114,10 @@ _HOMES = {
         "gradients",
         "list_models",
         "optimize",
+        "past_run",
+        "past_runs",
         "plan",
+        "report_page",
     ),
     "positions": ("Lines", "Span"),
     "problems": ("ApoError", "BudgetError", "InputError", "ModelError", "Place", "Problem", "Severity"),

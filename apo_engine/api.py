@@ -21,9 +21,12 @@ from apo_engine.runs.bench_rows import BenchRows, require_data
 from apo_engine.runs.bench_tasks import REPORTED_MARGINS, TASKS, BenchTask
 from apo_engine.runs.evaluate import evaluate_job
 from apo_engine.runs.gradients import gradients_job
+from apo_engine.runs.history import PastRun, past_run, past_runs
 from apo_engine.runs.optimize import optimize_job
 from apo_engine.runs.options import Options
 from apo_engine.runs.plan import make_plan, reachable_models
+from apo_engine.runs.report import Report
+from apo_engine.runs.report_page import report_page
 from apo_engine.runs.results import Critiques, Evaluation, Fix, Optimization
 from apo_engine.runs.row import answer_row as _answer_row
 from apo_engine.runs.stream import Run
@@ -42,6 +45,8 @@ __all__ = [
     "Margin",
     "Optimization",
     "Options",
+    "PastRun",
+    "Report",
     "RowAnswer",
     "RowCheck",
     "Run",
@@ -57,7 +62,10 @@ __all__ = [
     "margins",
     "optimize",
     "parse_prompt",
+    "past_run",
+    "past_runs",
     "plan",
+    "report_page",
     "token_counts",
 ]
 

@@ -24,6 +24,8 @@ _COMMANDS = {
     "evaluate": "Score a prompt on its examples.",
     "gradients": "Say why a prompt fails, passage by passage.",
     "optimize": "Search for a better prompt and judge it on unseen rows.",
+    "runs": "List what was run, and what came of it.",
+    "report": "Write a run as one HTML page.",
     "init": "Write a first prompt and example rows.",
     "check": "Check prompts and their rows, without a model.",
     "bench": "Repeat the paper's four tasks with any model and algorithm.",

@@ -16,7 +16,7 @@ from apo_engine.runs.row_budget import cap_for_holdout
 from apo_engine.runs.store import RunStore
 from apo_engine.scoring.power import HOPED, rows_needed, shortage
 from apo_engine.search.arm import seed_arm
-from apo_engine.search.events import Estimate, FileRows, OwnCode, RowCounts, RunStarted
+from apo_engine.search.events import Estimate, FileRows, OwnCode, RowCounts, RunCaps, RunStarted
 from apo_engine.search.proposer import most_children
 from apo_engine.search.verdict import level_after
 
@@ -41,6 +41,7 @@ def announce(plan: Plan) -> RunStarted:
         else RowCounts(0, len(plan.open_rows), 0)
     )
     function = plan.function
+    caps = plan.settings.budget
     asked = [plan.task_model, plan.judge_model, None if plan.job == "evaluate" else plan.optimizer_model]
     remote = tuple(dict.fromkeys(model.name for model in asked if model is not None and not model.local))
     return RunStarted(
@@ -59,6 +60,8 @@ def announce(plan: Plan) -> RunStarted:
         own_code=OwnCode(plan.metric.name, str(function.file), function.digest) if function else None,
         remote_models=remote,
         files=_files(plan),
+        file=str(plan.prompt.path.absolute()) if plan.prompt.path else "",
+        caps=RunCaps(caps.calls, caps.tokens, caps.usd, caps.seconds),
     )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -39,6 +41,15 @@ class RunLog:
         self._file.close()
 
 
+@dataclass(frozen=True, slots=True)
+class KeptRun:
+    """A run in the store, and when its last event was written, in seconds since 1970."""
+
+    run: str
+    at: float
+    finished: bool
+
+
 class RunStore:
     """Runs by id, below a folder that only the owner can read."""
 
@@ -61,6 +72,35 @@ class RunStore:
             return [decode(line) for line in lines]
         except (OSError, msgspec.DecodeError, UnicodeDecodeError):
             return None
+
+    def story(self, run: str) -> Sequence[AnyEvent]:
+        """The events of a run so far, finished or not; what cannot be read any more is left out.
+
+        Raises:
+            OSError: there is no such run, or its file cannot be read.
+        """
+        path = self._path(run)
+        try:
+            lines = path.read_bytes().splitlines()
+        except FileNotFoundError:
+            lines = path.with_name(path.name + _UNFINISHED).read_bytes().splitlines()
+        events: list[AnyEvent] = []
+        for line in lines:
+            # The last line of a run that was cut off may be half a line.
+            with suppress(msgspec.DecodeError, UnicodeDecodeError):
+                events.append(decode(line))
+        return events
+
+    def kept(self) -> tuple[KeptRun, ...]:
+        """The runs in the store, the latest first."""
+        found = []
+        with suppress(OSError):
+            for path in self._runs.iterdir():
+                run, dot, ending = path.name.partition(".jsonl")
+                if dot and ending in ("", _UNFINISHED):
+                    with suppress(OSError):
+                        found.append(KeptRun(run, path.stat().st_mtime, finished=not ending))
+        return tuple(sorted(found, key=lambda kept: (-kept.at, kept.run)))
 
     def open_holdout(self, holdout: str, run: str) -> int:
         """Note that ``run`` opens these rows; how many other runs did so before. The same run counts once."""

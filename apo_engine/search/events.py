@@ -54,6 +54,15 @@ class Estimate(msgspec.Struct, frozen=True):
     usd: float | None
 
 
+class RunCaps(msgspec.Struct, frozen=True):
+    """What a run may use at most: logical calls and tokens of every role, US dollars, seconds. None is no cap."""
+
+    calls: int | None = None
+    tokens: int | None = None
+    usd: float | None = None
+    seconds: float | None = None
+
+
 class FileRows(msgspec.Struct, frozen=True):
     """How many rows of an example file the models of a run may be shown, and how many stay where they are."""
 
@@ -78,7 +87,8 @@ class RunStarted(Event, frozen=True):
 
     ``judge_model`` grades answers where the metric is ``judge``, and is shown the rows it grades; ``own_code`` is run
     where the metric is a function of the user's. ``remote_models`` are those of the models asked that are not on this
-    machine; ``local`` says that there are none, so that nothing leaves it. ``files`` are the example files.
+    machine; ``local`` says that there are none, so that nothing leaves it. ``files`` are the example files, ``file`` is
+    the prompt's, empty where it has none.
     """
 
     run: str
@@ -96,6 +106,8 @@ class RunStarted(Event, frozen=True):
     own_code: OwnCode | None = None
     remote_models: tuple[str, ...] = ()
     files: tuple[FileRows, ...] = ()
+    file: str = ""
+    caps: RunCaps = RunCaps()
 
 
 class Noted(Event, frozen=True):

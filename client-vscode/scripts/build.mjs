@@ -1,8 +1,9 @@
 /** Bundles the extension into out/extension.js, with the licences of what went into the bundle beside it. */
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
-import path from "node:path";
+import { writeFileSync } from "node:fs";
 
 import { build } from "esbuild";
+
+import { notices } from "./notices.mjs";
 
 const { metafile } = await build({
   entryPoints: ["src/extension.ts"],
@@ -18,15 +19,4 @@ const { metafile } = await build({
   logLevel: "warning",
 });
 
-const packages = new Set(
-  Object.keys(metafile.inputs).flatMap((input) => input.match(/^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//)?.[1] ?? []),
-);
-const notices = [...packages].sort().map((folder) => {
-  const { name, version, license } = JSON.parse(readFileSync(path.join(folder, "package.json"), "utf8"));
-  const file = readdirSync(folder).find((entry) => /^licen[cs]e/i.test(entry));
-  if (file === undefined) {
-    throw new Error(`${name} ${version} carries no licence text`);
-  }
-  return `${name} ${version} (${license})\n\n${readFileSync(path.join(folder, file), "utf8").trim()}\n`;
-});
-writeFileSync("out/THIRD_PARTY_NOTICES.txt", notices.join(`\n${"-".repeat(80)}\n\n`));
+writeFileSync("out/THIRD_PARTY_NOTICES.txt", notices(metafile));

@@ -1,0 +1,2 @@
+export function reportFiles(): Promise<Record<string, string>>;
+export function committedFile(name: string): string;
