@@ -6,12 +6,16 @@ from apo_engine.search.events import AnyEvent, Progressed, RunStarted
 
 
 class Advance:
-    """Reads a run's events. ``percentage`` only grows, and stays below 100 until the run ends."""
+    """Reads a run's events. ``percentage`` only grows, and stays below 100 until the run ends.
+
+    ``usd`` is the real money spent so far, None where a price is unknown.
+    """
 
     def __init__(self) -> None:
         self.words = ""
         self.percentage = 0
         self.steps = 0, 0
+        self.usd: float | None = 0.0
         self._calls = 0
 
     def add(self, event: AnyEvent) -> bool:
@@ -20,6 +24,7 @@ class Advance:
             self._calls = max(1, event.estimate.calls)
         if not isinstance(event, Progressed):
             return False
+        self.usd = event.spent.usd
         done = sum(event.spent.calls.values())
         # The estimate is an upper bound, and the phases of a search are not known before.
         share = min(99, round(100 * done / self._calls)) if self._calls else 0

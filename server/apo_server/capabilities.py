@@ -42,6 +42,7 @@ class ClientCapabilities:
     nested_symbols: bool = False
     token_types: tuple[str, ...] = ()
     token_modifiers: tuple[str, ...] = ()
+    status: bool = False
 
 
 def resolve(capabilities: types.ClientCapabilities) -> ClientCapabilities:
@@ -89,7 +90,14 @@ def resolve(capabilities: types.ClientCapabilities) -> ClientCapabilities:
         token_types=tuple(text.semantic_tokens.token_types) if text.semantic_tokens else (),
         token_modifiers=tuple(text.semantic_tokens.token_modifiers) if text.semantic_tokens else (),
         rename_notices=bool(space.file_operations and space.file_operations.did_rename),
+        status=_experimental(capabilities, "apoStatus"),
     )
+
+
+def _experimental(capabilities: types.ClientCapabilities, name: str) -> bool:
+    """Whether the client has something that no version of the protocol knows of; it comes as whatever was sent."""
+    given = capabilities.experimental
+    return (given.get(name) if isinstance(given, dict) else getattr(given, name, None)) is True
 
 
 def _encoding(capabilities: types.ClientCapabilities) -> Encoding:

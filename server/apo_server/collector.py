@@ -18,7 +18,7 @@ from apo_engine.search.events import (
     VerdictReached,
 )
 from apo_engine.search.gradient import Gradient
-from apo_server.knowledge import Doubt, Finding, Knowledge, Rewrite, Row, Score, Winner
+from apo_server.knowledge import Doubt, Finding, Knowledge, Ran, Rewrite, Row, Score, Winner
 from apo_server.rows import excerpts, shortened
 from apo_server.unanimity import Unanimity
 
@@ -81,6 +81,7 @@ class Collector:
             winner=self._winner(),
             last_job=started.job if started else None,
             doubtful=self._doubts(),
+            ran=Ran(started.run, started.job) if started else None,
         )
 
     @property

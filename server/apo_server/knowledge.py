@@ -105,10 +105,18 @@ class Doubt(msgspec.Struct, frozen=True):
     text: str = ""
 
 
+class Ran(msgspec.Struct, frozen=True):
+    """A run in the store."""
+
+    run: str
+    job: Job
+
+
 class Knowledge(msgspec.Struct, frozen=True):
     """Everything that is known about ``text``. Findings stand by falling share of failures.
 
-    ``doubtful`` are rows whose expected answer may be wrong.
+    ``doubtful`` are rows whose expected answer may be wrong. ``ran`` is the run that there is most to read of: the
+    last search, else the last run.
     """
 
     text: str
@@ -118,6 +126,7 @@ class Knowledge(msgspec.Struct, frozen=True):
     winner: Winner | None = None
     last_job: Job | None = None
     doubtful: tuple[Doubt, ...] = ()
+    ran: Ran | None = None
 
     @property
     def empty(self) -> bool:
@@ -162,6 +171,7 @@ def merged(earlier: Knowledge | None, later: Knowledge) -> Knowledge:
         last_job=later.last_job,
         # Only a search measures enough prompts to doubt a row.
         doubtful=later.doubtful if later.last_job == "optimize" else earlier.doubtful,
+        ran=max((ran for ran in (later.ran, earlier.ran) if ran), key=lambda ran: ran.job == "optimize", default=None),
     )
 
 

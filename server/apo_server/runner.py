@@ -72,12 +72,33 @@ class Runner:
         self._told: set[tuple[str, str]] = set()
         self._noted: set[tuple[str, str]] = set()
         self._advances: dict[str, Advance] = {}
+        self._runs: dict[str, str] = {}
         self._told_empty: set[tuple[str, str]] = set()
         self._paused: dict[str, date] = {}
 
     def advance(self, uri: str) -> Advance | None:
         """How far the run of a prompt has come; None where none has begun."""
         return self._advances.get(uri)
+
+    def run(self, uri: str) -> str | None:
+        """The id of the run of a prompt that is under way; None where none is."""
+        return self._runs.get(uri)
+
+    async def report(self, uri: str) -> object:
+        """The report of the run under way for a prompt, else of the last one there is most to read of; None without.
+
+        It is what `apo report --json` prints.
+
+        Raises:
+            ApoError: the run is not kept any more, or cannot be read.
+        """
+        view = self._session.view(uri)
+        ran = view.known.ran if view is not None and view.known is not None else None
+        run = self.run(uri) or (ran.run if ran else None)
+        if run is None:
+            return None
+        reply = await self._engine.ask(Request(0, "report", run=run, cache=self._session.settings.cache))
+        return msgspec.json.decode(reply.report)
 
     async def carry_out(self, order: Order, turn: Turn) -> None:
         """Run a job to its end; whatever stops it is told once, and shown in the prompt where it has a place there.
@@ -166,6 +187,8 @@ class Runner:
         showing: asyncio.Task[None] | None = None
         try:
             async for event in self._engine.run(request):
+                if isinstance(event, RunStarted):
+                    self._runs[order.uri] = event.run
                 if advance.add(event):
                     progress.update(advance)
                     self._screen.advanced()
@@ -183,6 +206,7 @@ class Runner:
             if showing is not None:
                 showing.cancel()
             self._advances.pop(order.uri, None)
+            self._runs.pop(order.uri, None)
             progress.end(words)
 
     async def _show(self, order: Order, collector: Collector, *, keep: bool = False) -> None:

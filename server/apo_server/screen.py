@@ -62,11 +62,13 @@ class EditorScreen:
 
     def refresh_lenses(self) -> None:
         """Let the client ask for the lenses again."""
+        self._server.status.changed()
         if self._server.session.client.code_lens_refresh:
             self._server.spawn(self._server.workspace_code_lens_refresh_async(None))
 
     def advanced(self) -> None:
         """A run has come further, which its lens tells; a client that cannot keep up is not asked more often."""
+        self._server.status.changed()
         now = time.monotonic()
         if not self._server.session.client.code_lens_refresh or now - self._advanced < _LENS_INTERVAL:
             return

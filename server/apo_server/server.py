@@ -21,6 +21,7 @@ from apo_server.protocol import ApoProtocol
 from apo_server.runner import Runner
 from apo_server.screen import EditorScreen
 from apo_server.session import Session
+from apo_server.status import StatusFeed
 from apo_server.surveys import Surveys
 from apo_server.transports import Line
 from apo_server.view import PromptView
@@ -44,6 +45,7 @@ class ApoLanguageServer(LanguageServer):
         self.consent = Consent(self.screen.ask)
         self.runner = Runner(self.session, self.engine, self.consent, self.screen)
         self.surveys = Surveys(self.session, self.engine, self.screen.show_rows)
+        self.status = StatusFeed(self)
         self.jobs = Jobs(self._carry_out, on_change=self.screen.refresh_lenses)
         self.complaints: tuple[str, ...] = ()
         self.configured = asyncio.Event()

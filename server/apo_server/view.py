@@ -73,12 +73,15 @@ class PromptView:
 
     def edits_to(self, candidate: str) -> Edits | None:
         """The edits that apply a candidate to this version; None where an edit would touch text that has changed."""
-        if self.known is None or (text := self.known.rewrite(candidate)) is None:
-            return None
-        edits = _edits_between(self.known.text, text)
-        if self.current:
+        text = self.known.rewrite(candidate) if self.known is not None else None
+        return self.edits_between(self.known.text, text) if self.known is not None and text is not None else None
+
+    def edits_between(self, measured: str, rewritten: str) -> Edits | None:
+        """What leads from a text to its rewrite, as edits of this version; None where one would touch changed text."""
+        edits = _edits_between(measured, rewritten)
+        if measured == self.prompt.text:
             return edits
-        rebase = Rebase(self.known.text, self.prompt.text)
+        rebase = Rebase(measured, self.prompt.text)
         moved = [(rebase.untouched(span), new) for span, new in edits]
         return tuple((span, new) for span, new in moved if span is not None) if _all_there(moved) else None
 

@@ -25,6 +25,8 @@ class Request(msgspec.Struct, frozen=True, omit_defaults=True):
     that the price list knows, or the one named ``model``. A ``row`` is the one on ``line`` of the file ``row``, to be
     answered.
 
+    A ``report`` is that of ``run``.
+
     ``path`` is where the prompt lies, so that its examples are found; ``editor`` holds the editor's settings by
     their names in the file without ``apo.``; ``cache`` overrides the folder of everything stored. ``own_code`` is the
     digest of the scoring function that the user has agreed to run; no other one is run. ``daily`` caps what leaves the
@@ -32,7 +34,7 @@ class Request(msgspec.Struct, frozen=True, omit_defaults=True):
     """
 
     id: int
-    do: Literal["evaluate", "gradients", "optimize", "plan", "survey", "tokens", "models", "row", "cancel"]
+    do: Literal["evaluate", "gradients", "optimize", "plan", "survey", "tokens", "models", "row", "report", "cancel"]
     path: str = ""
     text: str = ""
     flags: dict[str, object] = {}
@@ -47,6 +49,7 @@ class Request(msgspec.Struct, frozen=True, omit_defaults=True):
     model: str = ""
     row: str = ""
     line: int = 0
+    run: str = ""
 
 
 class Trouble(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -87,7 +90,10 @@ class Survey(msgspec.Struct, frozen=True):
 
 
 class Reply(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One event or answer of a request, or its end: ``done``, ``cancelled``, or the problems that stopped it."""
+    """One event or answer of a request, or its end: ``done``, ``cancelled``, or the problems that stopped it.
+
+    A ``report`` is JSON to be passed on as it is: what it holds is between the engine and who shows it.
+    """
 
     id: int
     event: AnyEvent | None = None
@@ -95,6 +101,7 @@ class Reply(msgspec.Struct, frozen=True, omit_defaults=True):
     tokens: TokenCounts | None = None
     models: tuple[ListedModel, ...] = ()
     row: RowAnswer | None = None
+    report: str = ""
     done: bool = False
     cancelled: bool = False
     error: tuple[Trouble, ...] = ()

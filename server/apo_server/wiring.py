@@ -15,7 +15,7 @@ from lsprotocol import types
 
 from apo_engine.problems import Severity
 from apo_engine.search.events import Job
-from apo_server import capabilities, pages, providers, settings
+from apo_server import capabilities, pages, providers, reports, settings
 from apo_server.documents import Documents, path_of
 from apo_server.features import commands
 from apo_server.server import ApoLanguageServer
@@ -74,6 +74,8 @@ def create_server(version: str) -> ApoLanguageServer:
     server.command(commands.SHOW_CANDIDATES)(pages.show_candidates)
     server.command(commands.OPEN_REPORT)(pages.open_report)
     server.command(commands.RUN_ROW)(pages.run_row)
+    server.command(commands.REPORT)(reports.report)
+    server.command(commands.APPLY_CANDIDATE)(reports.apply_candidate)
     return server
 
 

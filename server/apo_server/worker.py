@@ -44,6 +44,9 @@ async def replies_to(request: Request, purses: Purses) -> AsyncIterator[Reply]:
     if request.do in ("tokens", "models"):
         yield await _looked_up(request)
         return
+    if request.do == "report":
+        yield Reply(request.id, report=await asyncio.to_thread(_report, request))
+        return
     if request.do == "row":
         yield await _answered(request, purses.of(request))
         return
@@ -89,6 +92,13 @@ def _survey(request: Request) -> Survey:
     buffers = {Path(path): text for path, text in request.buffers.items()}
     found = check_rows(parse_prompt(request.text, Path(request.path)), _options(request), buffers)
     return Survey(found.facts, tuple(Trouble.of(problem) for problem in found.problems))
+
+
+def _report(request: Request) -> str:
+    from apo_engine.api import past_run
+
+    folder = Path(request.cache) if request.cache else None
+    return msgspec.json.encode(past_run(request.run, folder)).decode()
 
 
 async def _answered(request: Request, purse: Purse | None) -> Reply:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from cattrs import Converter
 from lsprotocol import types
-from pygls.protocol import default_converter
+from pygls.protocol import JsonRPCNotification, JsonRPCResponseMessage, default_converter
 from pytest_lsp import ClientServerConfig, LanguageClient
 from pytest_lsp.client import DEFAULT_CLIENT_FEATURES, register_lsp_features
 
@@ -247,8 +247,8 @@ class Editor:
         last = self.progress()[-1]
         return bool(last) and isinstance(last[-1], types.WorkDoneProgressEnd)
 
-    async def command(self, name: str, *arguments: object) -> None:
-        await self.client.workspace_execute_command_async(types.ExecuteCommandParams(name, list(arguments)))
+    async def command(self, name: str, *arguments: object) -> Any:
+        return await self.client.workspace_execute_command_async(types.ExecuteCommandParams(name, list(arguments)))
 
     async def hover(self, uri: str, at: types.Position) -> str | None:
         found = await self.client.text_document_hover_async(types.HoverParams(types.TextDocumentIdentifier(uri), at))
@@ -310,8 +310,10 @@ def _client() -> LanguageClient:
 
 
 def _converter() -> Converter:
-    """The protocol's converter, which takes every action that has a command for a bare command."""
+    """The protocol's converter, but for what it spoils: actions with a command, and answers that are plain objects."""
     converter = default_converter()
+    for plain in (JsonRPCResponseMessage, JsonRPCNotification):
+        converter.register_structure_hook(plain, lambda given, kind: kind(**given))
 
     def structure(value: Any, _: object) -> types.Command | types.CodeAction:
         return converter.structure(value, types.Command if isinstance(value.get("command"), str) else types.CodeAction)
