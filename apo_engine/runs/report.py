@@ -32,8 +32,8 @@ from apo_engine.search.events import (
     VerdictReached,
 )
 
-# Rows whose answers changed that a page can still be read with.
-_CHANGES = 500
+# Rows of a list that can still be read.
+_MOST = 500
 Confusion = Mapping[str, Mapping[str, int]]
 
 
@@ -89,6 +89,16 @@ class Change(msgspec.Struct, frozen=True):
     better: bool
 
 
+class Failure(msgspec.Struct, frozen=True):
+    """An open row that the user's prompt gets wrong, or not wholly right."""
+
+    path: str
+    line: int
+    expected: str
+    answered: str
+    score: float
+
+
 class Report(msgspec.Struct, frozen=True):
     """A run, finished or under way, told from its events.
 
@@ -113,6 +123,7 @@ class Report(msgspec.Struct, frozen=True):
     interval: Interval | None
     n: int
     critiques: tuple[Critique, ...]
+    failing: tuple[Failure, ...]
     branches: tuple[Branch, ...]
     points: tuple[Point, ...]
     discarded: Mapping[str, int]
@@ -211,7 +222,8 @@ class _Reader:
             interval=self.all.interval if self.all else None,
             n=self.all.n if self.all else 0,
             critiques=self._critiques(seed),
-            branches=tuple(self.branches.values()),
+            failing=_failing(self.results.get(seed, {}).values()),
+            branches=tuple(map(self._with_score, self.branches.values())),
             points=tuple(self.points),
             discarded=dict(self.discarded.most_common()),
             compared=len(common),
@@ -225,6 +237,12 @@ class _Reader:
             stopped=ended.stopped if ended else "running",
             reason=ended.reason if ended else "",
         )
+
+    def _with_score(self, branch: Branch) -> Branch:
+        """A branch; the user's prompt with the score on all open rows, where selection rows were not scored apart."""
+        if branch.score is not None or self.all is None or branch.id != self.all.candidate:
+            return branch
+        return msgspec.structs.replace(branch, score=self.all.score, interval=self.all.interval, n=self.all.n)
 
     def _critiques(self, candidate: str) -> tuple[Critique, ...]:
         found = [event.gradient for event in self.gradients.values() if event.candidate == candidate]
@@ -263,6 +281,16 @@ class _Reader:
         self.points.append(Point(event.round, first.candidate, first.score, interval, first.n, event.spent))
 
 
+def _failing(results: Iterable[RowResult]) -> tuple[Failure, ...]:
+    failing = [
+        Failure(result.path, result.line, result.expected, result.excerpt(), result.score)
+        for result in results
+        if result.score < 1.0
+    ]
+    failing.sort(key=lambda failure: (failure.path, failure.line))
+    return tuple(failing[:_MOST])
+
+
 def _confusion(results: Iterable[RowResult], labels: Sequence[str]) -> Confusion:
     """Rows by expected and answered label; empty where the metric reads no labels. What cannot be read counts as ''."""
     if not labels:
@@ -289,4 +317,4 @@ def _changes(pairs: Sequence[tuple[RowResult, RowResult]]) -> tuple[Change, ...]
         if old.score != new.score
     ]
     changed.sort(key=lambda change: (change.better, change.path, change.line))
-    return tuple(changed[:_CHANGES])
+    return tuple(changed[:_MOST])

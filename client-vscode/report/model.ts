@@ -17,6 +17,7 @@ export interface Report {
   readonly interval: Interval | null;
   readonly n: number;
   readonly critiques: readonly Critique[];
+  readonly failing: readonly Failure[];
   readonly branches: readonly Branch[];
   readonly points: readonly Point[];
   readonly discarded: Readonly<Record<string, number>>;
@@ -105,6 +106,15 @@ export interface Critique {
   readonly critique: string;
   readonly share: number;
   readonly rows: number;
+}
+
+/** An open row that the user's prompt gets wrong, or not wholly right. */
+export interface Failure {
+  readonly path: string;
+  readonly line: number;
+  readonly expected: string;
+  readonly answered: string;
+  readonly score: number;
 }
 
 export interface Change {

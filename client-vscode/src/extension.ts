@@ -1,10 +1,17 @@
 import { type ExtensionContext, workspace } from "vscode";
 
+import { createCandidates } from "./candidates/view";
 import { registerCommands } from "./common/commands";
 import { createLogger } from "./common/logger";
 import { onInterpreterChange } from "./common/python";
 import { createStatus } from "./common/status";
+import { openProblemReport } from "./problem/report";
+import { ReportPanel } from "./report/panel";
+import { createRowDecorations } from "./rows/decorations";
+import { createBar } from "./runs/bar";
+import { Runs } from "./runs/runs";
 import { Server } from "./server/server";
+import type { ServerState } from "./server/state";
 
 /** Settings that a running server does not take up: which program it is, and what only the user may grant it. */
 const ONLY_AT_START = ["apo.python", "apo.consent", "apo.workspaceBudget"];
@@ -15,17 +22,36 @@ let server: Server | undefined;
 export function activate(context: ExtensionContext): void {
   const log = createLogger();
   const status = createStatus();
-  const current = new Server(context, log, status.show);
+  const runs = new Runs();
+  const report = new ReportPanel(runs, context.extensionUri);
+  let state: ServerState = { kind: "starting" };
+  const show = (now: ServerState): void => {
+    state = now;
+    status.show(now);
+    if (now.kind !== "running") {
+      runs.forget();
+    }
+  };
+  const current = new Server(context, log, show, (told) => {
+    runs.take(told);
+  });
   server = current;
 
   context.subscriptions.push(
     log,
     status,
+    runs,
+    report,
+    createBar(runs),
+    createCandidates(runs),
+    createRowDecorations(runs),
     ...registerCommands({
       restart: async () => current.restart(),
       showLogs: () => {
         log.show();
       },
+      openReport: async () => report.open(),
+      reportProblem: async () => openProblemReport(context.extension, state),
     }),
     workspace.onDidGrantWorkspaceTrust(() => void current.restart()),
     workspace.onDidChangeConfiguration((change) => {

@@ -16,6 +16,8 @@ from tests.scripted import ScriptedServer
 def test_the_runs_are_listed_the_latest_first(again: Apo, adopted: Finished) -> None:
     time.sleep(0.05)
     assert again("gradients", "tickets.prompt").code == 0
+    (seed,) = (branch for branch in again("report", "--json").object["branches"] if branch["operator"] == "seed")
+    assert seed["score"] is not None
     found = again("runs", "--json").object["runs"]
     assert [run["job"] for run in found] == ["gradients", "optimize"]
     searched = adopted.outcome.object
@@ -70,6 +72,13 @@ def test_confusion_and_changes_count_the_same_open_rows(again: Apo) -> None:
     rows = [json.loads(line) for line in (again.folder / "tickets.jsonl").read_text().splitlines()]
     for change in found["changes"]:
         assert rows[change["line"] - 1]["label" if "label" in rows[0] else "expected"] == change["expected"]
+
+
+def test_failing_rows_are_those_that_the_evaluation_names(again: Apo) -> None:
+    named = again("evaluate", "tickets.prompt", "--json").object["failing"]
+    found = again("report", "--json").object["failing"]
+    assert sorted((row["line"], row["expected"]) for row in named) == [(row["line"], row["expected"]) for row in found]
+    assert found
 
 
 def test_sealed_rows_are_in_no_list(again: Apo, adopted: Finished) -> None:

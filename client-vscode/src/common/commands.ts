@@ -8,6 +8,12 @@ export const COMMANDS = {
   gradients: "apo.client.gradients",
   optimize: "apo.client.optimize",
   showCandidates: "apo.client.showCandidates",
+  openReport: "apo.client.openReport",
+  compareCandidate: "apo.client.compareCandidate",
+  applyCandidate: "apo.client.applyCandidate",
+  cancel: "apo.client.cancel",
+  revokeConsent: "apo.client.revokeConsent",
+  reportProblem: "apo.client.reportProblem",
   restart: "apo.client.restart",
   showLogs: "apo.client.showLogs",
 } as const;
@@ -18,17 +24,23 @@ const ON_ACTIVE_PROMPT = [
   [COMMANDS.gradients, "apo.gradients"],
   [COMMANDS.optimize, "apo.optimize"],
   [COMMANDS.showCandidates, "apo.showCandidates"],
+  [COMMANDS.cancel, "apo.cancel"],
+  [COMMANDS.revokeConsent, "apo.revokeConsent"],
 ] as const;
 
 export interface CommandHandlers {
   restart: () => Promise<void>;
   showLogs: () => void;
+  openReport: () => Promise<void>;
+  reportProblem: () => Promise<void>;
 }
 
 export function registerCommands(handlers: CommandHandlers): Disposable[] {
   return [
     commands.registerCommand(COMMANDS.restart, handlers.restart),
     commands.registerCommand(COMMANDS.showLogs, handlers.showLogs),
+    commands.registerCommand(COMMANDS.openReport, handlers.openReport),
+    commands.registerCommand(COMMANDS.reportProblem, handlers.reportProblem),
     ...ON_ACTIVE_PROMPT.map(([client, server]) =>
       commands.registerCommand(client, async () => runOnActivePrompt(server)),
     ),

@@ -10,10 +10,12 @@ import {
   type LanguageClientOptions,
   RevealOutputChannelOn,
   State,
+  type StaticFeature,
 } from "vscode-languageclient/node";
 
 import { PROMPT_DOCUMENTS } from "../common/documents";
 import { SECTION, type Settings } from "../common/settings";
+import type { RunStatus } from "../runs/status";
 import type { Surroundings } from "./machine";
 import { spawnServer, within } from "./process";
 import type { Launch } from "./resolution";
@@ -30,6 +32,16 @@ class QuietClient extends LanguageClient {
   }
 }
 
+/** Tells the server that this client shows what runs all the time. */
+const SHOWS_STATUS: StaticFeature = {
+  fillClientCapabilities: (capabilities) => {
+    capabilities.experimental = { apoStatus: true };
+  },
+  initialize: () => undefined,
+  getState: () => ({ kind: "static" }),
+  clear: () => undefined,
+};
+
 /** What a connection is made from. */
 export interface Parts {
   readonly launch: Launch;
@@ -37,6 +49,8 @@ export interface Parts {
   readonly settings: Settings;
   readonly exampleFiles: FileSystemWatcher;
   readonly log: LogOutputChannel;
+  /** Called when the server tells what runs for a prompt. */
+  readonly onStatus: (status: RunStatus) => void;
   /** Called when a running server goes away though nobody asked it to. */
   readonly onLost: (connection: Connection) => void;
 }
@@ -50,6 +64,8 @@ export class Connection {
   constructor(parts: Parts) {
     this.#log = parts.log;
     this.#client = new QuietClient(SECTION, "APO", async () => this.#spawn(parts), this.#options(parts));
+    this.#client.registerFeature(SHOWS_STATUS);
+    this.#client.onNotification("apo/status", parts.onStatus);
   }
 
   /** What the server calls its version; undefined before it runs. */

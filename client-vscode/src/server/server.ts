@@ -6,6 +6,7 @@ import { offerLogs, offerSetting } from "../common/commands";
 import { EXAMPLE_FILES } from "../common/documents";
 import { selectedInterpreters } from "../common/python";
 import { SECTION, settingsSnapshot } from "../common/settings";
+import type { RunStatus } from "../runs/status";
 import { Connection } from "./connection";
 import { Crashes } from "./crashes";
 import { isExecutable, objection, safeSurroundings, type Surroundings } from "./machine";
@@ -17,6 +18,7 @@ import type { ServerState } from "./state";
 export class Server implements Disposable {
   readonly #log: LogOutputChannel;
   readonly #show: (state: ServerState) => void;
+  readonly #onStatus: (status: RunStatus) => void;
   readonly #surroundings: Surroundings;
   readonly #crashes = new Crashes();
   readonly #cycle = singleFlight(async () => this.#stopThenStart());
@@ -26,9 +28,15 @@ export class Server implements Disposable {
   #retry: NodeJS.Timeout | undefined;
   #disposed = false;
 
-  constructor(context: ExtensionContext, log: LogOutputChannel, show: (state: ServerState) => void) {
+  constructor(
+    context: ExtensionContext,
+    log: LogOutputChannel,
+    show: (state: ServerState) => void,
+    onStatus: (status: RunStatus) => void,
+  ) {
     this.#log = log;
     this.#show = show;
+    this.#onStatus = onStatus;
     this.#surroundings = safeSurroundings(context.extensionPath, process.env);
   }
 
@@ -87,6 +95,7 @@ export class Server implements Disposable {
       settings,
       exampleFiles: this.#exampleFiles,
       log: this.#log,
+      onStatus: this.#onStatus,
       onLost: (lost) => {
         this.#lost(lost);
       },

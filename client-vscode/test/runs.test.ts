@@ -1,0 +1,71 @@
+import { describe, expect, test } from "vitest";
+
+import type { Branch, Report } from "../report/model";
+import { visible } from "../report/text";
+import { family } from "../src/candidates/family";
+import { problemReport } from "../src/problem/text";
+import { barText, dollars, type RunStatus } from "../src/runs/status";
+
+const running: RunStatus = { uri: "file:///a.prompt", state: "running", words: "Round 2 (12/40)", percentage: 31, usd: 0.0123, run: "1" };
+
+describe("the status bar", () => {
+  test("says how far a run has come and what it has spent", () => {
+    expect(barText(running)).toEqual({ text: "$(sync~spin) APO 31 % · $0.012", tooltip: "APO: Round 2 (12/40)", warning: false });
+    expect(barText({ ...running, usd: null }).text).toBe("$(sync~spin) APO 31 %");
+  });
+  test("warns where the budget is spent", () => {
+    expect(barText({ ...running, state: "paused" })).toMatchObject({ text: "$(debug-pause) APO: paused by budget", warning: true });
+  });
+  test("is calm where nothing runs", () => {
+    expect(barText(undefined)).toEqual(barText({ ...running, state: "idle" }));
+  });
+  test("money shows its first digits", () => {
+    expect([0, 0.0001, 0.004, 0.25, 12].map(dollars)).toEqual(["$0", "below $0.001", "$0.004", "$0.25", "$12.00"]);
+  });
+});
+
+const against = { start: 0.5, best: 0.8, difference: 0.3, interval: [0.1, 0.5], p: 0.01, n: 20, confidence: 0.95 } as const;
+const branch = (id: string, parent: string | null, more: Partial<Branch> = {}): Branch => ({
+  id, parent, operator: "edit", round: 1, critiques: [], text: id, score: 0.5, interval: [0.4, 0.6], n: 20, against, kept: [], ...more,
+});
+const report = {
+  prompt: "seed",
+  best: "good",
+  stopped: "finished",
+  branches: [
+    branch("seed", null, { operator: "seed", round: 0, against: null }),
+    branch("poor", "seed", { score: 0.4 }),
+    branch("good", "seed", { score: 0.8, kept: [1], critiques: ["It never says why."] }),
+    branch("late", "good", { score: null, interval: null, against: null, round: 2 }),
+  ],
+} as unknown as Report;
+
+describe("the candidates", () => {
+  const entries = family(report);
+  test("hang on what they were made from, the best first", () => {
+    expect(entries.get("seed")?.children).toEqual(["good", "poor"]);
+    expect(entries.get("good")?.children).toEqual(["late"]);
+  });
+  test("say their score, origin and worth", () => {
+    expect(entries.get("good")).toMatchObject({ label: "80.0\u00a0%", description: "edit · round 1 · winner", icon: "star-full" });
+    expect(entries.get("good")?.tooltip).toBe(
+      "+30.0 points on 20 selection rows (95 % interval +10.0 to +50.0)\n95 % interval 40.0 to 60.0 %, n 20\n“It never says why.”",
+    );
+    expect(entries.get("late")).toMatchObject({ label: "not scored", icon: "circle-outline", tooltip: "" });
+    expect(entries.get("seed")).toMatchObject({ description: "your prompt", icon: "file" });
+  });
+  test("a leader is no winner before the run has ended", () => {
+    expect(family({ ...report, stopped: "running" }).get("good")?.description).toBe("edit · round 1 · leads");
+  });
+});
+
+test("what is hidden in a text shows its number", () => {
+  expect(visible("a\u202eb\u200bc\u0007\ud800\r\nd\te")).toBe("a<U+202E>b<U+200B>c<U+0007><U+D800>\nd\te");
+});
+
+test("a problem report holds what it is given and says what to look at before sending", () => {
+  const text = problemReport({ extension: "1.2.3" }, { "apo.model": "set" });
+  expect(text).toContain("- extension: 1.2.3");
+  expect(text).toContain("- apo.model: set");
+  expect(text).toContain("after reading them");
+});
