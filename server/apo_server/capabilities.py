@@ -24,7 +24,6 @@ class ClientCapabilities:
     action_resolve: bool = False
     action_disabled: bool = False
     action_preferred: bool = False
-    generated_actions: bool = False
     code_lens_refresh: bool = False
     progress: bool = False
     show_document: bool = False
@@ -71,8 +70,6 @@ def resolve(capabilities: types.ClientCapabilities) -> ClientCapabilities:
         action_resolve="edit" in resolvable,
         action_disabled=bool(action.disabled_support),
         action_preferred=bool(action.is_preferred_support),
-        generated_actions=bool(action.tag_support)
-        and types.CodeActionTag.LlmGenerated in (action.tag_support.value_set if action.tag_support else ()),
         code_lens_refresh=bool(space.code_lens and space.code_lens.refresh_support),
         progress=bool(window.work_done_progress),
         show_document=bool(window.show_document and window.show_document.support),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from lsprotocol import types
@@ -41,14 +42,13 @@ def code_actions(
     passages = view.passages_in(selected)
     several = len(passages) > 1
     actions = _winner(view, client)
-    for passage in sorted(passages, key=lambda passage: -_gain(view, passage)):
-        action = _rewrite(view, passage, client, named=several)
-        if action is not None:
-            actions.append(action)
+    actions += _rewrites(view, passages, client)
     for passage in passages:
-        actions += _reading(view, passage, client, named=several)
+        actions.append(_reading(view, passage, client, "Explain", EXPLAIN_CRITIQUE, named=several))
         actions += _run_rows(view, passage, client) if not several else []
-    return [*actions, *_restore(view, selected), *_pages(view, passages)]
+    actions += _pages(view, passages)
+    actions += [_reading(view, passage, client, "Ignore", IGNORE_CRITIQUE, named=several) for passage in passages]
+    return [*actions, *_restore(view, selected)]
 
 
 def resolve(view: PromptView | None, action: types.CodeAction, client: ClientCapabilities) -> types.CodeAction:
@@ -67,27 +67,38 @@ def wanted(only: object) -> bool:
     return any(kind in ("", _KIND.value) for kind in kinds)
 
 
-def _gain(view: PromptView, passage: Passage) -> float:
-    """How much the rewrite of a critique gained on selection rows; the best one is offered first."""
-    rewrite = view.known.rewrite_for(passage.finding.id) if view.known else None
-    return rewrite.against.difference if rewrite and rewrite.against else 0.0
+def _rewrites(view: PromptView, passages: Sequence[Passage], client: ClientCapabilities) -> list[types.CodeAction]:
+    """The rewrites that critiques led to, each once, the best first."""
+    answered: dict[str, list[Passage]] = {}
+    gains: dict[str, float] = {}
+    for passage in passages:
+        rewrite = view.known.rewrite_for(passage.finding.id) if view.known else None
+        if rewrite is not None and rewrite.against is not None:
+            answered.setdefault(rewrite.id, []).append(passage)
+            gains[rewrite.id] = rewrite.against.difference
+    ranked = sorted(answered, key=lambda rewrite: -gains[rewrite])
+    actions = [_rewrite(view, answered[rewrite], client, named=len(passages) > 1) for rewrite in ranked]
+    return [action for action in actions if action is not None]
 
 
-def _rewrite(view: PromptView, passage: Passage, client: ClientCapabilities, *, named: bool) -> types.CodeAction | None:
-    """The rewrite that a critique led to, ``named`` after the critique where others stand beside it."""
-    rewrite = view.known.rewrite_for(passage.finding.id) if view.known else None
+def _rewrite(
+    view: PromptView, passages: Sequence[Passage], client: ClientCapabilities, *, named: bool
+) -> types.CodeAction | None:
+    """The rewrite that some critiques led to, ``named`` after the critique where it answers one of several."""
+    first = passages[0]
+    rewrite = view.known.rewrite_for(first.finding.id) if view.known else None
     if rewrite is None or rewrite.against is None:
         return None
     found = rewrite.against
     words = f"{points(found.difference)} points on {found.n} selection rows"
     if len(rewrite.gradients) > 1:
         words += f", answers {len(rewrite.gradients)} critiques"
-    if named:
-        words += _name(passage)
-    diagnostic = of_critique(view, passage, client)
+    elif named:
+        words += _name(first)
     if found.difference <= 0:
-        return _disabled(f"Apply rewrite: {words}", f"The rewrite is no better: {effect(view, passage)}.", client)
-    return _apply(view, f"Apply rewrite: {words}", rewrite.id, client, diagnostic)
+        return _disabled(f"Apply rewrite: {words}", f"The rewrite is no better: {effect(view, first)}.", client)
+    diagnostics = [of_critique(view, passage, client) for passage in passages]
+    return _apply(view, f"Apply rewrite: {words}", rewrite.id, client, diagnostics)
 
 
 def _winner(view: PromptView, client: ClientCapabilities) -> list[types.CodeAction]:
@@ -102,7 +113,7 @@ def _winner(view: PromptView, client: ClientCapabilities) -> list[types.CodeActi
         adopt = verdict.decision == "adopt"
         lead = "Apply the winner of the run" if adopt else "Apply the winner of the run anyway"
         title = f"{lead}: {visible(verdict.words)}"
-        action = _apply(view, title, winner.id, client, None, preferred=adopt and view.current)
+        action = _apply(view, title, winner.id, client, preferred=adopt and view.current)
     return [action] if action else []
 
 
@@ -111,7 +122,7 @@ def _apply(
     title: str,
     candidate: str,
     client: ClientCapabilities,
-    diagnostic: types.Diagnostic | None,
+    diagnostics: Sequence[types.Diagnostic] = (),
     *,
     preferred: bool = False,
 ) -> types.CodeAction | None:
@@ -121,10 +132,9 @@ def _apply(
     return types.CodeAction(
         title=title if view.current else f"{title}, measured before your edits",
         kind=_KIND,
-        diagnostics=[diagnostic] if diagnostic else None,
+        diagnostics=list(diagnostics) or None,
         is_preferred=True if preferred and client.action_preferred else None,
         edit=None if client.action_resolve else edit,
-        tags=[types.CodeActionTag.LlmGenerated] if client.generated_actions else None,
         data={"uri": view.document.uri, "candidate": candidate},
     )
 
@@ -141,13 +151,12 @@ def _about(
     )
 
 
-def _reading(view: PromptView, passage: Passage, client: ClientCapabilities, *, named: bool) -> list[types.CodeAction]:
+def _reading(
+    view: PromptView, passage: Passage, client: ClientCapabilities, verb: str, command: str, *, named: bool
+) -> types.CodeAction:
     """To read more about a critique, or to see it no more; ``named`` after it where others stand beside it."""
-    name, critique = _name(passage) if named else "", passage.finding.id
-    return [
-        _about(view, passage, client, f"Explain this critique{name}", EXPLAIN_CRITIQUE, critique),
-        _about(view, passage, client, f"Ignore this critique{name}", IGNORE_CRITIQUE, critique),
-    ]
+    name = _name(passage) if named else ""
+    return _about(view, passage, client, f"{verb} this critique{name}", command, passage.finding.id)
 
 
 def _run_rows(view: PromptView, passage: Passage, client: ClientCapabilities) -> list[types.CodeAction]:
