@@ -1,0 +1,111 @@
+/** What a user does and sees in the workbench. */
+import { until } from "./workbench.mjs";
+
+const EDITOR = ".editor-instance .monaco-editor";
+const INPUT = ".quick-input-widget:visible input";
+
+/** Opens a file from the explorer, for good. */
+export async function openFile(page, name) {
+  await page.locator('.activitybar [aria-label^="Explorer"]').first().click();
+  const row = page.locator(".explorer-folders-view .monaco-list-row", { hasText: name }).first();
+  await until("the explorer is shown", async () => {
+    if (await row.isVisible()) {
+      return true;
+    }
+    // A click on the view that is open closes it.
+    await page.locator('.activitybar [aria-label^="Explorer"]').first().click();
+    return row.isVisible();
+  });
+  await row.dblclick();
+  await page.locator(".tab.active", { hasText: name }).waitFor();
+  await page.locator(`${EDITOR} .view-line`).first().waitFor();
+}
+
+/** Runs a command by its title. */
+export async function command(page, title) {
+  await focus(page);
+  await page.keyboard.press("F1");
+  await page.locator(INPUT).waitFor();
+  await page.locator(INPUT).fill(`>${title}`);
+  const entry = page.locator(".quick-input-list .monaco-list-row.focused", { hasText: title });
+  await entry.waitFor();
+  await page.keyboard.press("Enter");
+  await page.locator(INPUT).waitFor({ state: "hidden" });
+}
+
+/** Puts the caret at the end of the text, by a click into the empty space below it. */
+export async function focus(page) {
+  const editor = page.locator(EDITOR).first();
+  await until("the editor has the focus", async () => {
+    const { width, height } = await editor.boundingBox();
+    await editor.click({ position: { x: width / 2, y: height - 60 } });
+    return (await page.locator(`${EDITOR}.focused`).count()) > 0;
+  });
+}
+
+/** The text that is shown, as far as it is drawn. */
+export async function lines(page) {
+  const drawn = await page.locator(`${EDITOR} .view-lines .view-line`).all();
+  const placed = await Promise.all(drawn.map(async (line) => [(await line.boundingBox())?.y ?? 0, await line.innerText()]));
+  return placed.sort(([one], [other]) => one - other).map(([, text]) => text.replaceAll("\u00a0", " "));
+}
+
+/** The lens above the prompt that matches, once it is there. */
+export async function lens(page, pattern, milliseconds = 60_000) {
+  return until(
+    `a lens ${pattern}`,
+    async () => {
+      const drawn = await page.locator(".codelens-decoration").allInnerTexts();
+      return drawn.join(" | ").replaceAll(/\s+/g, " ").match(pattern)?.[0];
+    },
+    milliseconds,
+  );
+}
+
+/** The accuracy that the lens tells, in per cent, once nothing runs. */
+export async function score(page) {
+  return Number((await lens(page, /acc [\d.]+ %(?!.*before your edits)(?=.*Optimize)/)).split(" ")[1]);
+}
+
+/** Presses a lens. */
+export async function pressLens(page, title) {
+  await page.locator(".codelens-decoration a", { hasText: title }).first().click();
+}
+
+/** The hover of the first thing that is underlined. */
+export async function hoverFirstMark(page) {
+  const mark = page.locator(".squiggly-warning, .squiggly-info, .squiggly-error").first();
+  await mark.waitFor({ state: "attached", timeout: 60_000 });
+  const hover = page.locator(".monaco-hover:visible").first();
+  await until("a hover", async () => {
+    const box = await mark.boundingBox();
+    if (box !== null) {
+      await page.mouse.move(box.x + 40, box.y - 4);
+      await page.mouse.move(box.x + 44, box.y + box.height / 2 - 2, { steps: 4 });
+    }
+    return hover.waitFor({ timeout: 3_000 }).then(() => true, () => false);
+  });
+  return (await hover.innerText()).replaceAll("\u00a0", " ");
+}
+
+/** The quick fixes at the first line that holds a text. */
+export async function quickFixes(page, text) {
+  await page.locator(`${EDITOR} .view-line`, { hasText: text }).first().click({ position: { x: 20, y: 8 } });
+  await page.keyboard.press("Control+.");
+  const entries = page.locator(".action-widget .monaco-list-row.action");
+  await entries.first().waitFor();
+  return entries;
+}
+
+/** Saves, and waits until the tab shows it. */
+export async function save(page) {
+  await page.keyboard.press("Control+s");
+  await page.locator(".tab.active.dirty").waitFor({ state: "detached" });
+}
+
+/** A message in the corner that holds a text, once it is there. */
+export async function message(page, text, milliseconds = 60_000) {
+  const found = page.locator(".notification-toast", { hasText: text }).first();
+  await found.waitFor({ timeout: milliseconds });
+  return found;
+}

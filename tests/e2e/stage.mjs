@@ -1,0 +1,82 @@
+/** The stage of a scenario: a folder of tickets, the endpoint that knows their world, and a workbench. */
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { test } from "node:test";
+
+import { openWorkbench } from "./workbench.mjs";
+
+const HERE = path.dirname(new URL(import.meta.url).pathname);
+const ROOT = path.join(HERE, "../..");
+const ARTEFACTS = path.join(HERE, "artefacts");
+const PYTHON = process.env.APO_E2E_PYTHON ?? path.join(ROOT, ".venv/bin/python");
+const WRITE = "import pathlib, sys; from tests.scripted.world import World; World(150).write(pathlib.Path(sys.argv[1]))";
+
+/** The extension as it is installed. */
+function vsix() {
+  const folder = path.join(ROOT, "client-vscode");
+  const found = readdirSync(folder).filter((name) => name.endsWith(".vsix"));
+  if (found.length !== 1) {
+    throw new Error(`There are ${found.length} .vsix files in client-vscode; make one: make package`);
+  }
+  return path.join(folder, found[0]);
+}
+
+/** An endpoint on this machine; its address, and what it has been asked. */
+async function startEndpoint(latency) {
+  const args = ["-m", "tests.scripted", "--port", "0", "--rows", "150", "--latency", String(latency)];
+  const endpoint = spawn(PYTHON, args, { cwd: ROOT, stdio: ["ignore", "pipe", "inherit"] });
+  const [line] = await once(endpoint.stdout, "data");
+  const address = String(line).trim();
+  return {
+    address,
+    asked: async () => (await (await fetch(address.replace(/\/v1$/, "/log"))).json()).exchanges.length,
+    stop: () => endpoint.kill(),
+  };
+}
+
+/**
+ * A scenario: `steps` are given the open page, the folder and more, and may take pictures.
+ *
+ * `options` are those of the workbench, and `latency` of the endpoint in seconds; `before` prepares the folder. No
+ * scenario is tried twice: what fails now and then is broken.
+ */
+export function scenario(name, options, steps) {
+  test(name, async () => {
+    const { latency = 0.02, before, environment, ...workbench } = options;
+    const base = mkdtempSync(path.join(tmpdir(), "apo-e2e-"));
+    const folder = path.join(base, "help-desk");
+    mkdirSync(folder);
+    mkdirSync(ARTEFACTS, { recursive: true });
+    execFileSync(PYTHON, ["-c", WRITE, folder], { cwd: ROOT });
+    before?.(folder);
+    const endpoint = await startEndpoint(latency);
+    const given = { OPENAI_BASE_URL: endpoint.address, OPENAI_API_KEY: "sk-scripted", APO_CACHE_DIR: path.join(base, "cache") };
+    const stage = await openWorkbench({
+      folder,
+      vsix: vsix(),
+      machine: { "apo.python": PYTHON },
+      environment: { ...given, ...environment?.(endpoint) },
+      ...workbench,
+    });
+    const picture = async (what) => {
+      await stage.page.screenshot({ path: path.join(ARTEFACTS, `${name} - ${what}.png`.replaceAll(/[^\w .-]/g, "")) });
+    };
+    try {
+      await steps({ ...stage, folder, endpoint, picture });
+      if (stage.strangers.length > 0) {
+        throw new Error(`requests to strangers: ${stage.strangers.join(", ")}`);
+      }
+    } catch (error) {
+      await picture("failed");
+      console.log(stage.log());
+      throw error;
+    } finally {
+      await stage.close();
+      endpoint.stop();
+      rmSync(base, { recursive: true, force: true, maxRetries: 5 });
+    }
+  });
+}

