@@ -11,6 +11,7 @@ from apo_engine.evaluation.result import RowAnswer
 from apo_engine.examples.facts import ExampleFacts
 from apo_engine.models.listed import ListedModel
 from apo_engine.models.purse import DailyCaps
+from apo_engine.models.reachable import EndpointStatus
 from apo_engine.models.tokens import TokenCounts
 from apo_engine.positions import Span
 from apo_engine.problems import Place, Problem, Severity
@@ -22,8 +23,8 @@ class Request(msgspec.Struct, frozen=True, omit_defaults=True):
 
     A ``survey`` looks through the example files of the text without a model; ``buffers`` are those of them that are
     open and unsaved, by their resolved paths. ``tokens`` are counted of ``texts`` for ``model``; ``models`` are all
-    that the price list knows, or the one named ``model``. A ``row`` is the one on ``line`` of the file ``row``, to be
-    answered.
+    that the price list knows, or the one named ``model``; ``endpoints`` are asked for the models that they have. A
+    ``row`` is the one on ``line`` of the file ``row``, to be answered.
 
     ``path`` is where the prompt lies, so that its examples are found; ``editor`` holds the editor's settings by
     their names in the file without ``apo.``; ``cache`` overrides the folder of everything stored. ``own_code`` is the
@@ -32,7 +33,7 @@ class Request(msgspec.Struct, frozen=True, omit_defaults=True):
     """
 
     id: int
-    do: Literal["evaluate", "gradients", "optimize", "plan", "survey", "tokens", "models", "row", "cancel"]
+    do: Literal["evaluate", "gradients", "optimize", "plan", "survey", "tokens", "models", "endpoints", "row", "cancel"]
     path: str = ""
     text: str = ""
     flags: dict[str, object] = {}
@@ -94,6 +95,7 @@ class Reply(msgspec.Struct, frozen=True, omit_defaults=True):
     survey: Survey | None = None
     tokens: TokenCounts | None = None
     models: tuple[ListedModel, ...] = ()
+    endpoints: tuple[EndpointStatus, ...] = ()
     row: RowAnswer | None = None
     done: bool = False
     cancelled: bool = False

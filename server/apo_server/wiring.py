@@ -74,6 +74,7 @@ def create_server(version: str) -> ApoLanguageServer:
     server.command(commands.SHOW_CANDIDATES)(pages.show_candidates)
     server.command(commands.OPEN_REPORT)(pages.open_report)
     server.command(commands.RUN_ROW)(pages.run_row)
+    server.command(commands.TEST_CONNECTION)(test_connection)
     return server
 
 
@@ -255,6 +256,14 @@ async def restore_critiques(ls: ApoLanguageServer, *arguments: object) -> None:
     uri = ls.named(arguments)
     if uri is not None:
         await ls.session.restore(uri)
+
+
+async def test_connection(ls: ApoLanguageServer, *arguments: object) -> dict[str, object]:
+    """`apo.testConnection`: whether the endpoints answer, in one sentence, for the client to show."""
+    from apo_server.features import connection
+
+    settings = ls.session.settings
+    return connection.as_answer(await connection.ask(ls.engine.ask, settings.cache, trusted=settings.trusted))
 
 
 def _job(job: Job) -> Callable[..., None]:

@@ -1,4 +1,4 @@
-"""The names of the commands, all with the prompt's address as first argument."""
+"""The names of the commands; all but the test of the connection take a prompt's address as first argument."""
 
 from __future__ import annotations
 
@@ -13,3 +13,4 @@ EXPLAIN_CRITIQUE = "apo.explainCritique"
 RESTORE_CRITIQUES = "apo.restoreCritiques"
 OPEN_REPORT = "apo.openReport"
 RUN_ROW = "apo.runRow"
+TEST_CONNECTION = "apo.testConnection"
