@@ -1,5 +1,5 @@
-/** Bundles the extension into out/extension.js, with the licences of what went into the bundle beside it. */
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+/** Bundles the extension into out/extension.js; beside it the licences of what went into the bundle, and the sample. */
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 
 import { build } from "esbuild";
@@ -30,3 +30,8 @@ const notices = [...packages].sort().map((folder) => {
   return `${name} ${version} (${license})\n\n${readFileSync(path.join(folder, file), "utf8").trim()}\n`;
 });
 writeFileSync("out/THIRD_PARTY_NOTICES.txt", notices.join(`\n${"-".repeat(80)}\n\n`));
+
+mkdirSync("out/sample", { recursive: true });
+for (const name of ["first.prompt", "first.jsonl"]) {
+  copyFileSync(path.join("../apo_engine/cli/first", name), path.join("out/sample", name));
+}

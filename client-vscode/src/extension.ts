@@ -4,10 +4,14 @@ import { registerCommands } from "./common/commands";
 import { createLogger } from "./common/logger";
 import { onInterpreterChange } from "./common/python";
 import { createStatus } from "./common/status";
+import { Environments } from "./environment/environments";
+import { ApiKey } from "./secrets/apiKey";
+import { namesEndpoint } from "./secrets/endpoint";
 import { Server } from "./server/server";
+import { openSample } from "./walkthrough/sample";
 
 /** Settings that a running server does not take up: which program it is, and what only the user may grant it. */
-const ONLY_AT_START = ["apo.python", "apo.consent", "apo.workspaceBudget"];
+const ONLY_AT_START = ["apo.python", "apo.baseUrl", "apo.consent", "apo.workspaceBudget"];
 
 let server: Server | undefined;
 
@@ -15,18 +19,24 @@ let server: Server | undefined;
 export function activate(context: ExtensionContext): void {
   const log = createLogger();
   const status = createStatus();
-  const current = new Server(context, log, status.show);
+  const key = new ApiKey(context);
+  const environments = new Environments(context, log);
+  const current = new Server(context, { log, show: status.show, environments, key });
   server = current;
 
   context.subscriptions.push(
     log,
     status,
+    environments,
     ...registerCommands({
       restart: async () => current.restart(),
       showLogs: () => {
         log.show();
       },
+      setApiKey: async () => key.ask(),
+      openSample: async () => openSample(context, namesEndpoint(await key.given(process.env))),
     }),
+    key.onChange(() => void current.restart()),
     workspace.onDidGrantWorkspaceTrust(() => void current.restart()),
     workspace.onDidChangeConfiguration((change) => {
       if (ONLY_AT_START.some((setting) => change.affectsConfiguration(setting))) {

@@ -2,21 +2,34 @@ import { homedir } from "node:os";
 
 import { type Disposable, type ExtensionContext, type LogOutputChannel, workspace } from "vscode";
 
-import { offerLogs, offerSetting } from "../common/commands";
+import { offerLogs, offerRemedy } from "../common/commands";
 import { EXAMPLE_FILES } from "../common/documents";
 import { selectedInterpreters } from "../common/python";
 import { SECTION, settingsSnapshot } from "../common/settings";
+import type { Environments } from "../environment/environments";
+import type { Trouble } from "../environment/trouble";
+import type { ApiKey } from "../secrets/apiKey";
 import { Connection } from "./connection";
 import { Crashes } from "./crashes";
-import { isExecutable, objection, safeSurroundings, type Surroundings } from "./machine";
+import { ask, isExecutable, ownSurroundings, safeSurroundings, type Surroundings } from "./machine";
 import { type Launch, type Resolution, resolve, sameLaunch } from "./resolution";
 import { singleFlight } from "./singleFlight";
 import type { ServerState } from "./state";
+
+/** What the server is shown with, made with, and given. */
+export interface Helpers {
+  readonly log: LogOutputChannel;
+  readonly show: (state: ServerState) => void;
+  readonly environments: Environments;
+  readonly key: ApiKey;
+}
 
 /** The language server of this window: one process at a time, through starts, crashes and restarts. */
 export class Server implements Disposable {
   readonly #log: LogOutputChannel;
   readonly #show: (state: ServerState) => void;
+  readonly #environments: Environments;
+  readonly #key: ApiKey;
   readonly #surroundings: Surroundings;
   readonly #crashes = new Crashes();
   readonly #cycle = singleFlight(async () => this.#stopThenStart());
@@ -26,9 +39,11 @@ export class Server implements Disposable {
   #retry: NodeJS.Timeout | undefined;
   #disposed = false;
 
-  constructor(context: ExtensionContext, log: LogOutputChannel, show: (state: ServerState) => void) {
+  constructor(context: ExtensionContext, { log, show, environments, key }: Helpers) {
     this.#log = log;
     this.#show = show;
+    this.#environments = environments;
+    this.#key = key;
     this.#surroundings = safeSurroundings(context.extensionPath, process.env);
   }
 
@@ -67,13 +82,20 @@ export class Server implements Disposable {
     }
     this.#show({ kind: "starting" });
     const resolution = await this.#resolve();
-    if (resolution.found) {
+    const trouble = resolution.found
+      ? resolution.setup && (await this.#environments.prepare(resolution.setup))
+      : resolution.trouble;
+    if (trouble !== undefined) {
+      this.#missing(trouble);
+    } else if (resolution.found) {
       await this.#start(resolution.launch);
-    } else {
-      this.#log.error(resolution.sentence);
-      this.#show({ kind: "missing", sentence: resolution.sentence });
-      void offerSetting(resolution.sentence, "apo.python");
     }
+  }
+
+  #missing(trouble: Trouble): void {
+    this.#log.error(trouble.sentence);
+    this.#show({ kind: "missing", sentence: trouble.sentence });
+    void offerRemedy(trouble);
   }
 
   async #start(launch: Launch): Promise<void> {
@@ -83,7 +105,7 @@ export class Server implements Disposable {
     this.#log.info(`Starting ${[launch.command, ...launch.args].join(" ")} (from ${launch.source})`);
     const connection = new Connection({
       launch,
-      surroundings: this.#surroundings,
+      surroundings: await this.#surroundingsOf(launch),
       settings,
       exampleFiles: this.#exampleFiles,
       log: this.#log,
@@ -140,6 +162,12 @@ export class Server implements Disposable {
     await connection?.stop();
   }
 
+  /** The key goes to the server alone, never to an interpreter that is only asked what it is. */
+  async #surroundingsOf({ modules }: Launch): Promise<Surroundings> {
+    const { cwd, env } = modules === undefined ? this.#surroundings : ownSurroundings(this.#surroundings, modules);
+    return { cwd, env: await this.#key.given(env) };
+  }
+
   async #resolve(): Promise<Resolution> {
     const folders = (workspace.workspaceFolders ?? [])
       .filter((folder) => folder.uri.scheme === "file")
@@ -155,13 +183,14 @@ export class Server implements Disposable {
       },
       {
         selectedInterpreters: async () => selectedInterpreters(folders, this.#log),
-        objection: async (interpreter) => {
-          const reason = await objection(interpreter, this.#surroundings);
-          this.#log.debug(reason ?? `${interpreter} can run the server`);
-          return reason;
+        ask: async (command, args) => {
+          const answer = await ask(command, args, this.#surroundings);
+          this.#log.debug(answer.ok ? `${command} is Python ${answer.interpreter.version}` : answer.clause);
+          return answer;
         },
         isExecutable,
       },
+      await this.#environments.bundle(),
     );
   }
 }
