@@ -4,7 +4,7 @@
  * With the word `bundled` it carries the server, as the wheels that scripts/wheels.py has collected, and is for their
  * platform; without it carries none, fits every platform, and looks for a server that is installed.
  */
-import { copyFileSync, readFileSync, rmSync, statSync } from "node:fs";
+import { copyFileSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 
 import { createVSIX } from "@vscode/vsce";
 
@@ -14,12 +14,10 @@ const bundled = process.argv.includes("bundled");
 await import("./build.mjs");
 copyFileSync("../LICENSE", "LICENSE");
 const { name, version } = JSON.parse(readFileSync("package.json", "utf8"));
-if (!bundled) {
-  rmSync("wheels", { recursive: true, force: true });
-}
+writeFileSync("out/vscodeignore", readFileSync(".vscodeignore", "utf8") + (bundled ? "!wheels/*\n" : ""));
 const target = bundled ? JSON.parse(readFileSync("wheels/manifest.json", "utf8")).target : undefined;
 const packagePath = [name, ...(target === undefined ? [] : [target]), `${version}.vsix`].join("-");
-await createVSIX({ packagePath, target, dependencies: false, allowMissingRepository: true });
+await createVSIX({ packagePath, target, ignoreFile: "out/vscodeignore", dependencies: false, allowMissingRepository: true });
 const { size } = statSync(packagePath);
 if (size > MOST_BYTES) {
   rmSync(packagePath);

@@ -27,6 +27,8 @@ from packaging.requirements import Requirement
 CLIENT = Path(__file__).resolve().parent.parent
 ROOT = CLIENT.parent
 LOCK = ROOT / "requirements" / "server.txt"
+Entry = dict[str, object]
+OWN = "apo_language_server-"
 PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
 
 
@@ -86,33 +88,63 @@ def fetch(target: str, python: str, folder: Path) -> None:
 
 
 def collect(target: str, wheels: Path) -> None:
-    """Fill a folder with the wheels of a platform and their manifest; what was there is gone."""
+    """Fill a folder with the wheels of a platform and their manifest.
+
+    What was collected before from the same lock file is kept; only the server's own wheel is always built anew.
+    """
+    manifest = wheels / "manifest.json"
+    entries = _collected(target, wheels)
+    if entries is None:
+        entries = _fetched(target, wheels)
+    with tempfile.TemporaryDirectory() as scratch:
+        _pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", scratch, str(ROOT))
+        (own,) = Path(scratch).iterdir()
+        shutil.copy2(own, wheels)
+    listed = [*entries, _entry(wheels / own.name, PYTHONS)]
+    manifest.write_text(json.dumps({"target": target, "pythons": PYTHONS, "wheels": listed}, indent=1) + "\n", "utf-8")
+    total = sum((wheels / str(entry["file"])).stat().st_size for entry in listed)
+    print(f"{len(listed)} wheels for {target}: {total / 1e6:.1f} MB")
+
+
+def _fetched(target: str, wheels: Path) -> list[Entry]:
+    """Fetch everything but the server itself; what was there is gone."""
     shutil.rmtree(wheels, ignore_errors=True)
     wheels.mkdir()
     pythons: dict[str, list[str]] = {}
     with tempfile.TemporaryDirectory() as scratch:
-        own = Path(scratch) / "own"
-        _pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(own), str(ROOT))
         for python in PYTHONS:
             print(f"Fetching the wheels for CPython {python} on {target} …", flush=True)
             fetched = Path(scratch) / f"cp{python}"
             fetch(target, python, fetched)
-            for wheel in [*own.iterdir(), *fetched.iterdir()]:
+            for wheel in fetched.iterdir():
                 pythons.setdefault(wheel.name, []).append(python)
                 shutil.copy2(wheel, wheels)
     with ThreadPoolExecutor() as pool:
         list(pool.map(repack, (wheels / name for name in pythons if not name.endswith("-none-any.whl"))))
-    manifest = {
-        "target": target,
-        "pythons": PYTHONS,
-        "wheels": [
-            {"file": name, "sha256": _sha256(wheels / name), "pythons": pythons[name]} for name in sorted(pythons)
-        ],
-    }
     shutil.copyfile(LOCK, wheels / "requirements.txt")
-    (wheels / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", "utf-8")
-    total = sum(wheel.stat().st_size for wheel in wheels.iterdir())
-    print(f"{len(pythons)} wheels for {target}: {total / 1e6:.1f} MB")
+    return [_entry(wheels / name, pythons[name]) for name in sorted(pythons)]
+
+
+def _collected(target: str, wheels: Path) -> list[Entry] | None:
+    """What is there but for the server itself; None where that is not all that the lock file asks for."""
+    try:
+        manifest = json.loads((wheels / "manifest.json").read_text("utf-8"))
+        current = (wheels / "requirements.txt").read_bytes() == LOCK.read_bytes()
+        if not current or (manifest["target"], manifest["pythons"]) != (target, list(PYTHONS)):
+            return None
+        own = [entry for entry in manifest["wheels"] if entry["file"].startswith(OWN)]
+        for entry in own:
+            (wheels / entry["file"]).unlink(missing_ok=True)
+        others: list[Entry] = [entry for entry in manifest["wheels"] if entry not in own]
+        whole = all(_entry(wheels / str(entry["file"]), entry["pythons"]) == entry for entry in others)
+    except (OSError, ValueError, KeyError):
+        return None
+    return others if whole else None
+
+
+def _entry(wheel: Path, pythons: object) -> Entry:
+    """What the manifest says of a wheel."""
+    return {"file": wheel.name, "sha256": hashlib.sha256(wheel.read_bytes()).hexdigest(), "pythons": pythons}
 
 
 def repack(wheel: Path) -> None:
@@ -129,10 +161,6 @@ def repack(wheel: Path) -> None:
 
 def _pip(*arguments: str) -> None:
     subprocess.run([sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", *arguments], check=True)
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def main() -> None:
