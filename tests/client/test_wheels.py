@@ -45,6 +45,15 @@ def test_the_server_is_locked_to_what_it_is_developed_with() -> None:
     assert {name: pins for name, pins in server.items() if dev.get(name) != pins} == {}
 
 
+def test_the_embedded_model_is_what_only_the_demo_installs() -> None:
+    local, dev = ((ROOT / "requirements" / name).read_text() for name in ("local.txt", "dev.txt"))
+    lock = runpy.run_path(str(SCRIPT))["_beyond"](local, dev)
+    names = re.findall(r"^([a-z0-9-]+)==", lock, re.MULTILINE)
+    assert "xllamacpp" in names
+    assert all(name == "xllamacpp" or name.startswith("gemma3-270m-") for name in names)
+    assert lock.count("--hash=") >= len(names)
+
+
 def test_a_platform_that_nobody_builds_for_is_one_sentence() -> None:
     done = subprocess.run([sys.executable, str(SCRIPT), "vax-32"], capture_output=True, text=True, check=False)
     assert done.returncode == 2

@@ -14,6 +14,7 @@ export const COMMANDS = {
   setApiKey: "apo.client.setApiKey",
   testConnection: "apo.client.testConnection",
   openSample: "apo.client.openSample",
+  installModel: "apo.client.installModel",
 } as const;
 
 /** The server's codes for what another key would help against. */
@@ -32,6 +33,7 @@ export interface CommandHandlers {
   showLogs: () => void;
   setApiKey: () => Promise<void>;
   openSample: () => Promise<void>;
+  installModel: () => Promise<void>;
 }
 
 export function registerCommands(handlers: CommandHandlers): Disposable[] {
@@ -41,6 +43,7 @@ export function registerCommands(handlers: CommandHandlers): Disposable[] {
     commands.registerCommand(COMMANDS.setApiKey, handlers.setApiKey),
     commands.registerCommand(COMMANDS.testConnection, testConnection),
     commands.registerCommand(COMMANDS.openSample, handlers.openSample),
+    commands.registerCommand(COMMANDS.installModel, handlers.installModel),
     ...ON_ACTIVE_PROMPT.map(([client, server]) =>
       commands.registerCommand(client, async () => runOnActivePrompt(server)),
     ),
@@ -105,6 +108,9 @@ export async function offerRemedy({ sentence, remedy }: Trouble): Promise<void> 
     }
     case "try again":
       await offer(sentence, "Try again", COMMANDS.restart);
+      break;
+    case "install model":
+      await offer(sentence, "Try again", COMMANDS.installModel);
       break;
     case "logs":
       await offerLogs(sentence);

@@ -19,11 +19,16 @@ export interface Bundle {
   readonly environments: string;
   /** Tells this set of wheels from every other. */
   readonly stamp: string;
+  /** Tells the embedded model that goes with the server from every other. */
+  readonly model: string;
 }
 
-/** How an environment comes about: from the wheels alone, or with what pip finds on the network. */
+/**
+ * How an environment comes about: from the wheels alone, or with what pip finds on the network. That of the embedded
+ * model holds nothing else, and goes beside one of the others.
+ */
 export interface Setup {
-  readonly kind: "unpack" | "install";
+  readonly kind: "unpack" | "install" | "model";
   readonly interpreter: Interpreter;
   readonly folder: string;
 }
@@ -37,13 +42,13 @@ export async function readBundle(extensionPath: string, version: string, storage
 
 /** The bundle that a manifest describes; undefined where it is none. */
 export function bundleOf(manifest: string, version: string, wheels: string, environments: string): Bundle | undefined {
-  const { target, pythons, wheels: listed } = JSON.parse(manifest) as Partial<Manifest>;
+  const { target, pythons, model, wheels: listed } = JSON.parse(manifest) as Partial<Manifest>;
   const serverWheel = listed?.find(({ file }) => file.startsWith("apo_language_server-"))?.file;
-  if (target === undefined || pythons === undefined || serverWheel === undefined) {
+  if (target === undefined || pythons === undefined || model === undefined || serverWheel === undefined) {
     return undefined;
   }
   const stamp = `${version}-${createHash("sha256").update(manifest).digest("hex").slice(0, 8)}`;
-  return { target, pythons, serverWheel, wheels, environments, stamp };
+  return { target, pythons, serverWheel, wheels, environments, stamp, model: model.slice(0, 8) };
 }
 
 /** Whether every wheel that `interpreter` needs is there. */
@@ -59,8 +64,15 @@ export function setupFor(bundle: Bundle, interpreter: Interpreter): Setup {
   return { kind, interpreter, folder: path.join(bundle.environments, name) };
 }
 
+/** How the embedded model is installed for `interpreter`, and where. */
+export function modelSetupFor(bundle: Bundle, interpreter: Interpreter): Setup {
+  const folder = path.join(bundle.environments, `model-${bundle.model}-${interpreter.tag}`);
+  return { kind: "model", interpreter, folder };
+}
+
 interface Manifest {
   readonly target: string;
   readonly pythons: readonly string[];
+  readonly model: string;
   readonly wheels: readonly { readonly file: string }[];
 }

@@ -9,7 +9,7 @@ import {
   workspace,
 } from "vscode";
 
-import { type Bundle, readBundle, type Setup } from "./bundle";
+import { type Bundle, modelSetupFor, readBundle, type Setup } from "./bundle";
 import { isMade, make } from "./make";
 import type { Trouble } from "./trouble";
 
@@ -39,13 +39,8 @@ export class Environments implements Disposable {
       return undefined;
     }
     const began = Date.now();
-    const { version } = setup.interpreter;
-    const title =
-      setup.kind === "unpack"
-        ? "Preparing the APO language server…"
-        : `Installing the APO language server for Python ${version}…`;
     const trouble = await window.withProgress(
-      { location: ProgressLocation.Notification, title, cancellable: setup.kind === "install" },
+      { location: ProgressLocation.Notification, title: titleOf(setup), cancellable: setup.kind !== "unpack" },
       async (_progress, token) => {
         const cancellation = new AbortController();
         token.onCancellationRequested(() => {
@@ -67,9 +62,33 @@ export class Environments implements Disposable {
     return trouble;
   }
 
+  /** The folder of the embedded model that goes with an environment; undefined while it is not installed. */
+  async model({ interpreter }: Setup): Promise<string | undefined> {
+    const bundle = await this.#bundle;
+    const setup = bundle && modelSetupFor(bundle, interpreter);
+    return setup !== undefined && (await isMade(setup)) ? setup.folder : undefined;
+  }
+
+  /** Installs the embedded model for the interpreter of an environment; what stood in the way, or undefined. */
+  async installModel({ interpreter }: Setup): Promise<Trouble | undefined> {
+    const bundle = await this.#bundle;
+    return bundle && this.prepare(modelSetupFor(bundle, interpreter));
+  }
+
   /** Ends what is under way; a half-made environment is removed by the next start. */
   dispose(): void {
     this.#disposal.abort();
+  }
+}
+
+function titleOf({ kind, interpreter }: Setup): string {
+  switch (kind) {
+    case "unpack":
+      return "Preparing the APO language server…";
+    case "install":
+      return `Installing the APO language server for Python ${interpreter.version}…`;
+    case "model":
+      return "Installing the embedded model (about 300 MB; Gemma Terms of Use)…";
   }
 }
 

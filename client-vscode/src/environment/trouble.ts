@@ -1,10 +1,13 @@
 /** What keeps the server from starting: one sentence, and the one thing to do about it. */
 
+import type { Setup } from "./bundle";
+
 export type Remedy =
   | { readonly kind: "install Python" }
   | { readonly kind: "settings"; readonly setting: string }
   | { readonly kind: "logs" }
-  | { readonly kind: "try again" };
+  | { readonly kind: "try again" }
+  | { readonly kind: "install model" };
 
 export interface Trouble {
   readonly sentence: string;
@@ -37,13 +40,21 @@ export function noServer(): Trouble {
   };
 }
 
+/** The embedded model was asked for where the user's own installation of the server runs. */
+export function ownServer(command: string): Trouble {
+  return {
+    sentence: `The server is the one installed for ${command}: install the model there, with pip install "apo-language-server[local]".`,
+    remedy: { kind: "settings", setting: "apo.python" },
+  };
+}
+
 /** What `unpack.py` names as the problem. */
 export function unpackingFails(problem: string, folder: string): Trouble {
   switch (problem) {
     case "disk-full":
-      return { sentence: `The disk is full: the APO language server needs about 60 MB in ${folder}.`, remedy: AGAIN };
+      return { sentence: `The disk is full: APO cannot put its files into ${folder}.`, remedy: AGAIN };
     case "not-writable":
-      return { sentence: `The APO language server cannot be unpacked: ${folder} cannot be written to.`, remedy: AGAIN };
+      return { sentence: `APO cannot put its files into ${folder}, which cannot be written to.`, remedy: AGAIN };
     case "damaged":
       return { sentence: "A file of the APO extension is damaged: install the extension again.", remedy: LOGS };
     default:
@@ -51,31 +62,47 @@ export function unpackingFails(problem: string, folder: string): Trouble {
   }
 }
 
+/** What pip was to install, and how to try that again. */
+export interface Installed {
+  readonly name: string;
+  readonly python: string;
+  readonly remedy: Remedy;
+}
+
+/** What the setup of an environment installs. */
+export function installedBy({ kind, interpreter }: Pick<Setup, "kind" | "interpreter">): Installed {
+  const python = interpreter.version;
+  return kind === "model"
+    ? { name: "The embedded model", python, remedy: { kind: "install model" } }
+    : { name: "The APO language server", python, remedy: AGAIN };
+}
+
 /** What the output of `venv` or `pip` tells about why an installation for `python` failed. */
-export function installingFails(output: string, python: string, folder: string): Trouble {
-  const what = `The APO language server could not be installed for Python ${python}`;
+export function installingFails(output: string, what: Installed, folder: string): Trouble {
+  const again = what.remedy;
+  const sentence = `${what.name} could not be installed for Python ${what.python}`;
   if (/No space left|Errno 28|not enough space/i.test(output)) {
-    return unpackingFails("disk-full", folder);
+    return { ...unpackingFails("disk-full", folder), remedy: again };
   }
   if (/Permission denied|Errno 13|Read-only file system/i.test(output)) {
-    return unpackingFails("not-writable", folder);
+    return { ...unpackingFails("not-writable", folder), remedy: again };
   }
   if (/ensurepip|No module named '?(venv|pip)/i.test(output)) {
-    return { sentence: `${what}: this Python has no pip or venv.`, remedy: INSTALL_PYTHON };
+    return { sentence: `${sentence}: this Python has no pip or venv.`, remedy: INSTALL_PYTHON };
   }
   if (/ProxyError|Cannot connect to proxy|\b407\b|Proxy Authentication/i.test(output)) {
-    return { sentence: `${what}: the proxy refused pip.`, remedy: { kind: "settings", setting: "http.proxy" } };
+    return { sentence: `${sentence}: the proxy refused pip.`, remedy: { kind: "settings", setting: "http.proxy" } };
   }
   if (/CERTIFICATE_VERIFY_FAILED|SSLError/i.test(output)) {
-    return { sentence: `${what}: pip does not trust the certificate of the package index.`, remedy: LOGS };
+    return { sentence: `${sentence}: pip does not trust the certificate of the package index.`, remedy: LOGS };
   }
-  if (/name resolution|getaddrinfo|NewConnectionError|ConnectTimeout|timed out|Network is unreachable/i.test(output)) {
-    return { sentence: `${what}: pip cannot reach the package index.`, remedy: AGAIN };
+  if (/name resolution|getaddrinfo|NewConnectionError|ConnectTimeout|timed out|Network is unreachable|from versions: none/i.test(output)) {
+    return { sentence: `${sentence}: pip cannot reach the package index.`, remedy: again };
   }
-  return { sentence: `${what}.`, remedy: LOGS };
+  return { sentence: `${sentence}.`, remedy: LOGS };
 }
 
 /** The user stopped the installation. */
-export function installingCancelled(): Trouble {
-  return { sentence: "The installation of the APO language server was cancelled.", remedy: AGAIN };
+export function installingCancelled({ name, remedy }: Installed): Trouble {
+  return { sentence: `${name} was not installed, because you cancelled it.`, remedy };
 }

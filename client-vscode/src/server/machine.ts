@@ -2,6 +2,7 @@
 import { execFile } from "node:child_process";
 import { constants } from "node:fs";
 import { access } from "node:fs/promises";
+import path from "node:path";
 
 import { type Answer, QUESTION, understood } from "../environment/interpreter";
 
@@ -20,12 +21,12 @@ export function safeSurroundings(extensionPath: string, env: NodeJS.ProcessEnv):
 }
 
 /**
- * The surroundings in which Python imports from `modules` before all else, and in the processes that it starts too.
+ * The surroundings in which Python imports from the folders `modules` before all else, and in the processes that it starts too.
  * What the user has set for other Python programs does not reach it.
  */
-export function ownSurroundings({ cwd, env }: Surroundings, modules: string): Surroundings {
+export function ownSurroundings({ cwd, env }: Surroundings, modules: readonly string[]): Surroundings {
   const others = Object.entries(env).filter(([name]) => !/^PYTHON/i.test(name));
-  const own = { PYTHONPATH: modules, PYTHONNOUSERSITE: "1", PYTHONSAFEPATH: "1", PYTHONUTF8: "1" };
+  const own = { PYTHONPATH: modules.join(path.delimiter), PYTHONNOUSERSITE: "1", PYTHONSAFEPATH: "1", PYTHONUTF8: "1" };
   return { cwd, env: { ...Object.fromEntries(others), ...own } };
 }
 

@@ -1,18 +1,17 @@
-import { homedir } from "node:os";
-
 import { type Disposable, type ExtensionContext, type LogOutputChannel, workspace } from "vscode";
 
 import { offerLogs, offerRemedy } from "../common/commands";
 import { EXAMPLE_FILES } from "../common/documents";
-import { selectedInterpreters } from "../common/python";
 import { SECTION, settingsSnapshot } from "../common/settings";
+import type { Setup } from "../environment/bundle";
 import type { Environments } from "../environment/environments";
-import type { Trouble } from "../environment/trouble";
+import { ownServer, type Trouble } from "../environment/trouble";
 import type { ApiKey } from "../secrets/apiKey";
 import { Connection } from "./connection";
 import { Crashes } from "./crashes";
-import { ask, isExecutable, ownSurroundings, safeSurroundings, type Surroundings } from "./machine";
-import { type Launch, type Resolution, resolve, sameLaunch } from "./resolution";
+import { resolveHere } from "./here";
+import { ownSurroundings, safeSurroundings, type Surroundings } from "./machine";
+import { type Launch, type Resolution, sameLaunch } from "./resolution";
 import { singleFlight } from "./singleFlight";
 import type { ServerState } from "./state";
 
@@ -62,6 +61,21 @@ export class Server implements Disposable {
     }
   }
 
+  /** Installs the embedded model for the interpreter that runs the bundled server, and starts that anew. */
+  async installModel(): Promise<void> {
+    const resolution = await this.#resolve();
+    const trouble = !resolution.found
+      ? resolution.trouble
+      : resolution.setup === undefined
+        ? ownServer(resolution.launch.command)
+        : await this.#environments.installModel(resolution.setup);
+    if (trouble !== undefined) {
+      await offerRemedy(trouble);
+      return;
+    }
+    await this.restart();
+  }
+
   /** Ends the server for good. */
   async stop(): Promise<void> {
     this.#disposed = true;
@@ -88,7 +102,7 @@ export class Server implements Disposable {
     if (trouble !== undefined) {
       this.#missing(trouble);
     } else if (resolution.found) {
-      await this.#start(resolution.launch);
+      await this.#start(resolution.launch, resolution.setup);
     }
   }
 
@@ -98,14 +112,14 @@ export class Server implements Disposable {
     void offerRemedy(trouble);
   }
 
-  async #start(launch: Launch): Promise<void> {
+  async #start(launch: Launch, setup: Setup | undefined): Promise<void> {
     this.#launch = launch;
     const trusted = workspace.isTrusted;
     const settings = settingsSnapshot(workspace.getConfiguration(SECTION), trusted);
     this.#log.info(`Starting ${[launch.command, ...launch.args].join(" ")} (from ${launch.source})`);
     const connection = new Connection({
       launch,
-      surroundings: await this.#surroundingsOf(launch),
+      surroundings: await this.#surroundingsOf(launch, setup),
       settings,
       exampleFiles: this.#exampleFiles,
       log: this.#log,
@@ -163,34 +177,13 @@ export class Server implements Disposable {
   }
 
   /** The key goes to the server alone, never to an interpreter that is only asked what it is. */
-  async #surroundingsOf({ modules }: Launch): Promise<Surroundings> {
-    const { cwd, env } = modules === undefined ? this.#surroundings : ownSurroundings(this.#surroundings, modules);
+  async #surroundingsOf({ modules }: Launch, setup: Setup | undefined): Promise<Surroundings> {
+    const folders = [modules, setup && (await this.#environments.model(setup))].filter((folder) => folder !== undefined);
+    const { cwd, env } = folders.length === 0 ? this.#surroundings : ownSurroundings(this.#surroundings, folders);
     return { cwd, env: await this.#key.given(env) };
   }
 
   async #resolve(): Promise<Resolution> {
-    const folders = (workspace.workspaceFolders ?? [])
-      .filter((folder) => folder.uri.scheme === "file")
-      .map((folder) => folder.uri.fsPath);
-    return resolve(
-      {
-        platform: process.platform,
-        home: homedir(),
-        searchPath: process.env["PATH"] ?? "",
-        trusted: workspace.isTrusted,
-        folders,
-        setting: workspace.getConfiguration(SECTION).get("python", ""),
-      },
-      {
-        selectedInterpreters: async () => selectedInterpreters(folders, this.#log),
-        ask: async (command, args) => {
-          const answer = await ask(command, args, this.#surroundings);
-          this.#log.debug(answer.ok ? `${command} is Python ${answer.interpreter.version}` : answer.clause);
-          return answer;
-        },
-        isExecutable,
-      },
-      await this.#environments.bundle(),
-    );
+    return resolveHere(this.#surroundings, await this.#environments.bundle(), this.#log);
   }
 }
