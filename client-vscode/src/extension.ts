@@ -1,6 +1,6 @@
 import { type ExtensionContext, workspace } from "vscode";
 
-import { registerCommands } from "./common/commands";
+import { offerModel, registerCommands } from "./common/commands";
 import { createLogger } from "./common/logger";
 import { onInterpreterChange } from "./common/python";
 import { createStatus } from "./common/status";
@@ -35,7 +35,12 @@ export function activate(context: ExtensionContext): void {
       },
       setApiKey: async () => key.ask(),
       installModel: async () => current.installModel(),
-      openSample: async () => openSample(context, namesEndpoint(await key.given(process.env))),
+      openSample: async () => {
+        const remote = namesEndpoint(await key.given(process.env));
+        if ((await openSample(context, remote)) && !remote && (await current.lacksModel())) {
+          await offerModel();
+        }
+      },
     }),
     key.onChange(() => void current.restart()),
     workspace.onDidGrantWorkspaceTrust(() => void current.restart()),

@@ -94,6 +94,15 @@ export async function offerLogs(sentence: string): Promise<void> {
   await offer(sentence, "Open logs", COMMANDS.showLogs);
 }
 
+/** One sentence with one button: what a prompt needs that no key was set for. */
+export async function offerModel(): Promise<void> {
+  const sentence =
+    "The sample's model runs on this machine once it is installed: about 300 MB, under the Gemma Terms of Use.";
+  if ((await window.showInformationMessage(sentence, "Install model")) === "Install model") {
+    await commands.executeCommand(COMMANDS.installModel);
+  }
+}
+
 /** One sentence with one button: the way out of what keeps the server from starting. */
 export async function offerRemedy({ sentence, remedy }: Trouble): Promise<void> {
   switch (remedy.kind) {

@@ -61,6 +61,13 @@ export class Server implements Disposable {
     }
   }
 
+  /** Whether the bundled server could run the embedded model if that were installed. */
+  async lacksModel(): Promise<boolean> {
+    const resolution = await this.#resolve();
+    const setup = resolution.found ? resolution.setup : undefined;
+    return setup !== undefined && (await this.#environments.model(setup)) === undefined;
+  }
+
   /** Installs the embedded model for the interpreter that runs the bundled server, and starts that anew. */
   async installModel(): Promise<void> {
     const resolution = await this.#resolve();

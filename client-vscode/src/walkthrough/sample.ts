@@ -4,12 +4,12 @@ import { sampleFiles } from "./sampleFiles";
 
 /**
  * Writes a first prompt with its rows and opens it: in a folder that the user picks, or, where no folder is open,
- * in one of the extension's own. Files that are there already are opened as they are.
+ * in one of the extension's own. Files that are there already are opened as they are. Says whether it was opened.
  */
-export async function openSample(context: ExtensionContext, remote: boolean): Promise<void> {
+export async function openSample(context: ExtensionContext, remote: boolean): Promise<boolean> {
   const folder = await place(context);
   if (folder === undefined) {
-    return;
+    return false;
   }
   const read = async (name: string): Promise<string> =>
     new TextDecoder().decode(await workspace.fs.readFile(Uri.joinPath(context.extensionUri, "out", "sample", name)));
@@ -22,6 +22,7 @@ export async function openSample(context: ExtensionContext, remote: boolean): Pr
     }
   }
   await window.showTextDocument(Uri.joinPath(folder, "tickets.prompt"), { preview: false });
+  return true;
 }
 
 async function place(context: ExtensionContext): Promise<Uri | undefined> {
