@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo test lint format test-local test-client test-editors package bench bench-peers bench-servers lock clean
+.PHONY: help demo test lint format test-local test-client test-editors package vsix bench bench-peers bench-servers lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -36,8 +36,12 @@ test-editors: $(VENV)/.dev ## the tests that drive a real Neovim and a real Emac
 	@command -v emacs >/dev/null || { echo "Emacs is missing: install it (Debian: apt-get install emacs-nox elpa-eglot)."; exit 1; }
 	$(BIN)/python -m pytest -m "neovim or emacs"
 
-package: ## build client-vscode/*.vsix
+package: ## build client-vscode/*.vsix without a server: it looks for one that is installed
 	cd client-vscode && npm ci && npm run package
+
+vsix: $(VENV)/.dev ## build client-vscode/*.vsix with the server in it, for this platform or TARGET=win32-x64
+	$(BIN)/python client-vscode/scripts/wheels.py $(TARGET)
+	cd client-vscode && npm ci && npm run package -- bundled
 
 bench: $(VENV)/.dev ## measure start-up, caching and wall-clock; prints the tables kept in benchmarks/README.md
 	$(BIN)/python -m benchmarks
@@ -52,7 +56,7 @@ lock: $(VENV)/.dev ## resolve the dependencies anew
 	$(BIN)/python requirements/lock.py
 
 clean: ## remove the environment and what was built
-	rm -rf $(VENV) .venv-peers .venv-servers dist build client-vscode/node_modules client-vscode/out client-vscode/*.vsix
+	rm -rf $(VENV) .venv-peers .venv-servers dist build client-vscode/node_modules client-vscode/out client-vscode/wheels client-vscode/*.vsix
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from apo_engine.evaluation.result import RowAnswer
 from apo_engine.examples.survey import RowCheck
-from apo_engine.models.endpoints import EndpointStatus
 from apo_engine.models.listed import ListedModel
+from apo_engine.models.reachable import EndpointStatus
 from apo_engine.models.tokens import TokenCounts
 from apo_engine.problems import Problem
 from apo_engine.prompt.file import PromptFile, load_prompt, parse_prompt

@@ -25,6 +25,7 @@ def main() -> None:
         resolve("--group", "dev", "--extra", "local", "--upgrade", "-o", str(everything))
         everything.write_text(re.sub(r"^[^a-zA-Z].*\n", "", everything.read_text(), flags=re.MULTILINE))
         within = ["--generate-hashes", "-c", str(everything)]
+        resolve(*within, "-o", str(HERE / "server.txt"))
         resolve("--group", "dev", *within, "-o", str(HERE / "dev.txt"))
         resolve("--group", "build", "--extra", "local", *within, "-o", str(HERE / "local.txt"))
 

@@ -17,7 +17,7 @@ from apo_engine.search.events import Spent, Verdict
 from apo_engine.search.gradient import Gradient
 
 if TYPE_CHECKING:
-    from apo_engine.models.endpoints import EndpointStatus
+    from apo_engine.models.reachable import EndpointStatus
 
 Object = dict[str, object]
 

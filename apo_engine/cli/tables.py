@@ -15,7 +15,7 @@ from apo_engine.cli.plain import excerpt, literal
 from apo_engine.evaluation.result import RowResult
 
 if TYPE_CHECKING:
-    from apo_engine.models.endpoints import EndpointStatus
+    from apo_engine.models.reachable import EndpointStatus
 
 _LABEL = 18
 # What rich puts between two columns.

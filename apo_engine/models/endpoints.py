@@ -12,6 +12,7 @@ from apo_engine.models.address import Address
 from apo_engine.models.chat import ChatModel
 from apo_engine.models.failure import Target
 from apo_engine.models.openai_chat import OpenAIChat
+from apo_engine.models.reachable import EndpointStatus, ModelEntry
 from apo_engine.problems import ApoError, InputError, Problem
 
 #: The model of a prompt that names none, where the environment names no endpoint either.
@@ -28,27 +29,6 @@ class Endpoint:
 
     base_url: str
     key_env: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ModelEntry:
-    """A model that can be named in a prompt file; prices in USD per million tokens, None when unknown."""
-
-    name: str
-    input_usd: float | None = None
-    output_usd: float | None = None
-    context_window: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class EndpointStatus:
-    """What is behind a provider's name: where, whether it answers, why not, and the models it has."""
-
-    name: str
-    address: str
-    reachable: bool
-    reason: str = ""
-    models: tuple[ModelEntry, ...] = ()
 
 
 def open_model(
@@ -118,7 +98,7 @@ async def _status(
             await model.close()
         facts = await asyncio.to_thread(lambda: [prices.facts_of(address, model_id) for model_id in ids])
     except ApoError as error:
-        return EndpointStatus(provider, address, False, str(error))
+        return EndpointStatus(provider, address, False, str(error), code=error.problems[0].code)
     except Exception as error:
         # A listing of what works must not fail on what does not; the text of a foreign error may hold a key.
         return EndpointStatus(provider, address, False, f"{type(error).__name__} while asking for its models.")
@@ -136,7 +116,7 @@ def _embedded_status(cache_dir: Path) -> EndpointStatus:
 
         load_embedded(DEFAULT_MODEL, cache_dir)
     except ApoError as error:
-        return EndpointStatus(_EMBEDDED, where, False, str(error))
+        return EndpointStatus(_EMBEDDED, where, False, str(error), code=error.problems[0].code)
     except Exception as error:
         return EndpointStatus(_EMBEDDED, where, False, f"{type(error).__name__} while loading the runtime.")
     return EndpointStatus(_EMBEDDED, where, True, models=(ModelEntry(DEFAULT_MODEL, 0.0, 0.0),))

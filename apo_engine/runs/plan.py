@@ -18,7 +18,8 @@ from apo_engine.examples.split import Split, split
 from apo_engine.machine import cache_dir, environment_layer, user_layer
 from apo_engine.models import prices
 from apo_engine.models.chat import ChatModel, LabelScorer
-from apo_engine.models.endpoints import Endpoint, EndpointStatus, list_models, open_model
+from apo_engine.models.endpoints import Endpoint, list_models, open_model
+from apo_engine.models.reachable import EndpointStatus
 from apo_engine.problems import BudgetError, InputError, Place, Problem
 from apo_engine.prompt.checks import check_prompt
 from apo_engine.prompt.file import PromptFile, require_runnable

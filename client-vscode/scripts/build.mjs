@@ -1,5 +1,6 @@
-/** Bundles the extension into out/extension.js, with the licences of what went into the bundle beside it. */
-import { mkdirSync, writeFileSync } from "node:fs";
+/** Bundles the extension into out/extension.js; beside it the licences of what went into the bundle, the sample, and the page. */
+import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
+import path from "node:path";
 
 import { build } from "esbuild";
 
@@ -22,8 +23,12 @@ const { metafile } = await build({
 
 writeFileSync("out/THIRD_PARTY_NOTICES.txt", notices(metafile));
 
-const page = await reportFiles();
 mkdirSync("out/report", { recursive: true });
-for (const [name, text] of Object.entries(page)) {
-  writeFileSync(`out/report/${name}`, text);
+for (const [name, text] of Object.entries(await reportFiles())) {
+  writeFileSync(path.join("out/report", name), text);
+}
+
+mkdirSync("out/sample", { recursive: true });
+for (const name of ["first.prompt", "first.jsonl"]) {
+  copyFileSync(path.join("../apo_engine/cli/first", name), path.join("out/sample", name));
 }

@@ -1,20 +1,25 @@
 import { type ExtensionContext, workspace } from "vscode";
 
 import { createCandidates } from "./candidates/view";
-import { registerCommands } from "./common/commands";
+import { offerModel, registerCommands } from "./common/commands";
 import { createLogger } from "./common/logger";
 import { onInterpreterChange } from "./common/python";
 import { createStatus } from "./common/status";
+import { Environments } from "./environment/environments";
 import { openProblemReport } from "./problem/report";
 import { ReportPanel } from "./report/panel";
 import { createRowDecorations } from "./rows/decorations";
 import { createBar } from "./runs/bar";
 import { Runs } from "./runs/runs";
+import type { RunStatus } from "./runs/status";
+import { ApiKey } from "./secrets/apiKey";
+import { namesEndpoint } from "./secrets/endpoint";
 import { Server } from "./server/server";
 import type { ServerState } from "./server/state";
+import { openSample } from "./walkthrough/sample";
 
 /** Settings that a running server does not take up: which program it is, and what only the user may grant it. */
-const ONLY_AT_START = ["apo.python", "apo.consent", "apo.workspaceBudget"];
+const ONLY_AT_START = ["apo.python", "apo.baseUrl", "apo.consent", "apo.workspaceBudget"];
 
 let server: Server | undefined;
 
@@ -24,6 +29,8 @@ export function activate(context: ExtensionContext): void {
   const status = createStatus();
   const runs = new Runs();
   const report = new ReportPanel(runs, context.extensionUri);
+  const key = new ApiKey(context);
+  const environments = new Environments(context, log);
   let state: ServerState = { kind: "starting" };
   const show = (now: ServerState): void => {
     state = now;
@@ -32,9 +39,10 @@ export function activate(context: ExtensionContext): void {
       runs.forget();
     }
   };
-  const current = new Server(context, log, show, (told) => {
+  const onStatus = (told: RunStatus): void => {
     runs.take(told);
-  });
+  };
+  const current = new Server(context, { log, show, onStatus, environments, key });
   server = current;
 
   context.subscriptions.push(
@@ -45,6 +53,7 @@ export function activate(context: ExtensionContext): void {
     createBar(runs),
     createCandidates(runs),
     createRowDecorations(runs),
+    environments,
     ...registerCommands({
       restart: async () => current.restart(),
       showLogs: () => {
@@ -52,7 +61,16 @@ export function activate(context: ExtensionContext): void {
       },
       openReport: async () => report.open(),
       reportProblem: async () => openProblemReport(context.extension, state),
+      setApiKey: async () => key.ask(),
+      installModel: async () => current.installModel(),
+      openSample: async () => {
+        const remote = namesEndpoint(await key.given(process.env));
+        if ((await openSample(context, remote)) && !remote && (await current.lacksModel())) {
+          await offerModel();
+        }
+      },
     }),
+    key.onChange(() => void current.restart()),
     workspace.onDidGrantWorkspaceTrust(() => void current.restart()),
     workspace.onDidChangeConfiguration((change) => {
       if (ONLY_AT_START.some((setting) => change.affectsConfiguration(setting))) {

@@ -4,7 +4,7 @@ import path from "node:path";
 
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
-import { isExecutable, objection, safeSurroundings } from "../src/server/machine";
+import { ask, isExecutable, ownSurroundings, safeSurroundings } from "../src/server/machine";
 
 let folder: string;
 
@@ -30,35 +30,47 @@ function surroundings(): ReturnType<typeof safeSurroundings> {
   return safeSurroundings(tmpdir(), process.env);
 }
 
-describe("objection, asked of a real Python", () => {
-  it("has none when the server is installed", async () => {
-    await mkdir(path.join(folder, "site", "apo_server"), { recursive: true });
-    await writeFile(path.join(folder, "site", "apo_server", "__init__.py"), "");
-    expect(await objection(await pythonWith(path.join(folder, "site")), surroundings())).toBeUndefined();
+async function clauseOf(command: string, timeout?: number): Promise<string> {
+  const answer = await ask(command, [], surroundings(), timeout);
+  return answer.ok ? "an interpreter" : answer.clause;
+}
+
+describe("ask, where a real Python answers", () => {
+  it("learns what the interpreter is", async () => {
+    const answer = await ask(await script("python", 'exec python3 -I -S "$@"'), [], surroundings());
+    expect(answer).toMatchObject({ ok: true, interpreter: { implementation: "CPython", lzma: true, hasServer: false } });
+    const { command, version, tag } = answer.ok ? answer.interpreter : expect.unreachable();
+    expect(path.isAbsolute(command)).toBe(true);
+    expect(tag).toBe(`cpython-${version.replace(".", "")}`);
   });
 
-  it("names the interpreter in which the server is not installed", async () => {
-    const python = await script("python", 'exec python3 -I -S "$@"');
-    expect(await objection(python, surroundings())).toBe(`apo-language-server is not installed in ${python}`);
+  it("learns that the server is installed", async () => {
+    await mkdir(path.join(folder, "site", "apo_server"), { recursive: true });
+    await writeFile(path.join(folder, "site", "apo_server", "__init__.py"), "");
+    const python = await pythonWith(path.join(folder, "site"));
+    expect(await ask(python, [], surroundings())).toMatchObject({ interpreter: { hasServer: true } });
+  });
+
+  it("passes on the arguments of a launcher", async () => {
+    const launcher = await script("py", '[ "$1" = -3 ] || exit 1; shift; exec python3 "$@"');
+    expect(await ask(launcher, ["-3"], surroundings())).toMatchObject({ ok: true });
+    expect(await ask(launcher, [], surroundings())).toMatchObject({ ok: false });
   });
 });
 
-describe("objection, where no Python answers", () => {
-  it("says that the interpreter is too old", async () => {
-    expect(await objection(await script("python", "exit 4"), surroundings())).toMatch(/older than Python 3\.10$/);
-  });
-
+describe("ask, where no Python answers", () => {
   it("says that there is no such file", async () => {
-    expect(await objection(path.join(folder, "none"), surroundings())).toBe(`${folder}/none does not exist`);
+    expect(await clauseOf(path.join(folder, "none"))).toBe(`${folder}/none does not exist`);
   });
 
   it("says that it is no interpreter", async () => {
-    expect(await objection(await script("other", "exit 1"), surroundings())).toMatch(/does not start as a Python/);
-    expect(await objection(await script("plain", "", 0o644), surroundings())).toMatch(/does not start as a Python/);
+    expect(await clauseOf(await script("other", "exit 1"))).toMatch(/does not start as a Python/);
+    expect(await clauseOf(await script("echo", "echo hello"))).toMatch(/does not start as a Python/);
+    expect(await clauseOf(await script("plain", "", 0o644))).toMatch(/does not start as a Python/);
   });
 
   it("does not wait for ever", async () => {
-    expect(await objection(await script("slow", "exec sleep 20"), surroundings(), 100)).toMatch(/does not answer$/);
+    expect(await clauseOf(await script("slow", "exec sleep 20"), 100)).toMatch(/does not answer$/);
   });
 });
 
@@ -74,5 +86,13 @@ it("starts Python away from the workspace and keeps the rest of the environment"
   expect(safeSurroundings("/ext", { OPENAI_BASE_URL: "http://localhost:1" })).toEqual({
     cwd: "/ext",
     env: { OPENAI_BASE_URL: "http://localhost:1", PYTHONSAFEPATH: "1", PYTHONUTF8: "1" },
+  });
+});
+
+it("lets the bundled server, and what it starts, import its own modules and nothing that was set for other programs", () => {
+  const env = { PATH: "/bin", PYTHONHOME: "/old", PYTHONSTARTUP: "/x.py", PYTHONPATH: "/theirs", PYTHONSAFEPATH: "1" };
+  expect(ownSurroundings({ cwd: "/ext", env }, ["/storage/env", "/storage/model"])).toEqual({
+    cwd: "/ext",
+    env: { PATH: "/bin", PYTHONPATH: "/storage/env:/storage/model", PYTHONNOUSERSITE: "1", PYTHONSAFEPATH: "1", PYTHONUTF8: "1" },
   });
 });

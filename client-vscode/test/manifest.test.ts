@@ -7,6 +7,7 @@ const manifest = JSON.parse(await readFile("package.json", "utf8")) as {
   contributes: {
     commands: { command: string }[];
     configuration: { properties: Record<string, { scope: string; default: unknown }> };
+    walkthroughs: { steps: { description: string; media: { markdown: string }; completionEvents: string[] }[] }[];
     languages: { id: string; extensions: string[] }[];
   };
 };
@@ -31,15 +32,30 @@ describe("the manifest agrees with the code", () => {
     );
     expect(trusted).toBe(true);
     const declared = Object.entries(properties)
-      .filter(([key]) => key !== "apo.trace.server")
+      .filter(([key]) => !["apo.baseUrl", "apo.trace.server"].includes(key))
       .map(([key, { default: value }]) => [key.replace("apo.", ""), value]);
     expect(Object.fromEntries(declared)).toEqual(defaults);
+  });
+});
+
+describe("the walkthrough", () => {
+  const steps = manifest.contributes.walkthroughs.flatMap((walkthrough) => walkthrough.steps);
+
+  it.each(steps)("shows a page that is there and runs commands that exist: $media.markdown", async (step) => {
+    expect(await readFile(step.media.markdown, "utf8")).not.toBe("");
+    const linked = [...step.description.matchAll(/\(command:([^)]+)\)/g)].map(([, command]) => command);
+    const named = [...linked, ...step.completionEvents.map((event) => event.replace("onCommand:", ""))];
+    expect(named.filter((command) => !Object.values<string | undefined>(COMMANDS).includes(command))).toEqual([]);
   });
 });
 
 describe("trust", () => {
   it("lets only the user consent", () => {
     expect(properties["apo.consent"]?.scope).toBe("application");
+  });
+
+  it("lets only the user say where the key goes", () => {
+    expect(properties["apo.baseUrl"]?.scope).toBe("application");
   });
 
   it("ignores what an untrusted workspace sets, except how much is traced", () => {

@@ -1,46 +1,10 @@
 import { describe, expect, it } from "vitest";
 
-import { type Machine, type Place, resolve, sameLaunch } from "../src/server/resolution";
+import type { Place } from "../src/server/place";
+import { resolve, sameLaunch } from "../src/server/resolution";
+import { EVERYTHING, machine, PLACE } from "./facts";
 
-const PLACE: Place = {
-  platform: "linux",
-  home: "/home/ada",
-  searchPath: "/usr/local/bin:/usr/bin",
-  trusted: true,
-  folders: ["/code/shop"],
-  setting: "",
-};
-
-interface MachineFacts {
-  selected?: readonly string[];
-  /** Interpreters in which the server is installed. */
-  ready?: readonly string[];
-  executables?: readonly string[];
-}
-
-function machine({ selected = [], ready = [], executables = [] }: MachineFacts): Machine & { readonly asked: string[] } {
-  const asked: string[] = [];
-  return {
-    asked,
-    selectedInterpreters: () => Promise.resolve(selected),
-    objection: (interpreter) => {
-      asked.push(interpreter);
-      return Promise.resolve(ready.includes(interpreter) ? undefined : `nothing in ${interpreter}`);
-    },
-    isExecutable: (file) => {
-      asked.push(file);
-      return Promise.resolve(executables.includes(file));
-    },
-  };
-}
-
-const EVERYTHING: MachineFacts = {
-  selected: ["/opt/conda/bin/python"],
-  ready: ["/opt/py/bin/python", "/opt/conda/bin/python", "/code/shop/.venv/bin/python"],
-  executables: ["/usr/bin/apo-language-server"],
-};
-
-describe("the order of the sources", () => {
+describe("the order of the sources, without a bundled server", () => {
   it("starts the interpreter of the setting before all others", async () => {
     const resolution = await resolve({ ...PLACE, setting: "/opt/py/bin/python" }, machine(EVERYTHING));
     expect(resolution).toEqual({
@@ -88,7 +52,7 @@ describe("the order of the sources", () => {
   it("says in one sentence what to do when there is no server anywhere", async () => {
     const resolution = await resolve(PLACE, machine({}));
     expect(resolution).toMatchObject({ found: false });
-    expect(resolution).toHaveProperty("sentence", expect.stringMatching(/pip install apo-language-server.*apo\.python/));
+    expect(resolution).toHaveProperty("trouble.sentence", expect.stringMatching(/pip install apo-language-server.*apo\.python/));
   });
 });
 
@@ -97,8 +61,10 @@ describe("the setting apo.python", () => {
     const asking = machine(EVERYTHING);
     expect(await resolve({ ...PLACE, setting: "/opt/other/python" }, asking)).toEqual({
       found: false,
-      sentence:
-        "The interpreter in apo.python cannot run the APO language server: nothing in /opt/other/python.",
+      trouble: {
+        sentence: "The interpreter in apo.python cannot run the APO language server: nothing in /opt/other/python.",
+        remedy: { kind: "settings", setting: "apo.python" },
+      },
     });
     expect(asking.asked).toEqual(["/opt/other/python"]);
   });
@@ -179,6 +145,7 @@ describe("sameLaunch", () => {
     expect(sameLaunch(launch, { ...launch, source: "setting" })).toBe(true);
     expect(sameLaunch(launch, { ...launch, command: "b" })).toBe(false);
     expect(sameLaunch(launch, { ...launch, args: ["-m x"] })).toBe(false);
+    expect(sameLaunch(launch, { ...launch, modules: "/m" })).toBe(false);
     expect(sameLaunch(launch, undefined)).toBe(false);
     expect(sameLaunch(undefined, undefined)).toBe(true);
   });

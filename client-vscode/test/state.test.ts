@@ -13,6 +13,13 @@ it("names the version and where the server came from", () => {
   });
 });
 
+it("says on which Python the bundled server runs", () => {
+  const launch: Launch = { ...LAUNCH, source: "PATH", modules: "/storage/env" };
+  expect(words({ kind: "running", launch, version: "0.1.0", trusted: true }).detail).toBe(
+    "apo-language-server 0.1.0 (bundled), Python from PATH",
+  );
+});
+
 it("gets by without a version", () => {
   const launch: Launch = { ...LAUNCH, source: "setting" };
   expect(words({ kind: "running", launch, version: undefined, trusted: true }).detail).toBe(

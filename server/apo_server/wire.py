@@ -11,6 +11,7 @@ from apo_engine.evaluation.result import RowAnswer
 from apo_engine.examples.facts import ExampleFacts
 from apo_engine.models.listed import ListedModel
 from apo_engine.models.purse import DailyCaps
+from apo_engine.models.reachable import EndpointStatus
 from apo_engine.models.tokens import TokenCounts
 from apo_engine.positions import Span
 from apo_engine.problems import Place, Problem, Severity
@@ -22,8 +23,8 @@ class Request(msgspec.Struct, frozen=True, omit_defaults=True):
 
     A ``survey`` looks through the example files of the text without a model; ``buffers`` are those of them that are
     open and unsaved, by their resolved paths. ``tokens`` are counted of ``texts`` for ``model``; ``models`` are all
-    that the price list knows, or the one named ``model``. A ``row`` is the one on ``line`` of the file ``row``, to be
-    answered.
+    that the price list knows, or the one named ``model``; ``endpoints`` are asked for the models that they have. A
+    ``row`` is the one on ``line`` of the file ``row``, to be answered.
 
     A ``report`` is that of ``run``.
 
@@ -34,7 +35,19 @@ class Request(msgspec.Struct, frozen=True, omit_defaults=True):
     """
 
     id: int
-    do: Literal["evaluate", "gradients", "optimize", "plan", "survey", "tokens", "models", "row", "report", "cancel"]
+    do: Literal[
+        "evaluate",
+        "gradients",
+        "optimize",
+        "plan",
+        "survey",
+        "tokens",
+        "models",
+        "endpoints",
+        "row",
+        "report",
+        "cancel",
+    ]
     path: str = ""
     text: str = ""
     flags: dict[str, object] = {}
@@ -100,6 +113,7 @@ class Reply(msgspec.Struct, frozen=True, omit_defaults=True):
     survey: Survey | None = None
     tokens: TokenCounts | None = None
     models: tuple[ListedModel, ...] = ()
+    endpoints: tuple[EndpointStatus, ...] = ()
     row: RowAnswer | None = None
     report: str = ""
     done: bool = False

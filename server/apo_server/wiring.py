@@ -76,6 +76,7 @@ def create_server(version: str) -> ApoLanguageServer:
     server.command(commands.RUN_ROW)(pages.run_row)
     server.command(commands.REPORT)(reports.report)
     server.command(commands.APPLY_CANDIDATE)(reports.apply_candidate)
+    server.command(commands.TEST_CONNECTION)(test_connection)
     return server
 
 
@@ -257,6 +258,14 @@ async def restore_critiques(ls: ApoLanguageServer, *arguments: object) -> None:
     uri = ls.named(arguments)
     if uri is not None:
         await ls.session.restore(uri)
+
+
+async def test_connection(ls: ApoLanguageServer, *arguments: object) -> dict[str, object]:
+    """`apo.testConnection`: whether the endpoints answer, in one sentence, for the client to show."""
+    from apo_server.features import connection
+
+    settings = ls.session.settings
+    return connection.as_answer(await connection.ask(ls.engine.ask, settings.cache, trusted=settings.trusted))
 
 
 def _job(job: Job) -> Callable[..., None]:

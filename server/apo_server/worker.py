@@ -41,7 +41,7 @@ async def replies_to(request: Request, purses: Purses) -> AsyncIterator[Reply]:
     if request.do == "survey":
         yield Reply(request.id, survey=await asyncio.to_thread(_survey, request))
         return
-    if request.do in ("tokens", "models"):
+    if request.do in ("tokens", "models", "endpoints"):
         yield await _looked_up(request)
         return
     if request.do == "report":
@@ -115,6 +115,8 @@ async def _looked_up(request: Request) -> Reply:
 
     if request.do == "tokens":
         return Reply(request.id, tokens=await api.token_counts(request.texts, request.model))
+    if request.do == "endpoints":
+        return Reply(request.id, endpoints=await api.list_models(_options(request)))
     models = await asyncio.to_thread(api.known_models, _options(request), request.model)
     return Reply(request.id, models=models)
 

@@ -1,5 +1,6 @@
-import { commands, type Disposable, env, window } from "vscode";
+import { commands, type Disposable, env, ProgressLocation, Uri, window } from "vscode";
 
+import type { Trouble } from "../environment/trouble";
 import { isPrompt } from "./documents";
 
 /** Command ids of this extension. The server's own ids are registered from its capabilities, not here. */
@@ -16,7 +17,14 @@ export const COMMANDS = {
   reportProblem: "apo.client.reportProblem",
   restart: "apo.client.restart",
   showLogs: "apo.client.showLogs",
+  setApiKey: "apo.client.setApiKey",
+  testConnection: "apo.client.testConnection",
+  openSample: "apo.client.openSample",
+  installModel: "apo.client.installModel",
 } as const;
+
+/** The server's codes for what another key would help against. */
+const KEY_TROUBLES = ["model-key-missing", "model-unauthorized", "model-forbidden"];
 
 /** Palette entries that hand the active prompt to a command of the server, by client id. */
 const ON_ACTIVE_PROMPT = [
@@ -33,6 +41,9 @@ export interface CommandHandlers {
   showLogs: () => void;
   openReport: () => Promise<void>;
   reportProblem: () => Promise<void>;
+  setApiKey: () => Promise<void>;
+  openSample: () => Promise<void>;
+  installModel: () => Promise<void>;
 }
 
 export function registerCommands(handlers: CommandHandlers): Disposable[] {
@@ -41,6 +52,10 @@ export function registerCommands(handlers: CommandHandlers): Disposable[] {
     commands.registerCommand(COMMANDS.showLogs, handlers.showLogs),
     commands.registerCommand(COMMANDS.openReport, handlers.openReport),
     commands.registerCommand(COMMANDS.reportProblem, handlers.reportProblem),
+    commands.registerCommand(COMMANDS.setApiKey, handlers.setApiKey),
+    commands.registerCommand(COMMANDS.testConnection, testConnection),
+    commands.registerCommand(COMMANDS.openSample, handlers.openSample),
+    commands.registerCommand(COMMANDS.installModel, handlers.installModel),
     ...ON_ACTIVE_PROMPT.map(([client, server]) =>
       commands.registerCommand(client, async () => runOnActivePrompt(server)),
     ),
@@ -53,11 +68,37 @@ async function runOnActivePrompt(serverCommand: string): Promise<void> {
     await window.showInformationMessage("Open a .prompt file first.");
     return;
   }
-  if (!(await commands.getCommands(true)).includes(serverCommand)) {
-    await offerLogs("The APO language server is not running.");
+  if (await isServed(serverCommand)) {
+    await commands.executeCommand(serverCommand, document.uri.toString());
+  }
+}
+
+/** Asks the server which models answer; the server finds the words. */
+async function testConnection(): Promise<void> {
+  const serverCommand = "apo.testConnection";
+  if (!(await isServed(serverCommand))) {
     return;
   }
-  await commands.executeCommand(serverCommand, document.uri.toString());
+  const progress = { location: ProgressLocation.Notification, title: "Asking the endpoints for their models…" };
+  const { sentence, code } = await window.withProgress(progress, async () =>
+    commands.executeCommand<{ sentence: string; code: string }>(serverCommand),
+  );
+  if (code === "") {
+    void window.showInformationMessage(sentence);
+  } else if (KEY_TROUBLES.includes(code)) {
+    await offer(sentence, "Set API key", COMMANDS.setApiKey);
+  } else {
+    await offer(sentence, "Open settings", "workbench.action.openSettings", { query: "apo.baseUrl" });
+  }
+}
+
+/** Whether a running server has the command; says so when there is none. */
+async function isServed(serverCommand: string): Promise<boolean> {
+  const served = (await commands.getCommands(true)).includes(serverCommand);
+  if (!served) {
+    void offerLogs("The APO language server is not running.");
+  }
+  return served;
 }
 
 /** One sentence with one button: the way to the log. */
@@ -65,10 +106,37 @@ export async function offerLogs(sentence: string): Promise<void> {
   await offer(sentence, "Open logs", COMMANDS.showLogs);
 }
 
-/** One sentence with one button: the way to a setting of this machine, which a remote window keeps apart. */
-export async function offerSetting(sentence: string, setting: string): Promise<void> {
-  const settings = env.remoteName === undefined ? "openSettings" : "openRemoteSettings";
-  await offer(sentence, "Open settings", `workbench.action.${settings}`, { query: setting });
+/** One sentence with one button: what a prompt needs that no key was set for. */
+export async function offerModel(): Promise<void> {
+  const sentence =
+    "The sample's model runs on this machine once it is installed: about 300 MB, under the Gemma Terms of Use.";
+  if ((await window.showInformationMessage(sentence, "Install model")) === "Install model") {
+    await commands.executeCommand(COMMANDS.installModel);
+  }
+}
+
+/** One sentence with one button: the way out of what keeps the server from starting. */
+export async function offerRemedy({ sentence, remedy }: Trouble): Promise<void> {
+  switch (remedy.kind) {
+    case "install Python":
+      await offer(sentence, "Install Python", "vscode.open", Uri.parse("https://www.python.org/downloads/"));
+      break;
+    case "settings": {
+      // A remote window keeps the settings of its machine apart.
+      const settings = env.remoteName === undefined ? "openSettings" : "openRemoteSettings";
+      await offer(sentence, "Open settings", `workbench.action.${settings}`, { query: remedy.setting });
+      break;
+    }
+    case "try again":
+      await offer(sentence, "Try again", COMMANDS.restart);
+      break;
+    case "install model":
+      await offer(sentence, "Try again", COMMANDS.installModel);
+      break;
+    case "logs":
+      await offerLogs(sentence);
+      break;
+  }
 }
 
 async function offer(sentence: string, button: string, command: string, ...args: unknown[]): Promise<void> {

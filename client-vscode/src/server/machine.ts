@@ -2,16 +2,9 @@
 import { execFile } from "node:child_process";
 import { constants } from "node:fs";
 import { access } from "node:fs/promises";
+import path from "node:path";
 
-/** Exit status of {@link QUESTION} when the interpreter lacks the server. */
-const NOT_INSTALLED = 3;
-/** Exit status of {@link QUESTION} when the interpreter is too old. */
-const TOO_OLD = 4;
-const QUESTION = [
-  "import importlib.util, sys",
-  `if sys.version_info < (3, 10): sys.exit(${TOO_OLD})`,
-  `sys.exit(0 if importlib.util.find_spec("apo_server") else ${NOT_INSTALLED})`,
-].join("\n");
+import { type Answer, QUESTION, understood } from "../environment/interpreter";
 
 /** How an interpreter is started, for the question as for the server. */
 export interface Surroundings {
@@ -27,15 +20,27 @@ export function safeSurroundings(extensionPath: string, env: NodeJS.ProcessEnv):
   return { cwd: extensionPath, env: { ...env, PYTHONSAFEPATH: "1", PYTHONUTF8: "1" } };
 }
 
-/** Why `interpreter` cannot run the server, as a clause that names the interpreter; undefined when it can. */
-export async function objection(
-  interpreter: string,
+/**
+ * The surroundings in which Python imports from the folders `modules` before all else, and in the processes that it starts too.
+ * What the user has set for other Python programs does not reach it.
+ */
+export function ownSurroundings({ cwd, env }: Surroundings, modules: readonly string[]): Surroundings {
+  const others = Object.entries(env).filter(([name]) => !/^PYTHON/i.test(name));
+  const own = { PYTHONPATH: modules.join(path.delimiter), PYTHONNOUSERSITE: "1", PYTHONSAFEPATH: "1", PYTHONUTF8: "1" };
+  return { cwd, env: { ...Object.fromEntries(others), ...own } };
+}
+
+/** What the interpreter that `command` starts says of itself. */
+export async function ask(
+  command: string,
+  args: readonly string[],
   surroundings: Surroundings,
   timeout = 10_000,
-): Promise<string | undefined> {
+): Promise<Answer> {
   return new Promise((settle) => {
-    execFile(interpreter, ["-c", QUESTION], { ...surroundings, timeout, windowsHide: true }, (error) => {
-      settle(error === null ? undefined : clause(interpreter, error));
+    execFile(command, [...args, "-c", QUESTION], { ...surroundings, timeout, windowsHide: true }, (error, output) => {
+      const interpreter = error === null ? understood(output) : undefined;
+      settle(interpreter === undefined ? { ok: false, clause: clause(command, error) } : { ok: true, interpreter });
     });
   });
 }
@@ -47,15 +52,9 @@ export async function isExecutable(file: string): Promise<boolean> {
   );
 }
 
-function clause(interpreter: string, error: { code?: string | number | null; killed?: boolean }): string {
-  if (error.code === NOT_INSTALLED) {
-    return `apo-language-server is not installed in ${interpreter}`;
+function clause(command: string, error: { code?: string | number | null; killed?: boolean } | null): string {
+  if (error?.code === "ENOENT") {
+    return `${command} does not exist`;
   }
-  if (error.code === TOO_OLD) {
-    return `${interpreter} is older than Python 3.10`;
-  }
-  if (error.code === "ENOENT") {
-    return `${interpreter} does not exist`;
-  }
-  return error.killed === true ? `${interpreter} does not answer` : `${interpreter} does not start as a Python interpreter`;
+  return error?.killed === true ? `${command} does not answer` : `${command} does not start as a Python interpreter`;
 }

@@ -2,122 +2,144 @@
  * Which program serves the editor. Decisions only: what exists on the machine is asked through {@link Machine},
  * so that every rule here can be tested without one.
  */
-import path from "node:path";
+import { type Bundle, hasWheelsFor, type Setup, setupFor } from "../environment/bundle";
+import { type Answer, type Interpreter, unfit } from "../environment/interpreter";
+import { installedPython } from "../environment/make";
+import { noPython, noServer, settingFails, type Trouble } from "../environment/trouble";
+import { type Candidate, type Place, permits, programsOnPath, pythonsOnPath, settled, workspacePythons } from "./place";
 
 /** Where a launch comes from, in the order in which the sources are tried. */
-export type Source = "setting" | "python extension" | "workspace" | "PATH";
+export type Source = Candidate["source"];
 
 /** A program to start, with its arguments. */
 export interface Launch {
   readonly source: Source;
   readonly command: string;
   readonly args: readonly string[];
-}
-
-/** What is known about the window before anything on the machine is touched. */
-export interface Place {
-  readonly platform: NodeJS.Platform;
-  readonly home: string;
-  /** The value of `PATH`. */
-  readonly searchPath: string;
-  readonly trusted: boolean;
-  /** File-system paths of the workspace folders. */
-  readonly folders: readonly string[];
-  /** The setting `apo.python`; empty when unset. */
-  readonly setting: string;
+  /** The folder that Python imports from first; undefined where the server is installed in the interpreter. */
+  readonly modules?: string;
 }
 
 /** The questions that only the machine can answer. */
 export interface Machine {
   /** Interpreters chosen in the Python extension; none where it is not installed. */
   selectedInterpreters: () => Promise<readonly string[]>;
-  /** Why `interpreter` cannot run the server, or undefined when it can. */
-  objection: (interpreter: string) => Promise<string | undefined>;
+  ask: (command: string, args: readonly string[]) => Promise<Answer>;
   isExecutable: (file: string) => Promise<boolean>;
 }
 
-/** The launch to use, or the one sentence that says why there is none. */
+/** The launch to use and what must be set up for it, or what is in the way. */
 export type Resolution =
-  { readonly found: true; readonly launch: Launch } | { readonly found: false; readonly sentence: string };
+  | { readonly found: true; readonly launch: Launch; readonly setup?: Setup }
+  | { readonly found: false; readonly trouble: Trouble };
 
 /**
- * Finds the server: the setting, the Python extension's interpreter, a `.venv` of the workspace, then `PATH`.
+ * Finds the server.
  *
- * A setting binds: when it does not work, nothing else is tried. In an untrusted workspace no file inside
- * a workspace folder is ever started, whoever named it.
+ * A setting binds: when it does not work, nothing else is tried, and a server that is installed there goes before the
+ * bundled one. Otherwise the bundled server runs on the first interpreter that it has wheels for: the Python
+ * extension's, a `.venv` of the workspace, then `PATH`; and only if there is none, on the first one of which it needs an
+ * installation over the network. Without a bundle the same places are searched for an installed server.
+ *
+ * In an untrusted workspace no file inside a workspace folder is ever started, whoever named it.
  */
-export async function resolve(place: Place, machine: Machine): Promise<Resolution> {
-  const permitted = (file: string): boolean => place.trusted || !isInside(place, file);
-
-  const named = place.setting.trim() === "" ? undefined : expand(place, place.setting.trim());
-  if (named !== undefined && permitted(named)) {
-    const objection = await machine.objection(named);
-    return objection === undefined
-      ? { found: true, launch: moduleLaunch("setting", named) }
-      : { found: false, sentence: `The interpreter in apo.python cannot run the APO language server: ${objection}.` };
+export async function resolve(place: Place, machine: Machine, bundle?: Bundle): Promise<Resolution> {
+  const named = settled(place);
+  if (named !== undefined && permits(place, named)) {
+    return fromSetting(place, named, await machine.ask(named, []), bundle);
   }
-
-  const sources: readonly [Source, () => Promise<readonly string[]>][] = [
-    ["python extension", machine.selectedInterpreters],
-    ["workspace", () => Promise.resolve(workspaceInterpreters(place))],
-  ];
-  for (const [source, interpreters] of sources) {
-    for (const interpreter of (await interpreters()).filter(permitted)) {
-      if ((await machine.objection(interpreter)) === undefined) {
-        return { found: true, launch: moduleLaunch(source, interpreter) };
-      }
-    }
-  }
-  for (const command of searchPathPrograms(place).filter(permitted)) {
-    if (await machine.isExecutable(command)) {
-      return { found: true, launch: { source: "PATH", command, args: [] } };
-    }
-  }
-  return {
-    found: false,
-    sentence:
-      "The APO language server was not found: run `pip install apo-language-server`, or set apo.python to an interpreter that has it.",
-  };
+  const chosen = (await machine.selectedInterpreters()).map(
+    (command): Candidate => ({ source: "python extension", command, args: [] }),
+  );
+  const near = [...chosen, ...workspacePythons(place)].filter(({ command }) => permits(place, command));
+  return bundle === undefined ? installed(place, machine, near) : bundled(place, machine, near, bundle);
 }
 
 /** Whether two launches start the same program in the same way. */
 export function sameLaunch(left: Launch | undefined, right: Launch | undefined): boolean {
-  return left?.command === right?.command && left?.args.join("\0") === right?.args.join("\0");
+  return (
+    left?.command === right?.command &&
+    left?.modules === right?.modules &&
+    left?.args.join("\0") === right?.args.join("\0")
+  );
+}
+
+function fromSetting(place: Place, named: string, answer: Answer, bundle: Bundle | undefined): Resolution {
+  const clause = answer.ok ? unfit(answer.interpreter) : answer.clause;
+  if (!answer.ok || clause !== undefined) {
+    return { found: false, trouble: settingFails(clause ?? "") };
+  }
+  if (answer.interpreter.hasServer) {
+    return { found: true, launch: moduleLaunch("setting", named) };
+  }
+  return bundle === undefined
+    ? { found: false, trouble: settingFails(`apo-language-server is not installed in ${named}`) }
+    : onInterpreter(place, "setting", answer.interpreter, bundle);
+}
+
+async function installed(place: Place, machine: Machine, near: readonly Candidate[]): Promise<Resolution> {
+  for (const { source, command } of near) {
+    const answer = await machine.ask(command, []);
+    if (answer.ok && answer.interpreter.hasServer && unfit(answer.interpreter) === undefined) {
+      return { found: true, launch: moduleLaunch(source, command) };
+    }
+  }
+  for (const command of programsOnPath(place).filter((file) => permits(place, file))) {
+    if (await machine.isExecutable(command)) {
+      return { found: true, launch: { source: "PATH", command, args: [] } };
+    }
+  }
+  return { found: false, trouble: noServer() };
+}
+
+async function bundled(
+  place: Place,
+  machine: Machine,
+  near: readonly Candidate[],
+  bundle: Bundle,
+): Promise<Resolution> {
+  const clauses: string[] = [];
+  let needsNetwork: Resolution | undefined;
+  for await (const { source, command, args } of everyCandidate(place, machine, near)) {
+    const answer = await machine.ask(command, args);
+    const clause = answer.ok ? unfit(answer.interpreter) : undefined;
+    if (clause !== undefined) {
+      clauses.push(clause);
+    }
+    if (answer.ok && clause === undefined && permits(place, answer.interpreter.command)) {
+      const resolution = onInterpreter(place, source, answer.interpreter, bundle);
+      if (hasWheelsFor(bundle, answer.interpreter)) {
+        return resolution;
+      }
+      needsNetwork ??= resolution;
+    }
+  }
+  return needsNetwork ?? { found: false, trouble: noPython(clauses) };
+}
+
+/** Only what exists on `PATH` is asked; what the Python extension names may be a command. */
+async function* everyCandidate(
+  place: Place,
+  machine: Machine,
+  near: readonly Candidate[],
+): AsyncGenerator<Candidate, void> {
+  yield* near;
+  for (const candidate of pythonsOnPath(place).filter(({ command }) => permits(place, command))) {
+    if (await machine.isExecutable(candidate.command)) {
+      yield candidate;
+    }
+  }
+}
+
+function onInterpreter(place: Place, source: Source, interpreter: Interpreter, bundle: Bundle): Resolution {
+  const setup = setupFor(bundle, interpreter);
+  const launch =
+    setup.kind === "unpack"
+      ? { ...moduleLaunch(source, interpreter.command), modules: setup.folder }
+      : moduleLaunch(source, installedPython(setup.folder, place.platform));
+  return { found: true, launch, setup };
 }
 
 function moduleLaunch(source: Source, interpreter: string): Launch {
   return { source, command: interpreter, args: ["-m", "apo_server"] };
-}
-
-function workspaceInterpreters(place: Place): readonly string[] {
-  const inside = place.platform === "win32" ? ["Scripts", "python.exe"] : ["bin", "python"];
-  return place.folders.map((folder) => paths(place).join(folder, ".venv", ...inside));
-}
-
-/** Relative entries of `PATH` are left out: they would mean another program in every folder. */
-function searchPathPrograms(place: Place): readonly string[] {
-  const local = paths(place);
-  const program = place.platform === "win32" ? "apo-language-server.exe" : "apo-language-server";
-  return place.searchPath
-    .split(local.delimiter)
-    .filter((folder) => local.isAbsolute(folder))
-    .map((folder) => local.join(folder, program));
-}
-
-function expand(place: Place, value: string): string {
-  const [folder] = place.folders;
-  const absolute = folder === undefined ? value : value.replaceAll("${workspaceFolder}", folder);
-  return /^~(?=[/\\]|$)/.test(absolute) ? place.home + absolute.slice(1) : absolute;
-}
-
-function isInside(place: Place, file: string): boolean {
-  const local = paths(place);
-  return place.folders.some((folder) => {
-    const way = local.relative(folder, file);
-    return local.isAbsolute(file) && !local.isAbsolute(way) && way !== ".." && !way.startsWith(`..${local.sep}`);
-  });
-}
-
-function paths(place: Place): path.PlatformPath {
-  return place.platform === "win32" ? path.win32 : path.posix;
 }

@@ -1,24 +1,33 @@
-import { homedir } from "node:os";
-
 import { type Disposable, type ExtensionContext, type LogOutputChannel, workspace } from "vscode";
 
-import { offerLogs, offerSetting } from "../common/commands";
+import { offerLogs, offerRemedy } from "../common/commands";
 import { EXAMPLE_FILES } from "../common/documents";
-import { selectedInterpreters } from "../common/python";
 import { SECTION, settingsSnapshot } from "../common/settings";
+import type { Setup } from "../environment/bundle";
+import type { Environments } from "../environment/environments";
+import { ownServer, type Trouble } from "../environment/trouble";
+import type { ApiKey } from "../secrets/apiKey";
 import type { RunStatus } from "../runs/status";
 import { Connection } from "./connection";
 import { Crashes } from "./crashes";
-import { isExecutable, objection, safeSurroundings, type Surroundings } from "./machine";
-import { type Launch, type Resolution, resolve, sameLaunch } from "./resolution";
+import { resolveHere } from "./here";
+import { ownSurroundings, safeSurroundings, type Surroundings } from "./machine";
+import { type Launch, type Resolution, sameLaunch } from "./resolution";
 import { singleFlight } from "./singleFlight";
 import type { ServerState } from "./state";
 
+/** What the server is shown with, made with, and given. */
+export interface Helpers {
+  readonly log: LogOutputChannel;
+  readonly show: (state: ServerState) => void;
+  readonly onStatus: (status: RunStatus) => void;
+  readonly environments: Environments;
+  readonly key: ApiKey;
+}
+
 /** The language server of this window: one process at a time, through starts, crashes and restarts. */
 export class Server implements Disposable {
-  readonly #log: LogOutputChannel;
-  readonly #show: (state: ServerState) => void;
-  readonly #onStatus: (status: RunStatus) => void;
+  readonly #with: Helpers;
   readonly #surroundings: Surroundings;
   readonly #crashes = new Crashes();
   readonly #cycle = singleFlight(async () => this.#stopThenStart());
@@ -28,15 +37,8 @@ export class Server implements Disposable {
   #retry: NodeJS.Timeout | undefined;
   #disposed = false;
 
-  constructor(
-    context: ExtensionContext,
-    log: LogOutputChannel,
-    show: (state: ServerState) => void,
-    onStatus: (status: RunStatus) => void,
-  ) {
-    this.#log = log;
-    this.#show = show;
-    this.#onStatus = onStatus;
+  constructor(context: ExtensionContext, helpers: Helpers) {
+    this.#with = helpers;
     this.#surroundings = safeSurroundings(context.extensionPath, process.env);
   }
 
@@ -53,6 +55,28 @@ export class Server implements Disposable {
     if (!sameLaunch(resolution.found ? resolution.launch : undefined, this.#launch)) {
       await this.restart();
     }
+  }
+
+  /** Whether the bundled server could run the embedded model if that were installed. */
+  async lacksModel(): Promise<boolean> {
+    const resolution = await this.#resolve();
+    const setup = resolution.found ? resolution.setup : undefined;
+    return setup !== undefined && (await this.#with.environments.model(setup)) === undefined;
+  }
+
+  /** Installs the embedded model for the interpreter that runs the bundled server, and starts that anew. */
+  async installModel(): Promise<void> {
+    const resolution = await this.#resolve();
+    const trouble = !resolution.found
+      ? resolution.trouble
+      : resolution.setup === undefined
+        ? ownServer(resolution.launch.command)
+        : await this.#with.environments.installModel(resolution.setup);
+    if (trouble !== undefined) {
+      await offerRemedy(trouble);
+      return;
+    }
+    await this.restart();
   }
 
   /** Ends the server for good. */
@@ -73,29 +97,36 @@ export class Server implements Disposable {
     if (this.#disposed) {
       return;
     }
-    this.#show({ kind: "starting" });
+    this.#with.show({ kind: "starting" });
     const resolution = await this.#resolve();
-    if (resolution.found) {
-      await this.#start(resolution.launch);
-    } else {
-      this.#log.error(resolution.sentence);
-      this.#show({ kind: "missing", sentence: resolution.sentence });
-      void offerSetting(resolution.sentence, "apo.python");
+    const trouble = resolution.found
+      ? resolution.setup && (await this.#with.environments.prepare(resolution.setup))
+      : resolution.trouble;
+    if (trouble !== undefined) {
+      this.#missing(trouble);
+    } else if (resolution.found) {
+      await this.#start(resolution.launch, resolution.setup);
     }
   }
 
-  async #start(launch: Launch): Promise<void> {
+  #missing(trouble: Trouble): void {
+    this.#with.log.error(trouble.sentence);
+    this.#with.show({ kind: "missing", sentence: trouble.sentence });
+    void offerRemedy(trouble);
+  }
+
+  async #start(launch: Launch, setup: Setup | undefined): Promise<void> {
     this.#launch = launch;
     const trusted = workspace.isTrusted;
     const settings = settingsSnapshot(workspace.getConfiguration(SECTION), trusted);
-    this.#log.info(`Starting ${[launch.command, ...launch.args].join(" ")} (from ${launch.source})`);
+    this.#with.log.info(`Starting ${[launch.command, ...launch.args].join(" ")} (from ${launch.source})`);
     const connection = new Connection({
       launch,
-      surroundings: this.#surroundings,
+      surroundings: await this.#surroundingsOf(launch, setup),
       settings,
       exampleFiles: this.#exampleFiles,
-      log: this.#log,
-      onStatus: this.#onStatus,
+      log: this.#with.log,
+      onStatus: this.#with.onStatus,
       onLost: (lost) => {
         this.#lost(lost);
       },
@@ -103,13 +134,13 @@ export class Server implements Disposable {
     this.#connection = connection;
     try {
       await connection.start();
-      this.#show({ kind: "running", launch, version: connection.version, trusted });
+      this.#with.show({ kind: "running", launch, version: connection.version, trusted });
     } catch (error) {
       if (connection !== this.#connection) {
         return;
       }
       this.#connection = undefined;
-      this.#log.error("The server did not start:", error);
+      this.#with.log.error("The server did not start:", error);
       this.#giveUp("The APO language server did not start.");
     }
   }
@@ -133,12 +164,12 @@ export class Server implements Disposable {
       this.#giveUp("The APO language server keeps crashing and was stopped.");
       return;
     }
-    this.#show({ kind: "crashed", retryInMs });
+    this.#with.show({ kind: "crashed", retryInMs });
     this.#retry = setTimeout(() => void this.#cycle(), retryInMs);
   }
 
   #giveUp(sentence: string): void {
-    this.#show({ kind: "down", sentence });
+    this.#with.show({ kind: "down", sentence });
     void offerLogs(sentence);
   }
 
@@ -149,28 +180,14 @@ export class Server implements Disposable {
     await connection?.stop();
   }
 
+  /** The key goes to the server alone, never to an interpreter that is only asked what it is. */
+  async #surroundingsOf({ modules }: Launch, setup: Setup | undefined): Promise<Surroundings> {
+    const folders = [modules, setup && (await this.#with.environments.model(setup))].filter((folder) => folder !== undefined);
+    const { cwd, env } = folders.length === 0 ? this.#surroundings : ownSurroundings(this.#surroundings, folders);
+    return { cwd, env: await this.#with.key.given(env) };
+  }
+
   async #resolve(): Promise<Resolution> {
-    const folders = (workspace.workspaceFolders ?? [])
-      .filter((folder) => folder.uri.scheme === "file")
-      .map((folder) => folder.uri.fsPath);
-    return resolve(
-      {
-        platform: process.platform,
-        home: homedir(),
-        searchPath: process.env["PATH"] ?? "",
-        trusted: workspace.isTrusted,
-        folders,
-        setting: workspace.getConfiguration(SECTION).get("python", ""),
-      },
-      {
-        selectedInterpreters: async () => selectedInterpreters(folders, this.#log),
-        objection: async (interpreter) => {
-          const reason = await objection(interpreter, this.#surroundings);
-          this.#log.debug(reason ?? `${interpreter} can run the server`);
-          return reason;
-        },
-        isExecutable,
-      },
-    );
+    return resolveHere(this.#surroundings, await this.#with.environments.bundle(), this.#with.log);
   }
 }

@@ -26,7 +26,7 @@ export function describe(state: ServerState): Description {
       return {
         text: "APO",
         detail: state.trusted
-          ? `${name}, from ${origin(state.launch)}`
+          ? `${name}${state.launch.modules === undefined ? ", from" : " (bundled), Python from"} ${origin(state.launch)}`
           : "Restricted Mode: static checks only, no model is called",
         severity: "information",
         busy: false,

@@ -1,4 +1,4 @@
-"""The names of the commands, all with the prompt's address as first argument."""
+"""The names of the commands; all but the test of the connection take a prompt's address as first argument."""
 
 from __future__ import annotations
 
@@ -15,3 +15,4 @@ OPEN_REPORT = "apo.openReport"
 RUN_ROW = "apo.runRow"
 REPORT = "apo.report"
 APPLY_CANDIDATE = "apo.applyCandidate"
+TEST_CONNECTION = "apo.testConnection"

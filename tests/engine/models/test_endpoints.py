@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from apo_engine.models.endpoints import Endpoint, EndpointStatus, list_models, open_model
+from apo_engine.models.endpoints import Endpoint, list_models, open_model
 from apo_engine.models.failure import FinalFailure
 from apo_engine.models.openai_chat import OpenAIChat
+from apo_engine.models.reachable import EndpointStatus
 from apo_engine.problems import ApoError, InputError, ModelError, Problem
 from tests.engine.models.support import KEY, Canned, ask
 from tests.scripted import ScriptedServer, html
@@ -135,6 +136,13 @@ async def test_what_is_reachable_is_listed_with_models_and_what_is_not_with_its_
     assert "LOCKED" in reasons["locked"]
     assert "a web page" in reasons["web"]
     assert "NO_SUCH_KEY" in reasons["keyless"]
+    assert {name: status.code for name, status in by_name.items() if not status.reachable} == {
+        "locked": "model-unauthorized",
+        "web": "model-answer-not-json",
+        "gone": "model-unreachable",
+        "odd": "endpoint-address",
+        "keyless": "model-key-missing",
+    }
     assert KEY not in repr(listed)
     assert "hunter2" not in repr(listed)
 
@@ -150,6 +158,10 @@ async def test_a_runtime_that_is_not_installed_is_a_reason_not_an_error(
     monkeypatch.setitem(sys.modules, "apo_engine.models.embedded", module)
     listed = await list_models(environ={}, endpoints={}, cache_dir=tmp_path)
     assert listed[1] == EndpointStatus(
-        "embedded", "this machine", False, 'Not installed. Run pip install "apo-language-server[local]".'
+        "embedded",
+        "this machine",
+        False,
+        'Not installed. Run pip install "apo-language-server[local]".',
+        code="no-runtime",
     )
     assert "OPENAI_API_KEY" in listed[0].reason

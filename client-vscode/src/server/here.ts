@@ -1,0 +1,40 @@
+import { homedir } from "node:os";
+
+import { type LogOutputChannel, workspace } from "vscode";
+
+import { selectedInterpreters } from "../common/python";
+import { SECTION } from "../common/settings";
+import type { Bundle } from "../environment/bundle";
+import { ask, isExecutable, type Surroundings } from "./machine";
+import { type Resolution, resolve } from "./resolution";
+
+/** {@link resolve}, for this window and this machine as they are now. */
+export async function resolveHere(
+  surroundings: Surroundings,
+  bundle: Bundle | undefined,
+  log: LogOutputChannel,
+): Promise<Resolution> {
+  const folders = (workspace.workspaceFolders ?? [])
+    .filter((folder) => folder.uri.scheme === "file")
+    .map((folder) => folder.uri.fsPath);
+  return resolve(
+    {
+      platform: process.platform,
+      home: homedir(),
+      searchPath: process.env["PATH"] ?? "",
+      trusted: workspace.isTrusted,
+      folders,
+      setting: workspace.getConfiguration(SECTION).get("python", ""),
+    },
+    {
+      selectedInterpreters: async () => selectedInterpreters(folders, log),
+      ask: async (command, args) => {
+        const answer = await ask(command, args, surroundings);
+        log.debug(answer.ok ? `${command} is Python ${answer.interpreter.version}` : answer.clause);
+        return answer;
+      },
+      isExecutable,
+    },
+    bundle,
+  );
+}

@@ -1,0 +1,75 @@
+/** A window and a machine, as facts. */
+import type { Bundle } from "../src/environment/bundle";
+import type { Interpreter } from "../src/environment/interpreter";
+import type { Place } from "../src/server/place";
+import type { Machine } from "../src/server/resolution";
+
+export const PLACE: Place = {
+  platform: "linux",
+  home: "/home/ada",
+  searchPath: "/usr/local/bin:/usr/bin",
+  trusted: true,
+  folders: ["/code/shop"],
+  setting: "",
+};
+
+export const INTERPRETER: Interpreter = {
+  command: "",
+  version: "3.12",
+  implementation: "CPython",
+  tag: "cpython-312",
+  target: "linux-x64",
+  lzma: true,
+  hasServer: false,
+};
+
+export const BUNDLE: Bundle = {
+  target: "linux-x64",
+  pythons: ["3.11", "3.12"],
+  serverWheel: "apo_language_server-1.0-py3-none-any.whl",
+  wheels: "/ext/wheels",
+  environments: "/storage/environments",
+  stamp: "1.0-abcdef12",
+  model: "01234567",
+};
+
+export interface MachineFacts {
+  selected?: readonly string[];
+  /** Interpreters in which the server is installed. */
+  ready?: readonly string[];
+  executables?: readonly string[];
+  /** What answers, and how it differs from {@link INTERPRETER}. */
+  interpreters?: Readonly<Record<string, Partial<Interpreter>>>;
+}
+
+export function machine({
+  selected = [],
+  ready = [],
+  interpreters = {},
+  executables = Object.keys(interpreters),
+}: MachineFacts): Machine & { readonly asked: string[] } {
+  const asked: string[] = [];
+  return {
+    asked,
+    selectedInterpreters: () => Promise.resolve(selected),
+    ask: (command) => {
+      asked.push(command);
+      const interpreter = interpreters[command] ?? (ready.includes(command) ? { hasServer: true } : undefined);
+      return Promise.resolve(
+        interpreter === undefined
+          ? { ok: false, clause: `nothing in ${command}` }
+          : { ok: true, interpreter: { ...INTERPRETER, command, ...interpreter } },
+      );
+    },
+    isExecutable: (file) => {
+      asked.push(file);
+      return Promise.resolve(executables.includes(file));
+    },
+  };
+}
+
+export const EVERYTHING: MachineFacts = {
+  selected: ["/opt/conda/bin/python"],
+  ready: ["/opt/py/bin/python", "/opt/conda/bin/python", "/code/shop/.venv/bin/python"],
+  executables: ["/usr/bin/apo-language-server"],
+};
