@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo test lint format test-local test-client test-editors package vsix bench bench-peers bench-servers lock clean
+.PHONY: help demo test lint format test-local test-client test-editors e2e package vsix bench bench-peers bench-servers lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -35,6 +35,9 @@ test-editors: $(VENV)/.dev ## the tests that drive a real Neovim and a real Emac
 	@command -v nvim >/dev/null || { echo "Neovim is missing: install it (Debian: apt-get install neovim)."; exit 1; }
 	@command -v emacs >/dev/null || { echo "Emacs is missing: install it (Debian: apt-get install emacs-nox elpa-eglot)."; exit 1; }
 	$(BIN)/python -m pytest -m "neovim or emacs"
+
+e2e: vsix ## the packaged extension in a real VS Code, in a headless Chromium (needs Node 20 or newer, and Chromium)
+	cd tests/e2e && node ready.mjs && npm run --silent test
 
 package: ## build client-vscode/*.vsix without a server: it looks for one that is installed
 	cd client-vscode && npm ci && npm run package

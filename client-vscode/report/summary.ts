@@ -1,6 +1,6 @@
 import { element, table } from "./dom";
 import type { Figures, Report } from "./model";
-import { count, money, percent, points, range, title } from "./words";
+import { advice, count, money, percent, points, range, title } from "./words";
 
 /** The heading, the verdict, and the figures that matter most. */
 export function summary(report: Report): HTMLElement {
@@ -20,8 +20,8 @@ export function summary(report: Report): HTMLElement {
 function callout(report: Report): HTMLElement {
   const { verdict } = report;
   if (verdict !== null) {
-    const advice = verdict.decision === "adopt" ? "Adopt the winner" : "Keep your prompt";
-    return element("p", { class: `callout ${verdict.decision}`, role: "status" }, element("b", {}, advice), `: ${verdict.words}.`);
+    const words = [element("b", {}, advice(verdict.decision)), `: ${verdict.words}.`];
+    return element("p", { class: `callout ${verdict.decision}`, role: "status" }, ...words);
   }
   if (report.stopped === "running") {
     return element("p", { class: "callout", role: "status" }, element("b", {}, "Running"), ": what is known so far.");

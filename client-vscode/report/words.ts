@@ -1,4 +1,4 @@
-import type { Branch, Comparison, Interval, Report } from "./model";
+import type { Branch, Comparison, Interval, Report, Verdict } from "./model";
 
 const MINUS = "\u2212";
 
@@ -41,6 +41,11 @@ export function nameOf(path: string): string {
 export function title(report: Report): string {
   const what = { evaluate: "Evaluation", gradients: "Critiques", optimize: "Optimization" }[report.job];
   return `${what} of ${report.file === "" ? "a prompt" : nameOf(report.file)}`;
+}
+
+/** What a verdict comes to. */
+export function advice(decision: Verdict["decision"]): string {
+  return decision === "adopt" ? "Adopt the winner" : "Keep your prompt";
 }
 
 const OPERATORS: Readonly<Record<string, string>> = {

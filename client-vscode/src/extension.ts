@@ -9,13 +9,14 @@ import { Environments } from "./environment/environments";
 import { openProblemReport } from "./problem/report";
 import { ReportPanel } from "./report/panel";
 import { createRowDecorations } from "./rows/decorations";
-import { createBar } from "./runs/bar";
+import { Bar } from "./runs/bar";
 import { Runs } from "./runs/runs";
 import type { RunStatus } from "./runs/status";
+import { createVerdicts } from "./runs/verdict";
 import { ApiKey } from "./secrets/apiKey";
 import { namesEndpoint } from "./secrets/endpoint";
 import { Server } from "./server/server";
-import type { ServerState } from "./server/state";
+import { States } from "./server/states";
 import { openSample } from "./walkthrough/sample";
 
 /** Settings that a running server does not take up: which program it is, and what only the user may grant it. */
@@ -28,21 +29,27 @@ export function activate(context: ExtensionContext): void {
   const log = createLogger();
   const status = createStatus();
   const runs = new Runs();
+  const bar = new Bar(runs);
   const report = new ReportPanel(runs, context.extensionUri);
   const key = new ApiKey(context);
   const environments = new Environments(context, log);
-  let state: ServerState = { kind: "starting" };
-  const show = (now: ServerState): void => {
-    state = now;
-    status.show(now);
-    if (now.kind !== "running") {
-      runs.forget();
-    }
-  };
+  const states = new States(
+    (now) => {
+      status.show(now);
+    },
+    (now) => {
+      bar.show(now);
+    },
+    (now) => {
+      if (now.kind !== "running") {
+        runs.forget();
+      }
+    },
+  );
   const onStatus = (told: RunStatus): void => {
     runs.take(told);
   };
-  const current = new Server(context, { log, show, onStatus, environments, key });
+  const current = new Server(context, { log, show: states.turn, onStatus, environments, key });
   server = current;
 
   context.subscriptions.push(
@@ -50,17 +57,19 @@ export function activate(context: ExtensionContext): void {
     status,
     runs,
     report,
-    createBar(runs),
+    bar,
+    createVerdicts(runs),
     createCandidates(runs),
     createRowDecorations(runs),
     environments,
     ...registerCommands({
+      settled: states.settled,
       restart: async () => current.restart(),
       showLogs: () => {
         log.show();
       },
       openReport: async () => report.open(),
-      reportProblem: async () => openProblemReport(context.extension, state),
+      reportProblem: async () => openProblemReport(context.extension, states.now),
       setApiKey: async () => key.ask(),
       installModel: async () => current.installModel(),
       openSample: async () => {

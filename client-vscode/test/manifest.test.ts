@@ -14,7 +14,7 @@ const manifest = JSON.parse(await readFile("package.json", "utf8")) as {
 
 vi.mock("vscode", () => ({}));
 
-const { COMMANDS } = await import("../src/common/commands");
+const { COMMANDS } = await import("../src/common/commandIds");
 const { settingsSnapshot } = await import("../src/common/settings");
 const { properties } = manifest.contributes.configuration;
 

@@ -4,20 +4,42 @@ import type { Branch, Report } from "../report/model";
 import { visible } from "../report/text";
 import { family } from "../src/candidates/family";
 import { problemReport } from "../src/problem/text";
+import type { Launch } from "../src/server/resolution";
 import { barText, dollars, type RunStatus } from "../src/runs/status";
 
 const running: RunStatus = { uri: "file:///a.prompt", state: "running", words: "Round 2 (12/40)", percentage: 31, usd: 0.0123, run: "1" };
 
+const launch: Launch = { command: "python3", args: [], source: "PATH" };
+const served = { kind: "running", launch, version: "1", trusted: true } as const;
+
 describe("the status bar", () => {
   test("says how far a run has come and what it has spent", () => {
-    expect(barText(running)).toEqual({ text: "$(sync~spin) APO 31 % · $0.012", tooltip: "APO: Round 2 (12/40)", warning: false });
-    expect(barText({ ...running, usd: null }).text).toBe("$(sync~spin) APO 31 %");
+    expect(barText(served, running)).toEqual({
+      text: "$(sync~spin) APO 31 % · $0.012",
+      tooltip: "APO: Round 2 (12/40)",
+      look: "plain",
+      command: "report",
+    });
+    expect(barText(served, { ...running, usd: null }).text).toBe("$(sync~spin) APO 31 %");
   });
   test("warns where the budget is spent", () => {
-    expect(barText({ ...running, state: "paused" })).toMatchObject({ text: "$(debug-pause) APO: paused by budget", warning: true });
+    const paused = { text: "$(debug-pause) APO: paused by budget", look: "warning" };
+    expect(barText(served, { ...running, state: "paused" })).toMatchObject(paused);
   });
   test("is calm where nothing runs", () => {
-    expect(barText(undefined)).toEqual(barText({ ...running, state: "idle" }));
+    expect(barText(served, undefined)).toEqual(barText(served, { ...running, state: "idle" }));
+  });
+  test("leads to the logs of a server that is down, and says that it comes back where it does", () => {
+    const down = { kind: "down", sentence: "It keeps crashing." } as const;
+    expect(barText(down, undefined)).toMatchObject({ text: "$(error) APO", look: "error", command: "logs" });
+    expect(barText(down, undefined).tooltip).toContain("It keeps crashing.");
+    expect(barText({ kind: "missing", sentence: "No Python." }, running)).toMatchObject({ look: "error", command: "logs" });
+    expect(barText({ kind: "crashed", retryInMs: 2_000 }, undefined)).toMatchObject({ look: "warning" });
+    expect(barText({ kind: "starting" }, undefined)).toMatchObject({ look: "plain" });
+  });
+  test("says that no model is called without trust, and leads there", () => {
+    const text = barText({ ...served, trusted: false }, undefined);
+    expect(text).toMatchObject({ text: "$(shield) APO: restricted", command: "trust" });
   });
   test("money shows its first digits", () => {
     expect([0, 0.0001, 0.004, 0.25, 12].map(dollars)).toEqual(["$0", "below $0.001", "$0.004", "$0.25", "$12.00"]);
@@ -47,15 +69,15 @@ describe("the candidates", () => {
     expect(entries.get("good")?.children).toEqual(["late"]);
   });
   test("say their score, origin and worth", () => {
-    expect(entries.get("good")).toMatchObject({ label: "80.0\u00a0%", description: "edit · round 1 · winner", icon: "star-full" });
+    expect(entries.get("good")).toMatchObject({ label: "80.0\u00a0%", description: "40–60 · edit · round 1 · winner", icon: "star-full" });
     expect(entries.get("good")?.tooltip).toBe(
       "+30.0 points on 20 selection rows (95 % interval +10.0 to +50.0)\n95 % interval 40.0 to 60.0 %, n 20\n“It never says why.”",
     );
     expect(entries.get("late")).toMatchObject({ label: "not scored", icon: "circle-outline", tooltip: "" });
-    expect(entries.get("seed")).toMatchObject({ description: "your prompt", icon: "file" });
+    expect(entries.get("seed")).toMatchObject({ description: "40–60 · your prompt", icon: "file" });
   });
   test("a leader is no winner before the run has ended", () => {
-    expect(family({ ...report, stopped: "running" }).get("good")?.description).toBe("edit · round 1 · leads");
+    expect(family({ ...report, stopped: "running" }).get("good")?.description).toBe("40–60 · edit · round 1 · leads");
   });
 });
 

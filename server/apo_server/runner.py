@@ -129,7 +129,7 @@ class Runner:
             self._screen.tell("The engine process ended before the answer came. Try again.", Severity.WARNING)
         except ApoError as error:
             for problem in error.problems:
-                self._screen.tell(str(problem), problem.severity)
+                self._screen.tell_problem(problem)
         return None
 
     async def _permitted(self, order: Order) -> Request | None:
@@ -225,13 +225,15 @@ class Runner:
             self._screen.note(f"{order.path.name}: {event.message}")
             if event.severity is not Severity.INFORMATION:
                 self._advise(order, event.message, event.severity)
-        elif isinstance(event, VerdictReached):
+        elif isinstance(event, VerdictReached) and not self._session.client.status:
+            # A client that follows what runs tells the verdict itself, with its own ways on from there.
             advice = "Adopt the winner" if event.verdict.decision == "adopt" else "Keep your prompt"
             self._screen.tell(f"{order.path.name}: {advice}: {event.verdict.words}.", Severity.INFORMATION)
         elif isinstance(event, RunEnded) and event.code == EMPTY:
             self._pause(order, event.reason)
         elif isinstance(event, RunEnded) and event.stopped in ("budget", "endpoint"):
-            self._tell_once(order, f"The run stopped: {event.reason}.", Severity.WARNING)
+            stopped = Problem(event.code, f"The run stopped: {event.reason}.", severity=Severity.WARNING)
+            self._tell_once(order, stopped)
 
     def _stopped_by(self, order: Order, problems: tuple[Problem, ...]) -> None:
         if problems[0].code == EMPTY:
@@ -242,7 +244,7 @@ class Runner:
         elsewhere = [problem for problem in problems if problem not in here]
         # What stands in the prompt as a diagnostic needs a message only where the user waits for the answer.
         for problem in problems if order.asked else elsewhere:
-            self._tell_once(order, str(problem), problem.severity)
+            self._tell_once(order, problem)
 
     def _pause(self, order: Order, message: str) -> None:
         """Tell that the day's money is spent: once a day for a workspace, and to whoever asks."""
@@ -250,13 +252,14 @@ class Runner:
         self._paused[order.uri] = date.today()
         if order.asked or empty not in self._told_empty:
             self._told_empty.add(empty)
-            self._screen.tell(f"Paused by budget. {message}", Severity.INFORMATION)
+            paused = Problem(EMPTY, f"Paused by budget. {message}", severity=Severity.INFORMATION)
+            self._screen.tell_problem(paused)
 
-    def _tell_once(self, order: Order, message: str, severity: Severity) -> None:
-        """Tell; of background work each message once until a run succeeds, for every save would bring it again."""
-        if order.asked or (order.uri, message) not in self._told:
-            self._told.add((order.uri, message))
-            self._screen.tell(message, severity)
+    def _tell_once(self, order: Order, problem: Problem) -> None:
+        """Tell; of background work each problem once until a run succeeds, for every save would bring it again."""
+        if order.asked or (order.uri, str(problem)) not in self._told:
+            self._told.add((order.uri, str(problem)))
+            self._screen.tell_problem(problem)
 
     def _advise(self, order: Order, message: str, severity: Severity) -> None:
         """Tell what a run notes by the way; of background work each note once, for every run would bring it again.
@@ -271,10 +274,13 @@ class Runner:
     def _explain_code(self, order: Order, code: OwnCode) -> None:
         self._tell_once(
             order,
-            f"{order.path.name} was not run: its metric '{code.name}' is code, which needs your leave. Read "
-            f"{Path(code.path).name}, then start the run by its command and allow it; where the editor shows no "
-            "question, run 'apo' in a terminal.",
-            Severity.INFORMATION,
+            Problem(
+                "metric-code-asks",
+                f"{order.path.name} was not run: its metric '{code.name}' is code, which needs your leave.",
+                f"Read {Path(code.path).name}, then start the run by its command and allow it; where the editor shows "
+                "no question, run 'apo' in a terminal.",
+                severity=Severity.INFORMATION,
+            ),
         )
 
     def _explain_consent(self, order: Order) -> None:

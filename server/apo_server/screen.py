@@ -102,6 +102,24 @@ class EditorScreen:
         """Show a message."""
         self._server.window_show_message(types.ShowMessageParams(_MESSAGES[severity], f"APO: {message}"))
 
+    def tell_problem(self, problem: Problem) -> None:
+        """Show what is wrong; a client of our own gets it in parts, and offers the way out of it."""
+        if not self._server.session.client.status:
+            self.tell(str(problem), problem.severity)
+            return
+        place = problem.place
+        self._server.protocol.notify(
+            "apo/message",
+            {
+                "message": problem.message,
+                "remedy": problem.remedy,
+                "severity": problem.severity.value,
+                "code": problem.code,
+                "file": place.path.as_uri() if place and place.path else None,
+                "line": place.line if place else None,
+            },
+        )
+
     def note(self, message: str) -> None:
         """Write a line into the editor's log."""
         self._server.window_log_message(types.LogMessageParams(types.MessageType.Info, message))

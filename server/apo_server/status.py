@@ -1,6 +1,8 @@
-"""The one notification of our own, `apo/status`: what runs for each prompt, for editors that show it all the time.
+"""Our own notification `apo/status`: what runs for each prompt, for editors that show it all the time.
 
 It goes only to a client that says ``{"experimental": {"apoStatus": true}}``; what it tells stands in the lenses too.
+Such a client tells the verdict of a search itself, from `apo.report`, once the prompt's state is no longer ``running``,
+and is told of problems by `apo/message` in parts, so that it can offer the way out of each.
 """
 
 from __future__ import annotations

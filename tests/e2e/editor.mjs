@@ -21,14 +21,25 @@ export async function openFile(page, name) {
   await page.locator(`${EDITOR} .view-line`).first().waitFor();
 }
 
-/** Runs a command by its title. */
-export async function command(page, title) {
+/** Runs a command by its title; what it asks for is typed. */
+export async function command(page, title, secret) {
   await focus(page);
   await page.keyboard.press("F1");
   await page.locator(INPUT).waitFor();
   await page.locator(INPUT).fill(`>${title}`);
   const entry = page.locator(".quick-input-list .monaco-list-row.focused", { hasText: title });
   await entry.waitFor();
+  await page.keyboard.press("Enter");
+  if (secret === undefined) {
+    await page.locator(INPUT).waitFor({ state: "hidden" });
+  } else {
+    await answer(page, secret);
+  }
+}
+
+/** Types what is asked for in secret. */
+export async function answer(page, secret) {
+  await page.locator(`${INPUT}[type="password"]`).fill(secret);
   await page.keyboard.press("Enter");
   await page.locator(INPUT).waitFor({ state: "hidden" });
 }

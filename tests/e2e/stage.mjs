@@ -11,22 +11,38 @@ import { openWorkbench } from "./workbench.mjs";
 const HERE = path.dirname(new URL(import.meta.url).pathname);
 const ROOT = path.join(HERE, "../..");
 const ARTEFACTS = path.join(HERE, "artefacts");
+const VSCE = path.join(ROOT, "client-vscode/node_modules/.bin/vsce");
 const PYTHON = process.env.APO_E2E_PYTHON ?? path.join(ROOT, ".venv/bin/python");
 const WRITE = "import pathlib, sys; from tests.scripted.world import World; World(150).write(pathlib.Path(sys.argv[1]))";
 
-/** The extension as it is installed. */
+/** The extension as it is installed: with the server for this platform in it. */
 function vsix() {
   const folder = path.join(ROOT, "client-vscode");
-  const found = readdirSync(folder).filter((name) => name.endsWith(".vsix"));
+  const found = readdirSync(folder).filter((name) => name.endsWith(".vsix") && name.includes(`-${process.platform}-${process.arch}-`));
   if (found.length !== 1) {
-    throw new Error(`There are ${found.length} .vsix files in client-vscode; make one: make package`);
+    throw new Error(`There are ${found.length} extensions for this platform in client-vscode; make one: make vsix`);
   }
   return path.join(folder, found[0]);
 }
 
-/** An endpoint on this machine; its address, and what it has been asked. */
-async function startEndpoint(latency) {
+/** The extensions of this folder that are to be there too, by name. */
+function besides(names) {
+  const base = mkdtempSync(path.join(tmpdir(), "apo-e2e-beside-"));
+  process.on("exit", () => rmSync(base, { recursive: true, force: true }));
+  return names.map((name) => {
+    const file = path.join(base, `${name}.vsix`);
+    const args = ["package", "--no-dependencies", "--skip-license", "--allow-missing-repository", "--out", file];
+    execFileSync(VSCE, args, { cwd: path.join(HERE, "beside", name), stdio: "pipe" });
+    return file;
+  });
+}
+
+/** An endpoint on this machine; its address, and what it has been asked. With a key it refuses everybody else. */
+async function startEndpoint(latency, key) {
   const args = ["-m", "tests.scripted", "--port", "0", "--rows", "150", "--latency", String(latency)];
+  if (key !== undefined) {
+    args.push("--key", key);
+  }
   const endpoint = spawn(PYTHON, args, { cwd: ROOT, stdio: ["ignore", "pipe", "inherit"] });
   const [line] = await once(endpoint.stdout, "data");
   const address = String(line).trim();
@@ -40,25 +56,24 @@ async function startEndpoint(latency) {
 /**
  * A scenario: `steps` are given the open page, the folder and more, and may take pictures.
  *
- * `options` are those of the workbench, and `latency` of the endpoint in seconds; `before` prepares the folder. No
- * scenario is tried twice: what fails now and then is broken.
+ * `options` are those of the workbench, and `latency` (seconds) and `endpointKey` of the endpoint; `before` prepares the
+ * folder, and `beside` names other extensions. No scenario is tried twice: what fails now and then is broken.
  */
 export function scenario(name, options, steps) {
   test(name, async () => {
-    const { latency = 0.02, before, environment, ...workbench } = options;
+    const { latency = 0.02, endpointKey, before, environment, beside = [], ...workbench } = options;
     const base = mkdtempSync(path.join(tmpdir(), "apo-e2e-"));
     const folder = path.join(base, "help-desk");
     mkdirSync(folder);
     mkdirSync(ARTEFACTS, { recursive: true });
     execFileSync(PYTHON, ["-c", WRITE, folder], { cwd: ROOT });
     before?.(folder);
-    const endpoint = await startEndpoint(latency);
+    const endpoint = await startEndpoint(latency, endpointKey);
     const given = { OPENAI_BASE_URL: endpoint.address, OPENAI_API_KEY: "sk-scripted", APO_CACHE_DIR: path.join(base, "cache") };
     const stage = await openWorkbench({
       folder,
-      vsix: vsix(),
-      machine: { "apo.python": PYTHON },
-      environment: { ...given, ...environment?.(endpoint) },
+      extensions: [vsix(), ...besides(beside)],
+      environment: { ...given, ...environment?.(endpoint.address) },
       ...workbench,
     });
     const picture = async (what) => {

@@ -1,6 +1,6 @@
 /** A real VS Code workbench with the packaged extension, in a headless browser; everything it writes is thrown away. */
 import { execFileSync, spawn } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -35,10 +35,10 @@ const CALM = {
 /**
  * Opens a folder.
  *
- * `user` and `machine` are settings; `environment` is what the extension host, and with it the server, is started with.
+ * `extensions` are packages; `user` and `machine` are settings; `environment` is what the extension host, and with it the server, is started with.
  * Settings of machine scope among the user's would be dropped: this workbench counts as a remote one.
  */
-export async function openWorkbench({ folder, vsix, user = {}, machine = {}, environment = {}, trusted = true }) {
+export async function openWorkbench({ folder, extensions, user = {}, machine = {}, environment = {}, trusted = true }) {
   const home = mkdtempSync(path.join(tmpdir(), "apo-e2e-home-"));
   const data = path.join(home, "data");
   const write = (file, text) => {
@@ -56,7 +56,7 @@ export async function openWorkbench({ folder, vsix, user = {}, machine = {}, env
     ...["--config", path.join(home, "config.yaml")],
     ...["--user-data-dir", data, "--extensions-dir", path.join(home, "extensions")],
   ];
-  execFileSync(NODE, [...common, "--install-extension", vsix], { env, stdio: "pipe" });
+  cpSync(installed(extensions), path.join(home, "extensions"), { recursive: true });
   const port = await freePort();
   const quiet = ["telemetry", "update-check", "getting-started-override", "proxy"].map((part) => `--disable-${part}`);
   const trust = trusted ? ["--disable-workspace-trust"] : [];
@@ -100,6 +100,26 @@ export async function openWorkbench({ folder, vsix, user = {}, machine = {}, env
       rmSync(home, { recursive: true, force: true, maxRetries: 5 });
     },
   };
+}
+
+const installations = new Map();
+
+/** A folder in which VS Code itself has put the extensions; workbenches of one process copy it. */
+function installed(extensions) {
+  const key = extensions.join();
+  if (!installations.has(key)) {
+    const base = mkdtempSync(path.join(tmpdir(), "apo-e2e-install-"));
+    process.on("exit", () => rmSync(base, { recursive: true, force: true }));
+    writeFileSync(path.join(base, "config.yaml"), "auth: none\n");
+    const folder = path.join(base, "extensions");
+    const args = [ENTRY, "--config", path.join(base, "config.yaml"), "--user-data-dir", path.join(base, "data")];
+    const env = { PATH: process.env.PATH, HOME: base, EXTENSIONS_GALLERY: "{}" };
+    for (const vsix of extensions) {
+      execFileSync(NODE, [...args, "--extensions-dir", folder, "--install-extension", vsix], { env, stdio: "pipe" });
+    }
+    installations.set(key, folder);
+  }
+  return installations.get(key);
 }
 
 /** What `found` gives once it is true; it is asked again and again, and `what` names it where it never comes. */

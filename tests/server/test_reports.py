@@ -14,7 +14,7 @@ import attrs
 from lsprotocol import types
 
 from tests.cli.conftest import APO
-from tests.scripted import ScriptedServer
+from tests.scripted import ScriptedServer, unauthorized
 from tests.server.conftest import StartEditor
 from tests.server.editor import Editor
 from tests.server.profiles import profile
@@ -168,3 +168,38 @@ async def test_a_prompt_that_waits_or_is_paused_says_so(start: StartEditor, scri
     editor.save(uri)
     await editor.lens(uri, "Paused by budget")
     await editor.until(lambda: told and told[-1]["state"] == "paused")
+
+
+async def test_a_problem_is_told_with_its_code_to_a_client_that_offers_ways_out(
+    start: StartEditor, scripted: ScriptedServer
+) -> None:
+    scripted.script = lambda _: unauthorized()
+    told: Told = []
+    features = {"apo/status": into([]), "apo/message": into(told)}
+    editor = await start(with_status(), options={"background": "off"}, features=features)
+    uri = editor.open("tickets.prompt")
+    await editor.command("apo.evaluate", uri)
+    await editor.until(lambda: told)
+    assert (told[0]["code"], told[0]["severity"]) == ("model-unauthorized", "error")
+    assert "did not accept the key" in told[0]["message"]
+    assert "OPENAI_API_KEY" in told[0]["remedy"]
+    assert editor.messages() == []
+
+
+async def test_a_problem_is_told_with_its_place(start: StartEditor, workspace: Path) -> None:
+    told: Told = []
+    features = {"apo/status": into([]), "apo/message": into(told)}
+    editor = await start(with_status(), options={"background": "off"}, features=features)
+    uri = editor.open("tickets.prompt")
+    rows = workspace / "tickets.jsonl"
+    for line in range(1, 10):
+        await editor.command("apo.runRow", uri, line, str(rows))
+    await editor.until(lambda: told)
+    assert (told[0]["file"], told[0]["line"]) == (rows.as_uri(), told[0]["line"])
+    assert "jsonl" not in told[0]["message"]
+
+
+async def test_such_a_client_tells_the_verdict_itself(start: StartEditor) -> None:
+    editor, uri = await optimized(start, profile=with_status(), features={"apo/status": into([])})
+    assert (await editor.command("apo.report", uri))["verdict"]["decision"] == "adopt"
+    assert not any("Adopt" in words for words in editor.messages())

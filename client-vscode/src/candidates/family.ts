@@ -23,7 +23,7 @@ function entry(report: Report, branch: Branch): Entry {
   return {
     id: branch.id,
     label: branch.score === null ? "not scored" : percent(branch.score),
-    description: [operator(branch), branch.round > 0 ? `round ${branch.round}` : "", role(report, branch)]
+    description: [span(branch), operator(branch), branch.round > 0 ? `round ${branch.round}` : "", role(report, branch)]
       .filter((part) => part !== "")
       .join(" · "),
     tooltip: [
@@ -36,6 +36,11 @@ function entry(report: Report, branch: Branch): Entry {
     icon: icon(report, branch),
     children: children.map((child) => child.id),
   };
+}
+
+/** The 95 % interval in whole per cent: `77–98`. */
+function span({ interval }: Branch): string {
+  return interval === null ? "" : interval.map((bound) => (100 * bound).toFixed(0)).join("–");
 }
 
 function role(report: Report, branch: Branch): string {

@@ -11,7 +11,7 @@ import {
 } from "vscode";
 
 import { title } from "../../report/words";
-import { COMMANDS } from "../common/commands";
+import { COMMANDS } from "../common/commandIds";
 import type { Runs } from "../runs/runs";
 import { type Entry, family } from "./family";
 

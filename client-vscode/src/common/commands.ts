@@ -1,30 +1,10 @@
 import { commands, type Disposable, env, ProgressLocation, Uri, window } from "vscode";
 
 import type { Trouble } from "../environment/trouble";
+import { COMMANDS } from "./commandIds";
 import { isPrompt } from "./documents";
-
-/** Command ids of this extension. The server's own ids are registered from its capabilities, not here. */
-export const COMMANDS = {
-  evaluate: "apo.client.evaluate",
-  gradients: "apo.client.gradients",
-  optimize: "apo.client.optimize",
-  showCandidates: "apo.client.showCandidates",
-  openReport: "apo.client.openReport",
-  compareCandidate: "apo.client.compareCandidate",
-  applyCandidate: "apo.client.applyCandidate",
-  cancel: "apo.client.cancel",
-  revokeConsent: "apo.client.revokeConsent",
-  reportProblem: "apo.client.reportProblem",
-  restart: "apo.client.restart",
-  showLogs: "apo.client.showLogs",
-  setApiKey: "apo.client.setApiKey",
-  testConnection: "apo.client.testConnection",
-  openSample: "apo.client.openSample",
-  installModel: "apo.client.installModel",
-} as const;
-
-/** The server's codes for what another key would help against. */
-const KEY_TROUBLES = ["model-key-missing", "model-unauthorized", "model-forbidden"];
+import { showLine } from "./place";
+import { type ProblemMessage, told, wayOutOfTest } from "./wayOut";
 
 /** Palette entries that hand the active prompt to a command of the server, by client id. */
 const ON_ACTIVE_PROMPT = [
@@ -37,6 +17,8 @@ const ON_ACTIVE_PROMPT = [
 ] as const;
 
 export interface CommandHandlers {
+  /** Resolves once the server is there, or is known not to come. */
+  settled: () => Promise<void>;
   restart: () => Promise<void>;
   showLogs: () => void;
   openReport: () => Promise<void>;
@@ -53,30 +35,30 @@ export function registerCommands(handlers: CommandHandlers): Disposable[] {
     commands.registerCommand(COMMANDS.openReport, handlers.openReport),
     commands.registerCommand(COMMANDS.reportProblem, handlers.reportProblem),
     commands.registerCommand(COMMANDS.setApiKey, handlers.setApiKey),
-    commands.registerCommand(COMMANDS.testConnection, testConnection),
+    commands.registerCommand(COMMANDS.testConnection, async () => testConnection(handlers)),
     commands.registerCommand(COMMANDS.openSample, handlers.openSample),
     commands.registerCommand(COMMANDS.installModel, handlers.installModel),
     ...ON_ACTIVE_PROMPT.map(([client, server]) =>
-      commands.registerCommand(client, async () => runOnActivePrompt(server)),
+      commands.registerCommand(client, async () => runOnActivePrompt(handlers, server)),
     ),
   ];
 }
 
-async function runOnActivePrompt(serverCommand: string): Promise<void> {
+async function runOnActivePrompt(handlers: CommandHandlers, serverCommand: string): Promise<void> {
   const document = window.activeTextEditor?.document;
   if (document === undefined || !isPrompt(document)) {
     await window.showInformationMessage("Open a .prompt file first.");
     return;
   }
-  if (await isServed(serverCommand)) {
+  if (await isServed(handlers, serverCommand)) {
     await commands.executeCommand(serverCommand, document.uri.toString());
   }
 }
 
 /** Asks the server which models answer; the server finds the words. */
-async function testConnection(): Promise<void> {
+async function testConnection(handlers: CommandHandlers): Promise<void> {
   const serverCommand = "apo.testConnection";
-  if (!(await isServed(serverCommand))) {
+  if (!(await isServed(handlers, serverCommand))) {
     return;
   }
   const progress = { location: ProgressLocation.Notification, title: "Asking the endpoints for their models…" };
@@ -85,20 +67,32 @@ async function testConnection(): Promise<void> {
   );
   if (code === "") {
     void window.showInformationMessage(sentence);
-  } else if (KEY_TROUBLES.includes(code)) {
-    await offer(sentence, "Set API key", COMMANDS.setApiKey);
-  } else {
-    await offer(sentence, "Open settings", "workbench.action.openSettings", { query: "apo.baseUrl" });
+    return;
   }
+  const way = wayOutOfTest(code);
+  await offer(sentence, way.button, way.command, ...way.args);
 }
 
 /** Whether a running server has the command; says so when there is none. */
-async function isServed(serverCommand: string): Promise<boolean> {
+async function isServed({ settled }: CommandHandlers, serverCommand: string): Promise<boolean> {
+  await settled();
   const served = (await commands.getCommands(true)).includes(serverCommand);
   if (!served) {
     void offerLogs("The APO language server is not running.");
   }
   return served;
+}
+
+/** What the server tells of a problem, with the way out where there is one. */
+export async function tellProblem(problem: ProblemMessage): Promise<void> {
+  const show = { error: window.showErrorMessage, warning: window.showWarningMessage, information: window.showInformationMessage };
+  const { sentence, way } = told(problem);
+  const buttons = way === undefined ? [] : [way.button];
+  const chosen = await show[problem.severity](sentence, ...buttons);
+  if (way === undefined || chosen !== way.button) {
+    return;
+  }
+  await ("file" in way ? showLine(Uri.parse(way.file), way.line) : commands.executeCommand(way.command, ...way.args));
 }
 
 /** One sentence with one button: the way to the log. */

@@ -1,7 +1,7 @@
 import { languages, LanguageStatusSeverity } from "vscode";
 
 import { describe, type ServerState } from "../server/state";
-import { COMMANDS } from "./commands";
+import { COMMANDS } from "./commandIds";
 import { PROMPT_DOCUMENTS } from "./documents";
 
 const SEVERITIES = {

@@ -1,8 +1,9 @@
 import { randomBytes } from "node:crypto";
 
-import { type Disposable, Range, Uri, ViewColumn, type WebviewPanel, window, workspace } from "vscode";
+import { type Disposable, Uri, ViewColumn, type WebviewPanel, window } from "vscode";
 
 import { title } from "../../report/words";
+import { showLine } from "../common/place";
 import type { Runs } from "../runs/runs";
 
 /** What the page asks for. */
@@ -60,7 +61,7 @@ export class ReportPanel implements Disposable {
         this.#ready = true;
         this.#send();
       } else {
-        await showRow(wish.path, wish.line);
+        await showLine(Uri.file(wish.path), wish.line);
       }
     });
     const script = panel.webview.asWebviewUri(Uri.joinPath(folder, "report.js")).toString();
@@ -94,10 +95,4 @@ function html(script: string, style: string, source: string): string {
 </body>
 </html>
 `;
-}
-
-async function showRow(path: string, line: number): Promise<void> {
-  const document = await workspace.openTextDocument(Uri.file(path));
-  const { range } = document.lineAt(Math.min(line, document.lineCount) - 1);
-  await window.showTextDocument(document, { viewColumn: ViewColumn.One, selection: new Range(range.start, range.start) });
 }

@@ -1,27 +1,54 @@
-import { Disposable, StatusBarAlignment, ThemeColor, window } from "vscode";
+import { type Disposable, StatusBarAlignment, ThemeColor, window } from "vscode";
 
-import { COMMANDS } from "../common/commands";
+import { COMMANDS } from "../common/commandIds";
+import type { ServerState } from "../server/state";
 import type { Runs } from "./runs";
-import { barText } from "./status";
+import { type BarText, barText } from "./status";
 
-/** The item in the status bar: what runs for the prompt that is edited, and the way to its report. */
-export function createBar(runs: Runs): Disposable {
-  const item = window.createStatusBarItem("apo.runs", StatusBarAlignment.Left, 10);
-  item.name = "APO";
-  item.command = COMMANDS.openReport;
-  const show = (): void => {
-    if (runs.prompt === undefined) {
-      item.hide();
+const CLICKS: Readonly<Record<BarText["command"], string>> = {
+  report: COMMANDS.openReport,
+  logs: COMMANDS.showLogs,
+  trust: "workbench.trust.manage",
+};
+
+/** The item in the status bar: what runs for the prompt that is edited, and the way on from there. */
+export class Bar implements Disposable {
+  readonly #item = window.createStatusBarItem("apo.runs", StatusBarAlignment.Left, 10);
+  readonly #runs: Runs;
+  readonly #listener: Disposable;
+  #server: ServerState = { kind: "starting" };
+
+  constructor(runs: Runs) {
+    this.#runs = runs;
+    this.#item.name = "APO";
+    this.#listener = runs.onChange(() => {
+      this.#draw();
+    });
+    this.#draw();
+  }
+
+  /** What the server is doing now. */
+  show(server: ServerState): void {
+    this.#server = server;
+    this.#draw();
+  }
+
+  dispose(): void {
+    this.#listener.dispose();
+    this.#item.dispose();
+  }
+
+  #draw(): void {
+    if (this.#runs.prompt === undefined) {
+      this.#item.hide();
       return;
     }
-    const { text, tooltip, warning } = barText(runs.status);
-    item.text = text;
-    item.tooltip = tooltip;
-    item.accessibilityInformation = { label: tooltip };
-    item.backgroundColor = warning ? new ThemeColor("statusBarItem.warningBackground") : undefined;
-    item.show();
-  };
-  const listener = runs.onChange(show);
-  show();
-  return Disposable.from(item, listener);
+    const { text, tooltip, look, command } = barText(this.#server, this.#runs.status);
+    this.#item.text = text;
+    this.#item.tooltip = tooltip;
+    this.#item.accessibilityInformation = { label: tooltip };
+    this.#item.backgroundColor = look === "plain" ? undefined : new ThemeColor(`statusBarItem.${look}Background`);
+    this.#item.command = CLICKS[command];
+    this.#item.show();
+  }
 }

@@ -1,4 +1,4 @@
-import { commands, type Disposable, EventEmitter, type TextDocument, window } from "vscode";
+import { commands, type Disposable, EventEmitter, type TextDocument, type Uri, window } from "vscode";
 
 import type { Report } from "../../report/model";
 import { isPrompt, PROMPT_DOCUMENTS } from "../common/documents";
@@ -12,6 +12,7 @@ const SERVED: readonly string[] = PROMPT_DOCUMENTS.map((filter) => filter.scheme
 export class Runs implements Disposable {
   readonly #statuses = new Map<string, RunStatus>();
   readonly #news = new EventEmitter<void>();
+  readonly #ends = new EventEmitter<RunStatus>();
   readonly #listener: Disposable;
   #prompt: TextDocument | undefined;
   #report: Report | undefined;
@@ -20,6 +21,8 @@ export class Runs implements Disposable {
 
   /** Told whenever the prompt, its status or its report is another one. */
   readonly onChange = this.#news.event;
+  /** Told whenever a run of any prompt has come to its end; with what was known of it before. */
+  readonly onEnd = this.#ends.event;
 
   constructor() {
     this.#listener = window.onDidChangeActiveTextEditor((editor) => {
@@ -45,7 +48,11 @@ export class Runs implements Disposable {
 
   /** Takes up what the server tells. */
   take(status: RunStatus): void {
+    const before = this.#statuses.get(status.uri);
     this.#statuses.set(status.uri, status);
+    if (before?.state === "running" && status.state !== "running") {
+      this.#ends.fire(before);
+    }
     if (status.uri === this.prompt?.uri.toString()) {
       this.#news.fire();
       this.#readSoon();
@@ -58,10 +65,19 @@ export class Runs implements Disposable {
     this.#news.fire();
   }
 
+  /** Shows a prompt whose report is at hand. */
+  async show(prompt: Uri, report: Report): Promise<void> {
+    const { document } = await window.showTextDocument(prompt, { preview: false });
+    this.#turnTo(document);
+    this.#report = report;
+    this.#news.fire();
+  }
+
   dispose(): void {
     clearTimeout(this.#timer);
     this.#listener.dispose();
     this.#news.dispose();
+    this.#ends.dispose();
   }
 
   #turnTo(document: TextDocument | undefined): void {

@@ -13,8 +13,10 @@ import {
   type StaticFeature,
 } from "vscode-languageclient/node";
 
+import { tellProblem } from "../common/commands";
 import { PROMPT_DOCUMENTS } from "../common/documents";
 import { SECTION, type Settings } from "../common/settings";
+import type { ProblemMessage } from "../common/wayOut";
 import type { RunStatus } from "../runs/status";
 import type { Surroundings } from "./machine";
 import { spawnServer, within } from "./process";
@@ -66,6 +68,7 @@ export class Connection {
     this.#client = new QuietClient(SECTION, "APO", async () => this.#spawn(parts), this.#options(parts));
     this.#client.registerFeature(SHOWS_STATUS);
     this.#client.onNotification("apo/status", parts.onStatus);
+    this.#client.onNotification("apo/message", (told: ProblemMessage) => void tellProblem(told));
   }
 
   /** What the server calls its version; undefined before it runs. */

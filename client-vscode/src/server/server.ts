@@ -35,6 +35,8 @@ export class Server implements Disposable {
   #connection: Connection | undefined;
   #launch: Launch | undefined;
   #retry: NodeJS.Timeout | undefined;
+  /** The program that has run: what works once is worth another start. */
+  #proven: Launch | undefined;
   #disposed = false;
 
   constructor(context: ExtensionContext, helpers: Helpers) {
@@ -134,13 +136,18 @@ export class Server implements Disposable {
     this.#connection = connection;
     try {
       await connection.start();
+      this.#proven = launch;
       this.#with.show({ kind: "running", launch, version: connection.version, trusted });
     } catch (error) {
       if (connection !== this.#connection) {
         return;
       }
-      this.#connection = undefined;
       this.#with.log.error("The server did not start:", error);
+      if (sameLaunch(launch, this.#proven)) {
+        this.#lost(connection);
+        return;
+      }
+      this.#connection = undefined;
       this.#giveUp("The APO language server did not start.");
     }
   }

@@ -8,6 +8,11 @@ export type ServerState =
   | { readonly kind: "crashed"; readonly retryInMs: number }
   | { readonly kind: "down"; readonly sentence: string };
 
+/** Whether a state gives way to another one by itself. */
+export function isPassing({ kind }: ServerState): boolean {
+  return kind === "starting" || kind === "crashed";
+}
+
 /** How a state is shown in the editor's language status. */
 export interface Description {
   readonly text: string;

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import path from "node:path";
 
-import { command, hoverFirstMark, lens, lines, message, openFile, pressLens, quickFixes, save, score } from "../editor.mjs";
+import { command, focus, hoverFirstMark, lens, lines, message, openFile, pressLens, quickFixes, save, score } from "../editor.mjs";
 import { scenario } from "../stage.mjs";
 import { until } from "../workbench.mjs";
 
@@ -44,14 +44,20 @@ scenario("optimize, apply the winner, undo", { user: { "editor.inlayHints.enable
   await picture("running");
   const verdict = await message(page, "Adopt the winner");
   assert.match(await verdict.innerText(), /\+\d+\.\d points on 45 unseen rows/);
+  await picture("verdict");
   const fixes = await quickFixes(page, FIRST_LINE);
-  await fixes.filter({ hasText: "Apply the winner of the run" }).first().click();
-  await page.locator(".tab.active.dirty").waitFor();
-  await picture("applied");
-  assert.ok((await lines(page)).length > text.length);
-  await page.keyboard.press("Control+z");
-  await page.locator(".tab.active.dirty").waitFor({ state: "detached" });
-  assert.deepEqual(await lines(page), text);
+  const byMessage = async () => verdict.getByRole("button", { name: "Apply" }).click();
+  const byQuickFix = async () => fixes.filter({ hasText: "Apply the winner of the run" }).first().click();
+  for (const apply of [byQuickFix, byMessage]) {
+    await apply();
+    await page.locator(".tab.active.dirty").waitFor();
+    await picture("applied");
+    assert.ok((await lines(page)).length > text.length);
+    await focus(page);
+    await page.keyboard.press("Control+z");
+    await page.locator(".tab.active.dirty").waitFor({ state: "detached" });
+    assert.deepEqual(await lines(page), text);
+  }
 });
 
 scenario("cancel", { latency: 30 }, async ({ page, endpoint, picture }) => {

@@ -1,0 +1,138 @@
+/** What a run found, in views of its own: the tree of candidates, their differences, the report, the rows. */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import path from "node:path";
+
+import { command, focus, lens, lines, message, openFile, quickFixes } from "../editor.mjs";
+import { scenario } from "../stage.mjs";
+import { until } from "../workbench.mjs";
+
+const PLAIN = { "editor.inlayHints.enabled": "off" };
+
+/** Opens the view of candidates. */
+async function openCandidates(page) {
+  await page.locator('.activitybar [aria-label="APO"]').first().click();
+  await page.locator('.pane-body .tree-explorer-viewlet-tree-view').first().waitFor();
+}
+
+/** The lines of the tree. */
+function entries(page) {
+  return page.locator(".tree-explorer-viewlet-tree-view .monaco-list-row");
+}
+
+/** The page in the report panel. */
+async function report(page) {
+  return until("the report", async () => {
+    for (const frame of page.frames()) {
+      if ((await frame.locator("main h1").count().catch(() => 0)) > 0) {
+        return frame;
+      }
+    }
+    return undefined;
+  });
+}
+
+scenario("candidates grow, compare, apply, undo", { latency: 0.15, user: PLAIN }, async ({ page, folder, picture }) => {
+  await openFile(page, "tickets.prompt");
+  await lens(page, /Optimize/);
+  await openCandidates(page);
+  await page.getByText("Optimize this prompt to see its candidates.").waitFor();
+  await command(page, "APO: Optimize This Prompt");
+  const early = await until("a first candidate", async () => {
+    const count = await entries(page).count();
+    return count > 1 ? count : undefined;
+  });
+  assert.ok(!(await lens(page, /Optimi[zs]\w+/)).startsWith("Optimize |"), "the run goes on");
+  const verdict = await message(page, "Adopt the winner");
+  await entries(page).filter({ hasText: "winner" }).waitFor();
+  assert.ok((await entries(page).count()) > early);
+  await picture("tree");
+  const text = readFileSync(path.join(folder, "tickets.prompt"), "utf8");
+  await verdict.getByRole("button", { name: "Compare" }).click();
+  await page.locator(".tab.active", { hasText: "↔ candidate" }).waitFor();
+  await page.locator(".monaco-diff-editor .line-insert").first().waitFor();
+  await picture("difference");
+  await entries(page).filter({ hasText: "winner" }).hover();
+  await entries(page).filter({ hasText: "winner" }).locator('[aria-label^="Apply Candidate"]').click();
+  await page.locator(".monaco-diff-editor .line-insert").first().waitFor({ state: "detached" });
+  assert.equal(readFileSync(path.join(folder, "tickets.prompt"), "utf8"), text, "nothing is saved unasked");
+  await openFile(page, "tickets.prompt");
+  assert.ok((await lines(page)).some((line) => line.startsWith("Tickets about refunds")));
+  await focus(page);
+  await page.keyboard.press("Control+z");
+  await page.locator(".tab.active.dirty").waitFor({ state: "detached" });
+  assert.ok(!(await lines(page)).some((line) => line.startsWith("Tickets about refunds")));
+  await openCandidates(page);
+  await entries(page).nth(1).click();
+  await page.locator(".tab.active", { hasText: "round 1" }).waitFor();
+});
+
+scenario("the report panel follows a run", { latency: 0.15, user: PLAIN }, async ({ page, picture }) => {
+  await openFile(page, "tickets.prompt");
+  await lens(page, /Optimize/);
+  await command(page, "APO: Open Report");
+  await message(page, "Nothing is known of this prompt yet");
+  await command(page, "APO: Optimize This Prompt");
+  await until("the panel", async () => {
+    if ((await page.locator(".tab", { hasText: "Optimization of" }).count()) > 0) {
+      return true;
+    }
+    await page.locator(".statusbar-item", { hasText: /APO \d+ %/ }).first().click({ timeout: 2_000 }).catch(() => undefined);
+    return false;
+  });
+  const frame = await report(page);
+  assert.equal(await frame.locator(".callout").innerText(), "Running: what is known so far.");
+  await picture("running");
+  await frame.locator(".callout.adopt").waitFor({ timeout: 60_000 });
+  assert.match(await frame.locator(".callout").innerText(), /^Adopt the winner: \+\d+\.\d points on 45 unseen rows/);
+  const headings = await frame.locator("h2").allInnerTexts();
+  assert.deepEqual(headings.slice(0, 5), ["Why it fails", "Score by round", "Search tree", "What it changes", "Confusion"]);
+  assert.ok((await frame.locator(".plot").count()) >= 2);
+  await frame.locator(".candidates button").last().click();
+  await until("another candidate is chosen by keyboard and mouse", async () => (await frame.locator('[aria-pressed="true"]').count()) === 1);
+  await frame.locator(".link").first().click();
+  await page.locator(".tab.active", { hasText: "tickets.jsonl" }).waitFor();
+  await page.locator(".monaco-editor .ced-1-TextEditorDecorationType3-0, .monaco-editor [class*=TextEditorDecorationType]").first().waitFor({ state: "attached" });
+  await picture("rows");
+});
+
+for (const theme of ["Default Dark Modern", "Default High Contrast", "Default High Contrast Light"]) {
+  scenario(`it reads well in ${theme}`, { user: { "workbench.colorTheme": theme } }, async ({ page, picture }) => {
+    await openFile(page, "tickets.prompt");
+    await lens(page, /Optimize/);
+    await openCandidates(page);
+    await command(page, "APO: Optimize This Prompt");
+    await message(page, "Adopt the winner");
+    await command(page, "APO: Open Report");
+    const frame = await report(page);
+    await frame.locator(".callout.adopt").waitFor();
+    await picture("report");
+    const [ground, text] = await frame.evaluate(() => {
+      const style = getComputedStyle(document.body);
+      return [style.backgroundColor, style.color];
+    });
+    assert.notEqual(ground, text);
+  });
+}
+
+scenario("one row, in full", { user: PLAIN }, async ({ page, picture }) => {
+  await openFile(page, "tickets.prompt");
+  await lens(page, /Optimize/);
+  await openFile(page, "tickets.jsonl");
+  const run = async (row) => {
+    const actions = await quickFixes(page, row);
+    await actions.filter({ hasText: "Run tickets.prompt on this row" }).click();
+  };
+  await run("#0000");
+  const kept = await message(page, "kept for the verdict");
+  await picture("sealed");
+  await kept.getByRole("button", { name: "Show" }).click();
+  await run("#0008");
+  const text = await until("the page of the row", async () => {
+    const shown = (await lines(page)).join("\n");
+    return shown.includes("Answer") ? shown : undefined;
+  });
+  await picture("page");
+  assert.match(text, /You work at the help desk of a shop/, "the messages as they are sent");
+  assert.match(text, /Expected/);
+});
