@@ -69,7 +69,7 @@ describe("the candidates", () => {
     expect(entries.get("good")?.children).toEqual(["late"]);
   });
   test("say their score, origin and worth", () => {
-    expect(entries.get("good")).toMatchObject({ label: "80.0\u00a0%", description: "40–60 · edit · round 1 · winner", icon: "star-full" });
+    expect(entries.get("good")).toMatchObject({ label: "80.0\u00a0%", description: "40–60 · winner · edit · round 1", icon: "star-full" });
     expect(entries.get("good")?.tooltip).toBe(
       "+30.0 points on 20 selection rows (95 % interval +10.0 to +50.0)\n95 % interval 40.0 to 60.0 %, n 20\n“It never says why.”",
     );
@@ -77,7 +77,7 @@ describe("the candidates", () => {
     expect(entries.get("seed")).toMatchObject({ description: "40–60 · your prompt", icon: "file" });
   });
   test("a leader is no winner before the run has ended", () => {
-    expect(family({ ...report, stopped: "running" }).get("good")?.description).toBe("40–60 · edit · round 1 · leads");
+    expect(family({ ...report, stopped: "running" }).get("good")?.description).toBe("40–60 · leads · edit · round 1");
   });
 });
 

@@ -50,6 +50,9 @@ class Screen(Protocol):
     def tell(self, message: str, severity: Severity) -> None:
         """Show a message."""
 
+    def tell_problem(self, problem: Problem) -> None:
+        """Show what is wrong."""
+
     def advanced(self) -> None:
         """A run has come further."""
 

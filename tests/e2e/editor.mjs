@@ -101,7 +101,13 @@ export async function hoverFirstMark(page) {
 
 /** The quick fixes at the first line that holds a text. */
 export async function quickFixes(page, text) {
-  await page.locator(`${EDITOR} .view-line`, { hasText: text }).first().click({ position: { x: 20, y: 8 } });
+  const line = page.locator(`${EDITOR} .view-line`, { hasText: text }).first();
+  await line.click({ position: { x: 20, y: 8 } });
+  const bulb = page.locator(`${EDITOR} [class*="light-bulb"], ${EDITOR} [class*="lightbulb"]`).first();
+  await until("the bulb on this line", async () => {
+    const [here, there] = [await line.boundingBox(), await bulb.boundingBox({ timeout: 1_000 }).catch(() => null)];
+    return here !== null && there !== null && Math.abs(here.y - there.y) < here.height;
+  });
   await page.keyboard.press("Control+.");
   const entries = page.locator(".action-widget .monaco-list-row.action");
   await entries.first().waitFor();

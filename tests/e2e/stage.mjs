@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { test } from "node:test";
 
-import { openWorkbench } from "./workbench.mjs";
+import { openWorkbench, throwAway } from "./workbench.mjs";
 
 const HERE = path.dirname(new URL(import.meta.url).pathname);
 const ROOT = path.join(HERE, "../..");
@@ -27,8 +27,7 @@ function vsix() {
 
 /** The extensions of this folder that are to be there too, by name. */
 function besides(names) {
-  const base = mkdtempSync(path.join(tmpdir(), "apo-e2e-beside-"));
-  process.on("exit", () => rmSync(base, { recursive: true, force: true }));
+  const base = throwAway("apo-e2e-beside-");
   return names.map((name) => {
     const file = path.join(base, `${name}.vsix`);
     const args = ["package", "--no-dependencies", "--skip-license", "--allow-missing-repository", "--out", file];

@@ -1,6 +1,7 @@
 /** A real VS Code workbench with the packaged extension, in a headless browser; everything it writes is thrown away. */
 import { execFileSync, spawn } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -56,7 +57,11 @@ export async function openWorkbench({ folder, extensions, user = {}, machine = {
     ...["--config", path.join(home, "config.yaml")],
     ...["--user-data-dir", data, "--extensions-dir", path.join(home, "extensions")],
   ];
-  cpSync(installed(extensions), path.join(home, "extensions"), { recursive: true });
+  copy(installed(extensions), path.join(home, "extensions"));
+  const environments = path.join(data, "User/globalStorage/apo.apo-language-server/environments");
+  if (made !== undefined) {
+    copy(made, environments);
+  }
   const port = await freePort();
   const quiet = ["telemetry", "update-check", "getting-started-override", "proxy"].map((part) => `--disable-${part}`);
   const trust = trusted ? ["--disable-workspace-trust"] : [];
@@ -65,6 +70,7 @@ export async function openWorkbench({ folder, extensions, user = {}, machine = {
     [...common, "--bind-addr", `127.0.0.1:${port}`, "--ignore-last-opened", ...quiet, ...trust],
     { env, stdio: "ignore", detached: true },
   );
+  const ended = once(server, "exit");
   const address = `http://127.0.0.1:${port}`;
   await until("the workbench answers", async () => fetch(`${address}/healthz`).then((answer) => answer.ok, () => false));
   const browser = await chromium.launch({
@@ -95,21 +101,26 @@ export async function openWorkbench({ folder, extensions, user = {}, machine = {
     close: async () => {
       await browser.close();
       end(server.pid, "SIGTERM");
-      await pause(1_000);
+      await Promise.race([ended, pause(3_000)]);
       end(server.pid, "SIGKILL");
+      if (made === undefined && existsSync(environments)) {
+        made = path.join(throwAway("apo-e2e-made-"), "environments");
+        renameSync(environments, made);
+      }
       rmSync(home, { recursive: true, force: true, maxRetries: 5 });
     },
   };
 }
 
+/** What the extension has made for the server in the first workbench of a process; the others find it made. */
+let made;
 const installations = new Map();
 
 /** A folder in which VS Code itself has put the extensions; workbenches of one process copy it. */
 function installed(extensions) {
   const key = extensions.join();
   if (!installations.has(key)) {
-    const base = mkdtempSync(path.join(tmpdir(), "apo-e2e-install-"));
-    process.on("exit", () => rmSync(base, { recursive: true, force: true }));
+    const base = throwAway("apo-e2e-install-");
     writeFileSync(path.join(base, "config.yaml"), "auth: none\n");
     const folder = path.join(base, "extensions");
     const args = [ENTRY, "--config", path.join(base, "config.yaml"), "--user-data-dir", path.join(base, "data")];
@@ -120,6 +131,19 @@ function installed(extensions) {
     installations.set(key, folder);
   }
   return installations.get(key);
+}
+
+/** A folder that is gone with the process. */
+export function throwAway(prefix) {
+  const folder = mkdtempSync(path.join(tmpdir(), prefix));
+  process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** A copy that shares the files: what is written anew is another file. */
+function copy(from, to) {
+  mkdirSync(path.dirname(to), { recursive: true });
+  execFileSync("cp", ["-al", from, to]);
 }
 
 /** What `found` gives once it is true; it is asked again and again, and `what` names it where it never comes. */

@@ -23,7 +23,7 @@ function entry(report: Report, branch: Branch): Entry {
   return {
     id: branch.id,
     label: branch.score === null ? "not scored" : percent(branch.score),
-    description: [span(branch), operator(branch), branch.round > 0 ? `round ${branch.round}` : "", role(report, branch)]
+    description: [span(branch), role(report, branch), operator(branch), branch.round > 0 ? `round ${branch.round}` : ""]
       .filter((part) => part !== "")
       .join(" · "),
     tooltip: [

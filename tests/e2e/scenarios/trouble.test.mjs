@@ -12,7 +12,7 @@ import { filesBelow, until } from "../workbench.mjs";
 function servers(home) {
   const processes = execFileSync("ps", ["-eo", "pid=,args="], { encoding: "utf8" }).trim().split("\n");
   return processes
-    .filter((line) => /apo_server(\.main)?\b/.test(line) && !line.includes("apo_server.worker") && !line.includes("ps -eo"))
+    .filter((line) => / -m apo_server( |$)/.test(line))
     .map((line) => Number(line.trim().split(/\s+/)[0]))
     .filter((pid) => {
       try {
