@@ -1,4 +1,4 @@
-/** Bundles the extension into out/extension.js; beside it the licences of what went into the bundle, the sample, and the page. */
+/** Bundles the extension into out/extension.js, and what it loads later into out/connection.js; beside it the licences of what went into the bundle, the sample, and the page. */
 import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 
@@ -7,14 +7,20 @@ import { build } from "esbuild";
 import { notices } from "./notices.mjs";
 import { reportFiles } from "./report.mjs";
 
+/** What is imported by a call is another file. */
+function later({ kind }) {
+  return kind === "dynamic-import" ? { path: "./connection.js", external: true } : undefined;
+}
+
 const { metafile } = await build({
-  entryPoints: ["src/extension.ts"],
-  outfile: "out/extension.js",
+  entryPoints: { extension: "src/extension.ts", connection: "src/server/connection.ts" },
+  outdir: "out",
   bundle: true,
   platform: "node",
   format: "cjs",
   target: "node20",
   external: ["vscode"],
+  plugins: [{ name: "later", setup: (bundler) => bundler.onResolve({ filter: /^\.\/connection$/ }, later) }],
   minify: true,
   metafile: true,
   legalComments: "none",

@@ -1,10 +1,11 @@
 import { type ExtensionContext, workspace } from "vscode";
 
 import { createCandidates } from "./candidates/view";
-import { offerModel, registerCommands } from "./common/commands";
+import { offerModel, registerCommands, tellProblem } from "./common/commands";
 import { createLogger } from "./common/logger";
 import { onInterpreterChange } from "./common/python";
 import { createStatus } from "./common/status";
+import type { ProblemMessage } from "./common/wayOut";
 import { Environments } from "./environment/environments";
 import { openProblemReport } from "./problem/report";
 import { ReportPanel } from "./report/panel";
@@ -49,7 +50,8 @@ export function activate(context: ExtensionContext): void {
   const onStatus = (told: RunStatus): void => {
     runs.take(told);
   };
-  const current = new Server(context, { log, show: states.turn, onStatus, environments, key });
+  const onProblem = (problem: ProblemMessage): void => void tellProblem(problem);
+  const current = new Server(context, { log, show: states.turn, onStatus, onProblem, environments, key });
   server = current;
 
   context.subscriptions.push(

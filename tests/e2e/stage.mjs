@@ -9,14 +9,14 @@ import { test } from "node:test";
 import { openWorkbench, throwAway } from "./workbench.mjs";
 
 const HERE = path.dirname(new URL(import.meta.url).pathname);
-const ROOT = path.join(HERE, "../..");
+export const ROOT = path.join(HERE, "../..");
 const ARTEFACTS = path.join(HERE, "artefacts");
 const VSCE = path.join(ROOT, "client-vscode/node_modules/.bin/vsce");
 const PYTHON = process.env.APO_E2E_PYTHON ?? path.join(ROOT, ".venv/bin/python");
 const WRITE = "import pathlib, sys; from tests.scripted.world import World; World(150).write(pathlib.Path(sys.argv[1]))";
 
 /** The extension as it is installed: with the server for this platform in it. */
-function vsix() {
+export function vsix() {
   const folder = path.join(ROOT, "client-vscode");
   const found = readdirSync(folder).filter((name) => name.endsWith(".vsix") && name.includes(`-${process.platform}-${process.arch}-`));
   if (found.length !== 1) {
@@ -26,7 +26,7 @@ function vsix() {
 }
 
 /** The extensions of this folder that are to be there too, by name. */
-function besides(names) {
+export function besides(names) {
   const base = throwAway("apo-e2e-beside-");
   return names.map((name) => {
     const file = path.join(base, `${name}.vsix`);

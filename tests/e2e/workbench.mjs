@@ -71,8 +71,9 @@ export async function openWorkbench({ folder, extensions, user = {}, machine = {
     { env, stdio: "ignore", detached: true },
   );
   const ended = once(server, "exit");
-  const address = `http://127.0.0.1:${port}`;
-  await until("the workbench answers", async () => fetch(`${address}/healthz`).then((answer) => answer.ok, () => false));
+  const origin = `http://127.0.0.1:${port}`;
+  const address = (shown) => `${origin}/?folder=${encodeURIComponent(shown)}`;
+  await until("the workbench answers", async () => fetch(`${origin}/healthz`).then((answer) => answer.ok, () => false));
   const browser = await chromium.launch({
     executablePath: browserPath(),
     args: [
@@ -91,11 +92,12 @@ export async function openWorkbench({ folder, extensions, user = {}, machine = {
       strangers.push(request.url());
     }
   });
-  await page.goto(`${address}/?folder=${encodeURIComponent(folder)}`);
+  await page.goto(address(folder));
   await page.waitForSelector(".explorer-folders-view .monaco-list-row", { timeout: 60_000 });
   return {
     page,
     home,
+    address,
     strangers,
     log: () => filesBelow(path.join(data, "logs"), /exthost.*APO.*\.log$/).map((file) => readFileSync(file, "utf8")).join(""),
     close: async () => {

@@ -13,7 +13,6 @@ import {
   type StaticFeature,
 } from "vscode-languageclient/node";
 
-import { tellProblem } from "../common/commands";
 import { PROMPT_DOCUMENTS } from "../common/documents";
 import { SECTION, type Settings } from "../common/settings";
 import type { ProblemMessage } from "../common/wayOut";
@@ -53,6 +52,8 @@ export interface Parts {
   readonly log: LogOutputChannel;
   /** Called when the server tells what runs for a prompt. */
   readonly onStatus: (status: RunStatus) => void;
+  /** Called when the server tells what is wrong. */
+  readonly onProblem: (problem: ProblemMessage) => void;
   /** Called when a running server goes away though nobody asked it to. */
   readonly onLost: (connection: Connection) => void;
 }
@@ -68,7 +69,7 @@ export class Connection {
     this.#client = new QuietClient(SECTION, "APO", async () => this.#spawn(parts), this.#options(parts));
     this.#client.registerFeature(SHOWS_STATUS);
     this.#client.onNotification("apo/status", parts.onStatus);
-    this.#client.onNotification("apo/message", (told: ProblemMessage) => void tellProblem(told));
+    this.#client.onNotification("apo/message", parts.onProblem);
   }
 
   /** What the server calls its version; undefined before it runs. */

@@ -1,34 +1,28 @@
-import { type Disposable, type ExtensionContext, type LogOutputChannel, workspace } from "vscode";
+import { setImmediate } from "node:timers/promises";
+
+import { type Disposable, type ExtensionContext, workspace } from "vscode";
 
 import { offerLogs, offerRemedy } from "../common/commands";
 import { EXAMPLE_FILES } from "../common/documents";
 import { SECTION, settingsSnapshot } from "../common/settings";
 import type { Setup } from "../environment/bundle";
-import type { Environments } from "../environment/environments";
 import { ownServer, type Trouble } from "../environment/trouble";
-import type { ApiKey } from "../secrets/apiKey";
-import type { RunStatus } from "../runs/status";
-import { Connection } from "./connection";
+import type { Connection } from "./connection";
 import { Crashes } from "./crashes";
-import { resolveHere } from "./here";
+import { Finder } from "./finder";
+import type { Helpers } from "./helpers";
 import { ownSurroundings, safeSurroundings, type Surroundings } from "./machine";
-import { type Launch, type Resolution, sameLaunch } from "./resolution";
+import { type Launch, sameLaunch } from "./resolution";
 import { singleFlight } from "./singleFlight";
-import type { ServerState } from "./state";
 
-/** What the server is shown with, made with, and given. */
-export interface Helpers {
-  readonly log: LogOutputChannel;
-  readonly show: (state: ServerState) => void;
-  readonly onStatus: (status: RunStatus) => void;
-  readonly environments: Environments;
-  readonly key: ApiKey;
-}
+/** The language client is most of the extension's code: it is loaded behind the activation, while the interpreter is asked. */
+const LANGUAGE_CLIENT = setImmediate().then(async () => import("./connection"));
 
 /** The language server of this window: one process at a time, through starts, crashes and restarts. */
 export class Server implements Disposable {
   readonly #with: Helpers;
   readonly #surroundings: Surroundings;
+  readonly #finder: Finder;
   readonly #crashes = new Crashes();
   readonly #cycle = singleFlight(async () => this.#stopThenStart());
   readonly #exampleFiles = workspace.createFileSystemWatcher(EXAMPLE_FILES);
@@ -42,6 +36,7 @@ export class Server implements Disposable {
   constructor(context: ExtensionContext, helpers: Helpers) {
     this.#with = helpers;
     this.#surroundings = safeSurroundings(context.extensionPath, process.env);
+    this.#finder = new Finder(context, this.#surroundings, helpers.environments, helpers.log);
   }
 
   /** Stops the server if it runs, and starts it from what the settings say now. */
@@ -53,7 +48,7 @@ export class Server implements Disposable {
 
   /** Restarts only if the settings or the Python extension now lead to another program. */
   async reconsider(): Promise<void> {
-    const resolution = await this.#resolve();
+    const resolution = await this.#finder.resolve();
     if (!sameLaunch(resolution.found ? resolution.launch : undefined, this.#launch)) {
       await this.restart();
     }
@@ -61,14 +56,14 @@ export class Server implements Disposable {
 
   /** Whether the bundled server could run the embedded model if that were installed. */
   async lacksModel(): Promise<boolean> {
-    const resolution = await this.#resolve();
+    const resolution = await this.#finder.resolve();
     const setup = resolution.found ? resolution.setup : undefined;
     return setup !== undefined && (await this.#with.environments.model(setup)) === undefined;
   }
 
   /** Installs the embedded model for the interpreter that runs the bundled server, and starts that anew. */
   async installModel(): Promise<void> {
-    const resolution = await this.#resolve();
+    const resolution = await this.#finder.resolve();
     const trouble = !resolution.found
       ? resolution.trouble
       : resolution.setup === undefined
@@ -100,7 +95,8 @@ export class Server implements Disposable {
       return;
     }
     this.#with.show({ kind: "starting" });
-    const resolution = await this.#resolve();
+    const remembered = await this.#finder.remembered();
+    const resolution = remembered ?? (await this.#finder.resolve());
     const trouble = resolution.found
       ? resolution.setup && (await this.#with.environments.prepare(resolution.setup))
       : resolution.trouble;
@@ -108,6 +104,9 @@ export class Server implements Disposable {
       this.#missing(trouble);
     } else if (resolution.found) {
       await this.#start(resolution.launch, resolution.setup);
+    }
+    if (remembered !== undefined) {
+      void this.reconsider();
     }
   }
 
@@ -119,6 +118,7 @@ export class Server implements Disposable {
 
   async #start(launch: Launch, setup: Setup | undefined): Promise<void> {
     this.#launch = launch;
+    const { Connection } = await LANGUAGE_CLIENT;
     const trusted = workspace.isTrusted;
     const settings = settingsSnapshot(workspace.getConfiguration(SECTION), trusted);
     this.#with.log.info(`Starting ${[launch.command, ...launch.args].join(" ")} (from ${launch.source})`);
@@ -129,6 +129,7 @@ export class Server implements Disposable {
       exampleFiles: this.#exampleFiles,
       log: this.#with.log,
       onStatus: this.#with.onStatus,
+      onProblem: this.#with.onProblem,
       onLost: (lost) => {
         this.#lost(lost);
       },
@@ -192,9 +193,5 @@ export class Server implements Disposable {
     const folders = [modules, setup && (await this.#with.environments.model(setup))].filter((folder) => folder !== undefined);
     const { cwd, env } = folders.length === 0 ? this.#surroundings : ownSurroundings(this.#surroundings, folders);
     return { cwd, env: await this.#with.key.given(env) };
-  }
-
-  async #resolve(): Promise<Resolution> {
-    return resolveHere(this.#surroundings, await this.#with.environments.bundle(), this.#with.log);
   }
 }

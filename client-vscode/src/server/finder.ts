@@ -1,0 +1,54 @@
+import { type ExtensionContext, type LogOutputChannel, type Memento, workspace } from "vscode";
+
+import { SECTION } from "../common/settings";
+import type { Environments } from "../environment/environments";
+import { isMade } from "../environment/make";
+import { resolveHere } from "./here";
+import { isExecutable, type Surroundings } from "./machine";
+import type { Resolution } from "./resolution";
+
+const MEMORY = "apo.server";
+
+/** Finds the server, and remembers where: the next window starts it at once, and asks the interpreters behind it. */
+export class Finder {
+  readonly #memory: Memento;
+  readonly #surroundings: Surroundings;
+  readonly #environments: Environments;
+  readonly #log: LogOutputChannel;
+  #fresh = true;
+
+  constructor(context: ExtensionContext, surroundings: Surroundings, environments: Environments, log: LogOutputChannel) {
+    this.#memory = context.workspaceState;
+    this.#surroundings = surroundings;
+    this.#environments = environments;
+    this.#log = log;
+  }
+
+  /** Where the server was in the last window, if the same was asked then and it is still there; only the first time. */
+  async remembered(): Promise<Resolution | undefined> {
+    const known = this.#fresh ? this.#memory.get<{ question: string; found: Resolution }>(MEMORY) : undefined;
+    this.#fresh = false;
+    if (known?.found.found !== true || known.question !== (await this.#question())) {
+      return undefined;
+    }
+    const { launch, setup } = known.found;
+    const there = (await isExecutable(launch.command)) && (setup === undefined || (await isMade(setup)));
+    return there ? known.found : undefined;
+  }
+
+  /** Where the server is, as the settings, the Python extension and the machine say now. */
+  async resolve(): Promise<Resolution> {
+    const question = await this.#question();
+    const found = await resolveHere(this.#surroundings, await this.#environments.bundle(), this.#log);
+    await this.#memory.update(MEMORY, found.found ? { question, found } : undefined);
+    return found;
+  }
+
+  /** All that the answer depends on, but for the machine. */
+  async #question(): Promise<string> {
+    const { stamp } = (await this.#environments.bundle()) ?? {};
+    const folders = (workspace.workspaceFolders ?? []).map(({ uri }) => uri.toString());
+    const named = workspace.getConfiguration(SECTION).get("python", "");
+    return JSON.stringify([stamp ?? "", workspace.isTrusted, named, process.env["PATH"] ?? "", folders]);
+  }
+}
