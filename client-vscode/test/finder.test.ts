@@ -7,7 +7,7 @@ import { beforeEach, expect, test, vi } from "vitest";
 
 import type { Resolution } from "../src/server/resolution";
 
-const here = vi.hoisted(() => ({ trusted: true, found: undefined as unknown, asked: 0 }));
+const here = vi.hoisted(() => ({ trusted: true, found: {}, asked: 0 }));
 vi.mock("vscode", () => ({
   workspace: {
     get isTrusted() {
