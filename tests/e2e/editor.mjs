@@ -21,8 +21,8 @@ export async function openFile(page, name) {
   await page.locator(`${EDITOR} .view-line`).first().waitFor();
 }
 
-/** Runs a command by its title; what it asks for is typed. */
-export async function command(page, title, secret) {
+/** Runs a command by its title. */
+export async function command(page, title) {
   await focus(page);
   await page.keyboard.press("F1");
   await page.locator(INPUT).waitFor();
@@ -30,11 +30,7 @@ export async function command(page, title, secret) {
   const entry = page.locator(".quick-input-list .monaco-list-row.focused", { hasText: title });
   await entry.waitFor();
   await page.keyboard.press("Enter");
-  if (secret === undefined) {
-    await page.locator(INPUT).waitFor({ state: "hidden" });
-  } else {
-    await answer(page, secret);
-  }
+  await page.locator(INPUT).waitFor({ state: "hidden" });
 }
 
 /** Types what is asked for in secret. */
@@ -56,9 +52,10 @@ export async function focus(page) {
 
 /** The text that is shown, as far as it is drawn. */
 export async function lines(page) {
-  const drawn = await page.locator(`${EDITOR} .view-lines .view-line`).all();
-  const placed = await Promise.all(drawn.map(async (line) => [(await line.boundingBox())?.y ?? 0, await line.innerText()]));
-  return placed.sort(([one], [other]) => one - other).map(([, text]) => text.replaceAll("\u00a0", " "));
+  const drawn = await page.locator(`${EDITOR} .view-lines .view-line`).evaluateAll((all) =>
+    all.map((line) => ({ top: line.getBoundingClientRect().top, text: line.innerText })),
+  );
+  return drawn.sort((one, other) => one.top - other.top).map(({ text }) => text.replaceAll("\u00a0", " "));
 }
 
 /** The lens above the prompt that matches, once it is there. */
@@ -125,4 +122,16 @@ export async function message(page, text, milliseconds = 60_000) {
   const found = page.locator(".notification-toast", { hasText: text }).first();
   await found.waitFor({ timeout: milliseconds });
   return found;
+}
+
+/** The frame of a webview in which something is to be seen, once it is. */
+export async function frameWith(page, selector) {
+  return until(`a page with ${selector}`, async () => {
+    for (const frame of page.frames()) {
+      if ((await frame.locator(selector).count().catch(() => 0)) > 0) {
+        return frame;
+      }
+    }
+    return undefined;
+  });
 }

@@ -42,12 +42,14 @@ async function startEndpoint(latency, key) {
   if (key !== undefined) {
     args.push("--key", key);
   }
-  const endpoint = spawn(PYTHON, args, { cwd: ROOT, stdio: ["ignore", "pipe", "inherit"] });
+  const endpoint = spawn(PYTHON, args, { cwd: ROOT, stdio: ["pipe", "pipe", "inherit"] });
   const [line] = await once(endpoint.stdout, "data");
   const address = String(line).trim();
   return {
     address,
     asked: async () => (await (await fetch(address.replace(/\/v1$/, "/log"))).json()).exchanges.length,
+    /** From now on, each answer takes so many seconds. */
+    hurry: (seconds) => endpoint.stdin.write(`${seconds}\n`),
     stop: () => endpoint.kill(),
   };
 }

@@ -1,8 +1,12 @@
-"""``python -m tests.scripted --port 0 --world tickets``: serve until ended, printing the base URL first."""
+"""``python -m tests.scripted --port 0 --world tickets``: serve until ended, printing the base URL first.
+
+A line of input is another latency, in seconds.
+"""
 
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 
 from tests.scripted.server import Script, ScriptedServer
@@ -26,6 +30,8 @@ def main() -> None:
     with ScriptedServer(script, latency=given.latency, key=given.key, port=given.port) as server:
         print(server.base_url, flush=True)
         try:
+            for line in sys.stdin:
+                server.latency = float(line)
             while True:
                 time.sleep(3600)
         except KeyboardInterrupt:

@@ -2,13 +2,14 @@ import type { ChildProcess } from "node:child_process";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 
-import type { FileSystemWatcher, LogOutputChannel } from "vscode";
+import { commands, type FileSystemWatcher, type LogOutputChannel, Uri } from "vscode";
 import {
   CloseAction,
   ErrorAction,
   LanguageClient,
   type LanguageClientOptions,
   RevealOutputChannelOn,
+  type ShowDocumentRequest,
   State,
   type StaticFeature,
 } from "vscode-languageclient/node";
@@ -130,6 +131,7 @@ export class Connection {
       initializationFailedHandler: () => false,
       outputChannel: parts.log,
       revealOutputChannelOn: RevealOutputChannelOn.Never,
+      middleware: { window: { showDocument: showPage } },
       stdioOptions: { stdout: logLines, stderr: logLines },
       synchronize: {
         // eslint-disable-next-line @typescript-eslint/no-deprecated -- what servers without workspace/configuration need
@@ -151,3 +153,13 @@ export class Connection {
     };
   }
 }
+
+/** The server's pages are Markdown, to be read and not to be edited. */
+const showPage: ShowDocumentRequest.MiddlewareSignature = async (params, token, next) => {
+  const uri = Uri.parse(params.uri);
+  if (!uri.path.endsWith(".md")) {
+    return next(params, token);
+  }
+  await commands.executeCommand("markdown.showPreviewToSide", uri);
+  return { success: true };
+};

@@ -15,7 +15,7 @@ def page(name: str, row: RowAnswer) -> str:
     """The page about one answer of a prompt."""
     result = row.result
     mark = "right" if result.score >= 1 else "wrong" if result.score <= 0 else f"worth {result.score:.2f}"
-    cost = "" if row.usd is None else f" It cost ${row.usd:.4f}."
+    cost = "" if not row.usd else f" It cost ${row.usd:.4f}."
     parts = [
         f"# {markdown(name)} on {markdown(Path(result.path).name)}, line {result.line}",
         f"The answer is **{mark}**.{cost}",
