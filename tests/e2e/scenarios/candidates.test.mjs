@@ -58,7 +58,7 @@ scenario("candidates grow, compare, apply, undo", { latency: 1, user: PLAIN }, a
   await page.locator(".tab.active", { hasText: "round 1" }).waitFor();
 });
 
-const THEMES = ["Default Dark Modern", "Default High Contrast", "Default High Contrast Light"];
+const THEMES = ["Default Light Modern", "Default High Contrast", "Default High Contrast Light"];
 
 scenario("the report panel follows a run, in every theme", { latency: 1, user: PLAIN }, async ({ page, endpoint, folder, picture }) => {
   await openFile(page, "tickets.prompt");
