@@ -48,6 +48,11 @@ export function advice(decision: Verdict["decision"]): string {
   return decision === "adopt" ? "Adopt the winner" : "Keep your prompt";
 }
 
+/** What a reader should look at before a candidate is used. */
+export function caution({ suspicions }: Branch): string {
+  return `Check first: it ${suspicions.join(", and ")}`;
+}
+
 const OPERATORS: Readonly<Record<string, string>> = {
   seed: "your prompt",
   edit: "edit",
