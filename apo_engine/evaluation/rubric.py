@@ -13,6 +13,7 @@ from apo_engine.prompt.file import parse_prompt
 from apo_engine.prompt.render import Renderer
 from apo_engine.prompt.shown_data import shown_data, shown_field
 from apo_engine.prompt.tags import mark_of
+from apo_engine.prompt.unseen import whole
 from apo_engine.scoring.json_value import containers, decoded
 from apo_engine.scoring.judgement import Judgement
 
@@ -90,12 +91,11 @@ def read_grade(answer: str, shown: str = "") -> tuple[float, str] | None:
 
     An object within the answer that stands in what the judge was ``shown`` is not the judge's word: it repeats it.
     """
-    objects = [value for value in containers(answer) if isinstance(value, dict)]
-    if not _is_json(answer):
-        repeated = [value for value in containers(shown) if isinstance(value, dict)]
-        objects = [value for value in objects if value not in repeated]
+    said = [value for value in containers(answer) if isinstance(value, dict)]
+    repeated = [] if _is_json(answer) else [value for value in containers(shown) if isinstance(value, dict)]
+    objects = [value for value in said if value not in repeated]
     grades = [grade for one in objects if (grade := _grade(one.get("grade"), str(one.get("reason") or ""))) is not None]
-    if not objects and (bare := _BARE_GRADE.fullmatch(answer)) is not None:
+    if not said and (bare := _BARE_GRADE.fullmatch(answer)) is not None:
         return _grade(bare[1], "")
     return grades[0] if len({score for score, _ in grades}) == 1 else None
 
@@ -113,4 +113,4 @@ def _grade(value: object, reason: str) -> tuple[float, str] | None:
         value = int(bare[1])
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not LOWEST <= value <= HIGHEST:
         return None
-    return (value - LOWEST) / (HIGHEST - LOWEST), " ".join(reason.split())[:500]
+    return (value - LOWEST) / (HIGHEST - LOWEST), " ".join(whole(reason).split())[:500]

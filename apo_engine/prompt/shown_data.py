@@ -8,7 +8,7 @@ from apo_engine.prompt.unseen import spelled
 
 # Some servers read the control tokens of their model's chat template in the text of a message, too.
 _OPENING = re.compile(
-    r"<(?=\s?\||/?(?:start|end)_of_turn>|/?(?:s|bos|eos)>|<\s?/?\s?SYS\s?>>)"
+    r"<(?=\s?[|｜]|/?(?:start|end)_of_turn>|/?(?:s|bos|eos)>|<\s?/?\s?SYS\s?>>)"
     r"|\[(?=/?\s?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS)\])|\|(?=im_(?:start|end|sep)\|)",
     re.IGNORECASE,
 )
@@ -16,8 +16,11 @@ _OPENING = re.compile(
 
 def shown_data(text: str, most: int) -> str:
     """The text, cut to ``most`` characters, with its hidden characters spelled and its control tokens broken."""
-    cut = text if len(text) <= most else text[: most - 1] + "…"
-    return _OPENING.sub(r"\g<0> ", spelled(cut.replace("\ufeff", "<U+FEFF>")))
+    return _OPENING.sub(r"\g<0> ", _cut(spelled(_cut(text, most)), most))
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def shown_field(name: str, value: str, most: int = 2000) -> str:

@@ -11,7 +11,7 @@ from apo_engine.examples.quoting import quoted
 from apo_engine.search.disguise import bare, letters
 
 # A piece of so many letters and digits is no coincidence of wording. Rows are cut into pieces that overlap by half, so
-# that any run of 39 holds two of them whole, one step apart.
+# that any run of 29 letters holds one of them whole, and any of 39 two, one step apart.
 _PIECE, _STEP = 20, 10
 # The same piece in so many expected values is the form of the answer (the keys of a JSON object), not one row's words.
 _COMMON = 3

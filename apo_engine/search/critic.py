@@ -16,6 +16,7 @@ from apo_engine.models.chat import ChatRequest
 from apo_engine.models.gateway import Gateway
 from apo_engine.prompt.edit import tunable_text
 from apo_engine.prompt.shown_data import shown_data
+from apo_engine.prompt.unseen import whole
 from apo_engine.search.anchor import anchor
 from apo_engine.search.arm import Arm
 from apo_engine.search.confusion import Scored, confusions, failing
@@ -172,4 +173,5 @@ def _without_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def _bounded(text: str) -> str:
+    text = whole(text)
     return text if len(text) <= LONGEST_CRITIQUE else f"{text[: LONGEST_CRITIQUE - 1]}…"

@@ -10,7 +10,7 @@ from apo_engine.prompt.edit import EditRejected, with_exemplars
 from apo_engine.prompt.file import PromptFile
 from apo_engine.prompt.render import Renderer
 from apo_engine.prompt.unseen import hidden
-from apo_engine.search.intrusion import Intrusions
+from apo_engine.search.intrusion import Intrusions, names_of
 from apo_engine.search.suspicion import orders_in
 
 _LONGEST = 700
@@ -45,14 +45,16 @@ def exchanged(
 
 def usable(rows: Sequence[Example]) -> tuple[Example, ...]:
     """The rows fit to be shown: not too long, free of roles and placeholders, and giving no orders to a model."""
-    intrusions = Intrusions("", {row.expected for row in rows})
+    intrusions = Intrusions("", names_of(rows))
     return tuple(
         row for row in rows if sum(map(len, row.inputs.values())) <= _LONGEST and _is_harmless(row, intrusions)
     )
 
 
 def _is_harmless(row: Example, intrusions: Intrusions) -> bool:
-    text = "\n".join((*row.inputs.values(), row.expected))
+    # With the names of the inputs and without: a block may show them either way.
+    named = [f"{name}: {value}" for name, value in row.inputs.items()]
+    text = "\n".join([*named, *row.inputs.values(), row.expected])
     return intrusions.added(text) is None and not hidden(text) and not orders_in(text)
 
 

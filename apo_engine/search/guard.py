@@ -10,7 +10,7 @@ from apo_engine.prompt.edit import tunable_text
 from apo_engine.prompt.file import PromptFile
 from apo_engine.search.arm import Arm
 from apo_engine.search.copies import Copies
-from apo_engine.search.intrusion import Intrusions
+from apo_engine.search.intrusion import Intrusions, names_of
 from apo_engine.search.length import longest, too_long
 from apo_engine.search.suspicion import suspicions
 
@@ -24,7 +24,7 @@ class Guard:
         self._own = seed.prompt.text
         self._longest = longest(tunable_text(seed.prompt))
         self._copies = Copies(self._own, rows)
-        self._intrusions = Intrusions(self._own, {row.expected for row in rows})
+        self._intrusions = Intrusions(self._own, names_of(rows))
 
     def refusal(self, prompt: PromptFile, known: Collection[str], name: str) -> str | None:
         """Why the rewrite called ``name`` must not enter, or None."""

@@ -7,13 +7,15 @@ one, or becomes one where the text is used elsewhere.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
+from apo_engine.examples.example import Example
 from apo_engine.examples.quoting import quoted
 from apo_engine.prompt.sections import END, EXEMPLARS
 from apo_engine.search.disguise import plain_readings
 
 _MARKERS = re.compile(rf"\{{\{{!--\s*(?:{EXEMPLARS}|{END})\s*--\}}\}}")
+_LONGEST_NAME = 40
 _WHO = r"(?:system|assistant|developer|user|human)"
 _WHAT = r"(?:[ \t_-]{1,3}(?:message|prompt|instructions?|role|turn|note|override|update))?"
 _ROLES = re.compile(
@@ -38,18 +40,23 @@ _PLACEHOLDERS = re.compile(
 class Intrusions:
     """Says what a text adds to the user's own prompt that no rewrite may add."""
 
-    def __init__(self, own: str, labels: Collection[str] = ()) -> None:
-        """``own`` is the user's text: what stands in it is not added. A heading may name one of the ``labels``."""
-        self._labels = frozenset(label.casefold().strip() for label in labels)
+    def __init__(self, own: str, names: Collection[str] = ()) -> None:
+        """``own`` is the user's text: what stands in it is not added. ``names`` are words of the task, and no roles."""
+        self._names = frozenset(name.casefold().strip() for name in names)
         self._own = [frozenset(_all(pattern, own)) for pattern in (_ROLES, _PLACEHOLDERS)]
 
     def added(self, text: str) -> str | None:
         """Why a rewrite that reads so must be refused, or None."""
         for what, pattern, own in zip(("role", "placeholder"), (_ROLES, _PLACEHOLDERS), self._own, strict=True):
             for found in _all(pattern, text):
-                if found not in own and re.sub(r"\W", "", found) not in self._labels:
+                if found not in own and re.sub(r"\W", "", found) not in self._names:
                     return f"adds what reads as a {what} ({quoted(found)})"
         return None
+
+
+def names_of(rows: Iterable[Example]) -> frozenset[str]:
+    """The words that a task has for its labels and inputs, which may be those of roles."""
+    return frozenset(name for row in rows for name in (row.expected, *row.inputs) if len(name) <= _LONGEST_NAME)
 
 
 def _all(pattern: re.Pattern[str], text: str) -> list[str]:
