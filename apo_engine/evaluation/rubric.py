@@ -7,7 +7,7 @@ from importlib.resources import files
 
 from apo_engine.evaluation.fanout import fan_out
 from apo_engine.examples.example import Example
-from apo_engine.models.chat import ChatRequest, Message
+from apo_engine.models.chat import ChatRequest, Message, Shape
 from apo_engine.models.gateway import Gateway
 from apo_engine.prompt.file import parse_prompt
 from apo_engine.prompt.render import Renderer
@@ -23,6 +23,16 @@ ATTEMPTS = 2
 _LONGEST = 20_000
 # The only number in an answer, if it is a grade: "4", "Grade: 4", "4/5".
 _BARE_GRADE = re.compile(r"\D*([1-5])(?:\s*(?:/|out of)\s*5)?\D*")
+
+_SHAPE = Shape(
+    "grade",
+    {
+        "type": "object",
+        "properties": {"reason": {"type": "string"}, "grade": {"type": "integer"}},
+        "required": ["reason", "grade"],
+        "additionalProperties": False,
+    },
+)
 
 
 class RubricGrader:
@@ -79,7 +89,7 @@ class RubricGrader:
 
     async def _grade(self, messages: tuple[Message, ...], draw: int) -> tuple[float, str] | None:
         for attempt in range(ATTEMPTS):
-            request = ChatRequest(messages, self._params, draw + attempt * self._repeats)
+            request = ChatRequest(messages, self._params, draw + attempt * self._repeats, _SHAPE)
             grade = read_grade((await self._gateway.complete("judge", request)).text, messages[-1].content)
             if grade is not None:
                 return grade

@@ -12,7 +12,7 @@ from typing import Protocol, runtime_checkable
 
 import msgspec
 
-from apo_engine.models.chat import ChatRequest
+from apo_engine.models.chat import ChatRequest, Shape
 from apo_engine.models.gateway import Gateway
 from apo_engine.prompt.edit import tunable_text
 from apo_engine.prompt.shown_data import shown_data
@@ -57,6 +57,31 @@ class _Answers(msgspec.Struct):
     critiques: list[_Answer]
 
 
+_SHAPE = Shape(
+    "critiques",
+    {
+        "type": "object",
+        "properties": {
+            "critiques": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "properties": {
+                        "quote": {"type": "string"},
+                        "critique": {"type": "string"},
+                        "rows": {"type": "array", "items": {"type": "integer"}},
+                    },
+                    "required": ["quote", "critique", "rows"],
+                    "additionalProperties": False,
+                },
+            }
+        },
+        "required": ["critiques"],
+        "additionalProperties": False,
+    },
+)
+
+
 class ModelCritic:
     """Shows a model groups of failing rows; each call asks for several reasons about different rows."""
 
@@ -88,7 +113,7 @@ class ModelCritic:
             "critic", prompt=tunable_text(arm.prompt), rows=rows, facts=facts, reasons=str(reasons)
         )
         params = {"temperature": self._settings.temperature}
-        completion = await self._gateway.complete("gradient", ChatRequest(messages, params, draw=round_))
+        completion = await self._gateway.complete("gradient", ChatRequest(messages, params, round_, _SHAPE))
         gradients = tuple(
             make_gradient(
                 arm,

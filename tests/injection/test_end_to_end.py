@@ -153,3 +153,13 @@ async def test_the_quick_fix_names_the_link_and_is_not_preferred(attacked: Edito
     (winner,) = [one for one in actions if "winner" in one.title]
     assert "check first: it adds a link" in winner.title
     assert not winner.is_preferred
+
+
+def test_critic_and_judge_are_asked_for_a_shape_that_nothing_relies_on(
+    tmp_path: Path, scripted: ScriptedServer
+) -> None:
+    world = World(120, guess=0.2)
+    scripted.script = world.script
+    optimized(tmp_path, scripted, world)
+    for body in scripted.log.bodies:
+        assert ("response_format" in body) is (kind_of(body) in ("gradient", "judge"))
