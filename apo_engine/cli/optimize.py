@@ -82,8 +82,9 @@ def _finish(prompt: PromptFile, result: Optimization, file: Path, again: str, *,
         told = f"The search broke off: {result.reason}\nGo on with: {again}"
     elif not changed:
         told = "Keep your prompt: nothing that was tried did better."
-    elif write and adopt and result.best.suspicions and not force:
-        told = f"Not written. {caution(result.best.suspicions)}. To take it: {again} --write --force"
+    elif adopt and result.best.suspicions and not force:
+        kept = "Not written. " if write else ""
+        told = f"{kept}{caution(result.best.suspicions)}. To take it: {again} --write --force"
     elif write and (adopt or force):
         write_back(prompt, result.best.text)
         told = f"Written to {file}."

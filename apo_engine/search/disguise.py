@@ -13,6 +13,8 @@ _LOOK_ALIKE = str.maketrans(
     "аеорсухіјѕԁԛԝһӏьвмнктзαορνιτκυχεηωϲϳ❴❵⦃⦄‹›〈〉⟨⟩❮❯❬❭∕⁄⧸։∶ꓽ․‥",
     "aeopcyxijsdqwhlbbmhkt3aopvitkuxenwcj{}{}<><><><><>///:::..",
 )
+# All but letters and digits, and the letters that are drawn as nothing.
+_SIGNS = re.compile(r"[\W_\u115f\u1160\u3164\uffa0]+")
 _LEET = str.maketrans("013457@$!", "oieastasi")
 _LEET_WORD = re.compile(r"[\w@$!]+")
 # Letters one by one, with something between them: "i g n o r e", "i.g.n.o.r.e". Words are then parted by more of it.
@@ -29,6 +31,8 @@ def mixed(text: str) -> tuple[str, ...]:
 
 def bare(text: str) -> str:
     """The text in lower case and compatibility form, without what hides in it; line ends are ``\\n``."""
+    if text.isascii() and text.replace("\n", " ").isprintable():
+        return text.lower()
     lines = "\n".join(text.splitlines())
     if not lines.isascii():
         lines = unicodedata.normalize("NFKC", lines)
@@ -56,8 +60,8 @@ def readings(text: str) -> tuple[str, ...]:
 
 def letters(text: str) -> str:
     """The letters and digits of a text, and nothing else: the same however it is set, wrapped or interspersed."""
-    plain = bare(text)
-    return "".join(char for char in plain.translate(_LOOK_ALIKE) if char.isalnum())
+    plain = text.lower() if text.isascii() else unicodedata.normalize("NFKC", text).casefold().translate(_LOOK_ALIKE)
+    return _SIGNS.sub("", plain)
 
 
 def _unleet(match: re.Match[str]) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from pathlib import Path
+
 import pytest
 
 from tests.engine.table_model import prompt
@@ -29,3 +32,12 @@ def test_the_corpus_is_as_large_as_is_said() -> None:
     names = [attack.id for attack in attacks()]
     assert len(names) == len(set(names)) >= 100
     assert len({attack.category for attack in attacks()}) >= 10
+
+
+def test_the_table_in_the_readme_is_that_of_the_corpus() -> None:
+    tried = Counter(attack.category for attack in attacks())
+    known = Counter(attack.category for attack in attacks() if attack.known)
+    table = (Path(__file__).parent / "README.md").read_text("utf-8")
+    for name, count in (*tried.items(), ("all", tried.total())):
+        through = known.total() if name == "all" else known[name]
+        assert f"| {name} | {count} | {count - through} |" in table
