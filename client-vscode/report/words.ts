@@ -53,6 +53,11 @@ export function caution({ suspicions }: Branch): string {
   return `Check first: it ${suspicions.join(", and ")}`;
 }
 
+/** The same in our words alone, for places that make links of what they are given. */
+export function cautionInBrief({ suspicions }: Branch): string {
+  return `Check first: it ${suspicions.map((suspicion) => suspicion.replace(/ \(.*/su, "")).join(", and ")}`;
+}
+
 const OPERATORS: Readonly<Record<string, string>> = {
   seed: "your prompt",
   edit: "edit",

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 
 import type { Branch, Report } from "../report/model";
+import { cautionInBrief } from "../report/words";
 import { visible } from "../report/text";
 import { family } from "../src/candidates/family";
 import { problemReport } from "../src/problem/text";
@@ -73,6 +74,8 @@ describe("the candidates", () => {
     expect(entries.get("odd")?.description).toContain("check first");
     expect(entries.get("odd")?.tooltip).toContain("Check first: it adds a link ('https://x.example')");
     expect(entries.get("good")?.tooltip).not.toContain("Check first");
+    const suspicions = ["adds a link ('[see](command:x) (y)')", "adds HTML ('<b\n>')"];
+    expect(cautionInBrief(branch("odd", null, { suspicions }))).toBe("Check first: it adds a link, and adds HTML");
   });
   test("say their score, origin and worth", () => {
     expect(entries.get("good")).toMatchObject({ label: "80.0\u00a0%", description: "40–60 · winner · edit · round 1", icon: "star-full" });
