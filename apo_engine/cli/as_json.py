@@ -70,7 +70,7 @@ def optimization_object(optimization: Optimization, transcript: Transcript) -> O
     What else is to be known: ``metric``; ``judged``, null where ``holdout`` is, with the ``confidence`` of its
     interval, the ``earlier_openings`` that it is corrected for, and of ``start`` and ``best`` on the same rows
     {invalid, invalid_share, accuracy, accuracy_interval, f1, positive} as in `evaluate`; ``discarded``
-    {reason: rewrites}; ``warnings``, in words.
+    {reason: rewrites}; ``warnings``, in words; ``suspicions``, what ``best`` adds that a reader should look at.
     """
     verdict = optimization.verdict
     holdout: Object | None = None
@@ -96,6 +96,7 @@ def optimization_object(optimization: Optimization, transcript: Transcript) -> O
         "judged": _judged(verdict) if verdict else None,
         "discarded": dict(transcript.discarded),
         "warnings": transcript.warnings,
+        "suspicions": list(optimization.best.suspicions),
     }
 
 

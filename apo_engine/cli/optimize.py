@@ -24,6 +24,7 @@ from apo_engine.cli.progress import LiveView
 from apo_engine.cli.render_optimization import print_optimization
 from apo_engine.cli.running import drive
 from apo_engine.cli.transcript import Transcript
+from apo_engine.cli.words import caution
 from apo_engine.cli.write_back import write_back
 from apo_engine.prompt.file import PromptFile, load_prompt
 
@@ -37,7 +38,7 @@ _FINE, _NOT_BETTER, _FAILED, _INTERRUPTED = 0, 1, 3, 130
 @search_options
 @resume_option
 @click.option("--write", is_flag=True, help="Write the winner into FILE if the verdict is to adopt it.")
-@click.option("--force", is_flag=True, help="With --write: whatever the verdict is.")
+@click.option("--force", is_flag=True, help="With --write: whatever the verdict is, and whatever it adds.")
 @click.option("--fail-unless-better", is_flag=True, help="Exit with 1 unless the verdict is to adopt the winner.")
 def command(file: Path, as_json: bool, write: bool, force: bool, fail_unless_better: bool, **given: object) -> int:
     """Search for a better prompt than the one in FILE.
@@ -81,6 +82,9 @@ def _finish(prompt: PromptFile, result: Optimization, file: Path, again: str, *,
         told = f"The search broke off: {result.reason}\nGo on with: {again}"
     elif not changed:
         told = "Keep your prompt: nothing that was tried did better."
+    elif adopt and result.best.suspicions and not force:
+        kept = "Not written. " if write else ""
+        told = f"{kept}{caution(result.best.suspicions)}. To take it: {again} --write --force"
     elif write and (adopt or force):
         write_back(prompt, result.best.text)
         told = f"Written to {file}."

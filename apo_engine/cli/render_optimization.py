@@ -38,6 +38,8 @@ def print_optimization(
     if changed:
         _fact(console, "Changed", words.credit(result.operators, writer))
         gain = f"{percent(result.start_score)} → {percent(result.best_score)} on {count(result.n, 'row')}"
+        if result.best.suspicions:
+            _fact(console, "Check", f"{words.caution(result.best.suspicions)}.", "yellow bold")
         _fact(console, "Selection", f"{gain}. These rows chose the winner, so this is not the result.")
     tried = " · ".join(part for part in (count(proposed, "prompt") + " tried", words.discards(discarded)) if part)
     _fact(console, "Search", f"{result.stopped.replace('-', ' ')}: {result.reason.rstrip('.')}. {tried}.")

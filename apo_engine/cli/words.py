@@ -101,6 +101,11 @@ def credit(operators: Collection[str], model: str) -> str:
     return f"{sentence[0].upper()}{sentence[1:]}."
 
 
+def caution(suspicions: Collection[str]) -> str:
+    """What a rewrite adds that somebody should look at before it is used."""
+    return f"Read the diff before you use it: it {listed(suspicions)}"
+
+
 def discards(reasons: Mapping[str, int]) -> str:
     """``5 rewrites discarded (3 × too long, 2 × copies the text of a row)``; empty where there are none."""
     if not reasons:

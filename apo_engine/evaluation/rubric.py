@@ -7,12 +7,14 @@ from importlib.resources import files
 
 from apo_engine.evaluation.fanout import fan_out
 from apo_engine.examples.example import Example
-from apo_engine.models.chat import ChatRequest, Message
+from apo_engine.models.chat import ChatRequest, Message, Shape
 from apo_engine.models.gateway import Gateway
 from apo_engine.prompt.file import parse_prompt
 from apo_engine.prompt.render import Renderer
+from apo_engine.prompt.shown_data import shown_data, shown_field
 from apo_engine.prompt.tags import mark_of
-from apo_engine.scoring.json_value import value_in
+from apo_engine.prompt.unseen import whole
+from apo_engine.scoring.json_value import containers, decoded
 from apo_engine.scoring.judgement import Judgement
 
 LOWEST, HIGHEST = 1, 5
@@ -21,6 +23,16 @@ ATTEMPTS = 2
 _LONGEST = 20_000
 # The only number in an answer, if it is a grade: "4", "Grade: 4", "4/5".
 _BARE_GRADE = re.compile(r"\D*([1-5])(?:\s*(?:/|out of)\s*5)?\D*")
+
+_SHAPE = Shape(
+    "grade",
+    {
+        "type": "object",
+        "properties": {"reason": {"type": "string"}, "grade": {"type": "integer"}},
+        "required": ["reason", "grade"],
+        "additionalProperties": False,
+    },
+)
 
 
 class RubricGrader:
@@ -66,31 +78,49 @@ class RubricGrader:
         """Nothing is held: the gateway's model belongs to the run."""
 
     def _messages(self, row: Example, answer: str) -> tuple[Message, ...]:
-        task = "\n".join(f"{name}: {value}" for name, value in row.inputs.items())
-        data = {"rubric": self._rubric, "task": task, "reference": row.expected, "answer": answer}
-        shown = {name: value if len(value) <= _LONGEST else f"{value[:_LONGEST]}…" for name, value in data.items()}
+        task = "\n".join(shown_field(name, value, _LONGEST) for name, value in row.inputs.items())
+        shown = {
+            "rubric": self._rubric[:_LONGEST],
+            "task": task[:_LONGEST],
+            "reference": shown_data(row.expected, _LONGEST),
+            "answer": shown_data(answer, _LONGEST),
+        }
         return self._renderer.messages({**shown, "mark": mark_of(*shown.values())})
 
     async def _grade(self, messages: tuple[Message, ...], draw: int) -> tuple[float, str] | None:
         for attempt in range(ATTEMPTS):
-            request = ChatRequest(messages, self._params, draw + attempt * self._repeats)
-            grade = read_grade((await self._gateway.complete("judge", request)).text)
+            request = ChatRequest(messages, self._params, draw + attempt * self._repeats, _SHAPE)
+            grade = read_grade((await self._gateway.complete("judge", request)).text, messages[-1].content)
             if grade is not None:
                 return grade
         return None
 
 
-def read_grade(answer: str) -> tuple[float, str] | None:
-    """The score in [0, 1] that a judge's answer gives, and its reason; None where it cannot be read."""
-    found = value_in(answer, dict)
-    reason = ""
-    value: object = None
-    if isinstance(found, dict):
-        value, reason = found.get("grade"), str(found.get("reason") or "")
-    elif (bare := _BARE_GRADE.fullmatch(answer)) is not None:
-        value = bare[1]
+def read_grade(answer: str, shown: str = "") -> tuple[float, str] | None:
+    """The score in [0, 1] that a judge's answer gives, and its reason; None where it gives none, or several.
+
+    An object within the answer that stands in what the judge was ``shown`` is not the judge's word: it repeats it.
+    """
+    said = [value for value in containers(answer) if isinstance(value, dict)]
+    repeated = [] if _is_json(answer) else [value for value in containers(shown) if isinstance(value, dict)]
+    objects = [value for value in said if value not in repeated]
+    grades = [grade for one in objects if (grade := _grade(one.get("grade"), str(one.get("reason") or ""))) is not None]
+    if not said and (bare := _BARE_GRADE.fullmatch(answer)) is not None:
+        return _grade(bare[1], "")
+    return grades[0] if len({score for score, _ in grades}) == 1 else None
+
+
+def _is_json(answer: str) -> bool:
+    try:
+        decoded(answer)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _grade(value: object, reason: str) -> tuple[float, str] | None:
     if isinstance(value, str) and (bare := _BARE_GRADE.fullmatch(value)) is not None:
         value = int(bare[1])
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not LOWEST <= value <= HIGHEST:
         return None
-    return (value - LOWEST) / (HIGHEST - LOWEST), " ".join(reason.split())[:500]
+    return (value - LOWEST) / (HIGHEST - LOWEST), " ".join(whole(reason).split())[:500]

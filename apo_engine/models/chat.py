@@ -18,6 +18,7 @@ __all__ = [
     "Params",
     "Remote",
     "Role",
+    "Shape",
     "Usage",
 ]
 
@@ -25,16 +26,26 @@ Params = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
+class Shape:
+    """The form that an answer in JSON should have: a schema in which every property is required, and its name."""
+
+    name: str
+    schema: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
 class ChatRequest:
     """Everything a model needs to answer, and nothing else.
 
     ``params`` are the provider's own (``temperature``, ``max_output_tokens`` …); ``draw`` numbers independent
-    samples of the same request, so that each is cached on its own.
+    samples of the same request, so that each is cached on its own. ``shape`` is asked for where the endpoint can keep
+    to one; whoever reads the answer must not rely on it.
     """
 
     messages: tuple[Message, ...]
     params: Params = field(default_factory=dict)
     draw: int = 0
+    shape: Shape | None = None
 
 
 @dataclass(frozen=True, slots=True)

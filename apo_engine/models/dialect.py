@@ -19,6 +19,8 @@ _UNSUPPORTED = re.compile(
     re.IGNORECASE,
 )
 
+_ABOUT_SHAPE = re.compile(r"response_?format|json_?schema|structured|schema|grammar", re.IGNORECASE)
+
 
 class Dialect:
     """How one model wants its parameters: which it knows by another name, and which not at all."""
@@ -27,6 +29,18 @@ class Dialect:
         self._model = model
         self._names: dict[str, str] = {}
         self._dropped: set[str] = set()
+        self._takes_shapes = True
+
+    @property
+    def takes_shapes(self) -> bool:
+        """Whether an answer of a given shape may be asked for; true until that was refused."""
+        return self._takes_shapes
+
+    def refuses_shape(self, status: int, param: str, detail: str) -> bool:
+        """Whether a refusal is about the shape that was asked for; if so, none is asked for from now on."""
+        if status in _REFUSED and _ABOUT_SHAPE.search(f"{param} {detail}"):
+            self._takes_shapes = False
+        return not self._takes_shapes
 
     def spoken(self, params: Mapping[str, object]) -> dict[str, object]:
         """``params`` as this model takes them."""

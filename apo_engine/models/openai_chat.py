@@ -102,8 +102,8 @@ class OpenAIChat:
     async def complete(self, request: ChatRequest) -> Completion:
         """Answer once.
 
-        A request that is refused for a sampling parameter is sent again without it, or with its other name; later
-        requests to the same model go out that way from the start.
+        A request that is refused for a sampling parameter, or for the shape of the answer that it asks for, is sent
+        again without it, or with its other name; later requests to the same model go out that way from the start.
 
         Raises:
             TransientFailure: trying again may help.
@@ -113,7 +113,8 @@ class OpenAIChat:
         client = await self._client()
         while True:
             sent = self._dialect.spoken(params)
-            body = {**sent, "model": self._model_id, "messages": messages}
+            shape = wire.shape(request.shape) if self._dialect.takes_shapes else {}
+            body = {**shape, **sent, "model": self._model_id, "messages": messages}
             response = await self._send(client.post, "/chat/completions", self._read_seconds, body=body)
             if response.status_code == _OK:
                 answer = wire.completion(self._target, response.content)
@@ -121,6 +122,8 @@ class OpenAIChat:
                 answer = wire.refusal(response)
             if isinstance(answer, Completion):
                 return self._with_usage(request, answer)
+            if shape and self._dialect.refuses_shape(answer.status, answer.param, answer.detail):
+                continue
             self._dialect.learn(sent, answer.status, answer.param, answer.detail)
             if self._dialect.spoken(params) == sent:
                 raise self._failure(answer)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from apo_engine.models import failure
-from apo_engine.models.chat import Completion, Message, Params, Usage
+from apo_engine.models.chat import Completion, Message, Params, Shape, Usage
 
 if TYPE_CHECKING:
     import httpx2
@@ -85,6 +85,14 @@ def messages(given: Sequence[Message]) -> list[dict[str, str]]:
 def params(given: Params) -> dict[str, object]:
     """Parameters by the protocol's names; ``None`` stands for the endpoint's default and is left out."""
     return {_PARAMS.get(name, name): value for name, value in given.items() if value is not None}
+
+
+def shape(wanted: Shape | None) -> dict[str, object]:
+    """The parameter that asks for an answer of this shape; none where none is wanted."""
+    if wanted is None:
+        return {}
+    form = {"name": wanted.name, "strict": True, "schema": wanted.schema}
+    return {"response_format": {"type": "json_schema", "json_schema": form}}
 
 
 def completion(target: Target, body: bytes) -> Completion | Refusal:

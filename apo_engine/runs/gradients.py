@@ -23,7 +23,7 @@ from apo_engine.search.critic import merged
 from apo_engine.search.editor import Rejected, Rewrite
 from apo_engine.search.events import CandidateDiscarded, CandidateProposed, GradientFound, RunEnded
 from apo_engine.search.gradient import Gradient
-from apo_engine.search.guard import Guard
+from apo_engine.search.guard import Guard, looked_at
 from apo_engine.search.race import affordable
 from apo_engine.search.reporter import Emit
 
@@ -110,9 +110,10 @@ async def _measure(desk: Desk, gradients: Sequence[Gradient], scored: Sequence[S
             desk.reporter.emit(CandidateDiscarded(task.seed.id, rewrite.candidate.operator, (gradient,), refusal))
             continue
         known.add(rewrite.id)
-        arms.append(rewrite)
-        fixes[gradient] = Fix(gradient, rewrite.candidate)
-        desk.reporter.emit(CandidateProposed(rewrite.candidate))
+        arm = looked_at(rewrite, guard)
+        arms.append(arm)
+        fixes[gradient] = Fix(gradient, arm.candidate)
+        desk.reporter.emit(CandidateProposed(arm.candidate))
     # The hold-out stays sealed here, so what is set aside for it need not be spared.
     left = desk.budget.remaining_calls
     n = len(task.race.rows) if left is None else affordable(task.race, arms, left)

@@ -53,7 +53,7 @@ class Branch(msgspec.Struct, frozen=True):
 
     ``critiques`` are the words that asked for it. ``score`` is that on ``n`` selection rows, ``against`` its paired
     comparison with the user's prompt there; None as long as it is not scored. ``kept`` are the rounds after which it
-    stood in the beam.
+    stood in the beam. ``suspicions`` are what it adds to the user's prompt that a reader should look at.
     """
 
     id: str
@@ -67,6 +67,7 @@ class Branch(msgspec.Struct, frozen=True):
     n: int = 0
     against: Comparison | None = None
     kept: tuple[int, ...] = ()
+    suspicions: tuple[str, ...] = ()
 
 
 class Critique(msgspec.Struct, frozen=True):
@@ -178,7 +179,9 @@ class _Reader:
             case CandidateProposed():
                 new = event.candidate
                 asked = tuple(self.gradients[one].gradient.critique for one in new.gradients if one in self.gradients)
-                self.branches[new.id] = Branch(new.id, new.operator, new.parent, new.round, asked, new.text)
+                self.branches[new.id] = Branch(
+                    new.id, new.operator, new.parent, new.round, asked, new.text, suspicions=new.suspicions
+                )
             case CandidateDiscarded():
                 self.discarded[event.reason] += 1
             case CandidateScored():

@@ -43,14 +43,14 @@ def value_in(answer: str, kind: type) -> object:
         if isinstance(value, kind) or not issubclass(kind, (dict, list)):
             return value
     other: object = MISSING
-    for value in _containers(answer):
+    for value in containers(answer):
         if isinstance(value, kind):
             return value
         other = value if other is MISSING else other
     return other
 
 
-def _containers(text: str) -> Iterator[object]:
+def containers(text: str) -> Iterator[object]:
     """The maps and lists in a text, one after the other, each taken whole."""
     at = 0
     for _ in range(_MOST_OPENINGS):

@@ -13,7 +13,8 @@ Operator = Literal["seed", "edit", "paraphrase", "exemplars", "rule", PhraseOper
 class Candidate:
     """A whole `.prompt` file text with its lineage: parent, operator, and the gradients that asked for it.
 
-    ``id`` is the start of the text's SHA-256: the same text is the same candidate.
+    ``id`` is the start of the text's SHA-256: the same text is the same candidate. ``suspicions`` are what it adds to
+    the user's prompt that a reader should look at, in words that go on from "it": ``adds a link ('…')``.
     """
 
     id: str
@@ -22,3 +23,4 @@ class Candidate:
     round: int = 0
     parent: str | None = None
     gradients: tuple[str, ...] = ()
+    suspicions: tuple[str, ...] = ()

@@ -12,14 +12,16 @@ from typing import Protocol, runtime_checkable
 
 import msgspec
 
-from apo_engine.models.chat import ChatRequest
+from apo_engine.models.chat import ChatRequest, Shape
 from apo_engine.models.gateway import Gateway
 from apo_engine.prompt.edit import tunable_text
+from apo_engine.prompt.shown_data import shown_data
+from apo_engine.prompt.unseen import whole
 from apo_engine.search.anchor import anchor
 from apo_engine.search.arm import Arm
 from apo_engine.search.confusion import Scored, confusions, failing
 from apo_engine.search.draws import draw
-from apo_engine.search.gradient import Gradient, GradientSource
+from apo_engine.search.gradient import LONGEST_CRITIQUE, Gradient, GradientSource
 from apo_engine.search.meta_prompts import MetaPrompts, rows_as_text
 from apo_engine.settings import OptimizerSettings
 
@@ -55,6 +57,31 @@ class _Answers(msgspec.Struct):
     critiques: list[_Answer]
 
 
+_SHAPE = Shape(
+    "critiques",
+    {
+        "type": "object",
+        "properties": {
+            "critiques": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "properties": {
+                        "quote": {"type": "string"},
+                        "critique": {"type": "string"},
+                        "rows": {"type": "array", "items": {"type": "integer"}},
+                    },
+                    "required": ["quote", "critique", "rows"],
+                    "additionalProperties": False,
+                },
+            }
+        },
+        "required": ["critiques"],
+        "additionalProperties": False,
+    },
+)
+
+
 class ModelCritic:
     """Shows a model groups of failing rows; each call asks for several reasons about different rows."""
 
@@ -69,7 +96,7 @@ class ModelCritic:
         """One call per group of failing rows, which asks for all reasons; no group is asked about twice."""
         failures = failing(scored)
         size = self._settings.group_size
-        facts = "\n".join(map(str, confusions(scored)))
+        facts = "\n".join(shown_data(str(confusion), 1000) for confusion in confusions(scored))
         looks: list[Awaitable[Criticism]] = []
         for group in sample_groups(failures, groups, size, draw(self._seed, "groups", round_, arm.id)):
             # Two rows may read the same.
@@ -81,22 +108,23 @@ class ModelCritic:
 
     async def _ask(self, arm: Arm, group: tuple[Scored, ...], facts: str, failures: int, round_: int) -> Criticism:
         reasons = self._settings.reasons
+        rows = rows_as_text(group)
         messages = self._meta.messages(
-            "critic", prompt=tunable_text(arm.prompt), rows=rows_as_text(group), facts=facts, reasons=str(reasons)
+            "critic", prompt=tunable_text(arm.prompt), rows=rows, facts=facts, reasons=str(reasons)
         )
         params = {"temperature": self._settings.temperature}
-        completion = await self._gateway.complete("gradient", ChatRequest(messages, params, draw=round_))
+        completion = await self._gateway.complete("gradient", ChatRequest(messages, params, round_, _SHAPE))
         gradients = tuple(
             make_gradient(
                 arm,
-                critique=answer.critique.strip(),
-                quote=answer.quote,
+                critique=_bounded(answer.critique.strip()),
+                quote=_bounded(answer.quote),
                 rows=[group[number - 1][0].id for number in answer.rows if 1 <= number <= len(group)]
                 or [row.id for row, _ in group],
                 failures=failures,
                 source="model",
             )
-            for answer in read_critiques(completion.text)[:reasons]
+            for answer in read_critiques(completion.text, rows)[:reasons]
             if answer.critique.strip()
         )
         return Criticism(gradients, group, unreadable=not gradients)
@@ -138,16 +166,37 @@ def merged(gradients: Sequence[Gradient], failures: int) -> tuple[Gradient, ...]
     return tuple(sorted(by_id.values(), key=lambda gradient: -gradient.share))
 
 
-def read_critiques(answer: str) -> list[_Answer]:
-    """The critiques in a model's answer: the first JSON object that holds some, wherever it stands; else none."""
-    decoder = json.JSONDecoder(strict=False)
+def read_critiques(answer: str, shown: str = "") -> list[_Answer]:
+    """The critiques in a model's answer: the first JSON object of its own that holds some, wherever it stands.
+
+    An object that stands in what the model was ``shown`` is a row's word and not the model's, which repeats it.
+    """
+    decoder = json.JSONDecoder(strict=False, object_pairs_hook=_without_repeats)
+    given = "".join(shown.split())
     at = answer.find("{")
     tried = 0
     while at >= 0 and tried < 50:
+        end = at + 1
         try:
-            value, _ = decoder.raw_decode(answer, at)
-            return msgspec.convert(value, _Answers, strict=False).critiques
+            value, end = decoder.raw_decode(answer, at)
+            found = msgspec.convert(value, _Answers, strict=False).critiques
+            if "".join(answer[at:end].split()) not in given:
+                return found
         except (ValueError, msgspec.ValidationError, RecursionError):
-            at = answer.find("{", at + 1)
-            tried += 1
+            end = at + 1
+        at = answer.find("{", end)
+        tried += 1
     return []
+
+
+def _without_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """An object; one that says two things of the same key says nothing."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key is there twice")
+    return found
+
+
+def _bounded(text: str) -> str:
+    text = whole(text)
+    return text if len(text) <= LONGEST_CRITIQUE else f"{text[: LONGEST_CRITIQUE - 1]}…"

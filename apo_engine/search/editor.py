@@ -8,14 +8,19 @@ from dataclasses import dataclass
 from apo_engine.models.chat import ChatRequest, Message
 from apo_engine.models.gateway import CallRole, Gateway
 from apo_engine.prompt.edit import EditRejected, tunable_text, with_tunable_text
+from apo_engine.prompt.shown_data import shown_data
+from apo_engine.prompt.unseen import whole
 from apo_engine.search.arm import Arm, child_arm
 from apo_engine.search.candidate import Operator
 from apo_engine.search.confusion import Scored
-from apo_engine.search.gradient import Gradient
+from apo_engine.search.gradient import LONGEST_CRITIQUE, Gradient
+from apo_engine.search.length import longest, too_long
 from apo_engine.search.meta_prompts import MetaPrompts, between, mark_of, rows_as_text
 
 # An edit is shown no more rows than this: they illustrate its critiques, they do not replace them.
 _MOST_ROWS = 8
+# Further lines of a critique stand below its number, so that none can pass for another critique.
+_ITEM = "\n   "
 _MANNERS = (
     "in other words",
     "more briefly",
@@ -88,6 +93,11 @@ class ModelEditor:
         if new is None:
             why = "was cut off" if completion.finish == "length" else "did not mark the new text as asked"
             return Rejected(arm.id, operator, f"the answer {why}", gradients)
+        # Before the text is taken apart, which takes time.
+        if len(new) > (most := longest(tunable_text(arm.prompt))):
+            return Rejected(arm.id, operator, too_long(new, most), gradients)
+        if whole(new) != new:
+            return Rejected(arm.id, operator, "it holds half characters", gradients)
         try:
             return child_arm(arm, with_tunable_text(arm.prompt, new), operator, round_, gradients)
         except EditRejected as rejected:
@@ -104,6 +114,5 @@ def variation(draw: int) -> str:
 
 def critiques_as_text(gradients: Sequence[Gradient]) -> str:
     """The critiques of these gradients, numbered where there are several."""
-    if len(gradients) == 1:
-        return gradients[0].critique
-    return "\n".join(f"{number}. {gradient.critique}" for number, gradient in enumerate(gradients, start=1))
+    shown = [_ITEM.join(shown_data(one.critique, LONGEST_CRITIQUE).splitlines()) for one in gradients]
+    return shown[0] if len(shown) == 1 else "\n".join(f"{number}. {one}" for number, one in enumerate(shown, start=1))

@@ -9,6 +9,9 @@ from apo_engine.examples.example import Example
 from apo_engine.prompt.edit import EditRejected, with_exemplars
 from apo_engine.prompt.file import PromptFile
 from apo_engine.prompt.render import Renderer
+from apo_engine.prompt.unseen import hidden
+from apo_engine.search.intrusion import Intrusions, names_of
+from apo_engine.search.suspicion import orders_in
 
 _LONGEST = 700
 
@@ -41,13 +44,18 @@ def exchanged(
 
 
 def usable(rows: Sequence[Example]) -> tuple[Example, ...]:
-    """The rows fit to be shown: not too long, and free of braces that a template would read."""
+    """The rows fit to be shown: not too long, free of roles and placeholders, and giving no orders to a model."""
+    intrusions = Intrusions("", names_of(rows))
     return tuple(
-        row
-        for row in rows
-        if all("{{" not in value for value in (*row.inputs.values(), row.expected))
-        and sum(map(len, row.inputs.values())) <= _LONGEST
+        row for row in rows if sum(map(len, row.inputs.values())) <= _LONGEST and _is_harmless(row, intrusions)
     )
+
+
+def _is_harmless(row: Example, intrusions: Intrusions) -> bool:
+    # With the names of the inputs and without: a block may show them either way.
+    named = [f"{name}: {value}" for name, value in row.inputs.items()]
+    text = "\n".join([*named, *row.inputs.values(), row.expected])
+    return intrusions.added(text) is None and not hidden(text) and not orders_in(text)
 
 
 def with_rows(prompt: PromptFile, rows: Sequence[Example]) -> PromptFile:

@@ -11,6 +11,10 @@ Anchor = Literal["exact", "fuzzy", "section"]
 GradientSource = Literal["model", "evidence"]
 
 
+#: Characters of a critique that are read; three sentences were asked for.
+LONGEST_CRITIQUE = 2000
+
+
 @dataclass(frozen=True, slots=True)
 class Gradient:
     """One critique of one candidate.

@@ -12,6 +12,7 @@ from apo_engine.models.chat import Message
 from apo_engine.problems import InputError, Problem
 from apo_engine.prompt.file import load_prompt, parse_prompt, require_runnable
 from apo_engine.prompt.render import Renderer
+from apo_engine.prompt.shown_data import shown_field
 from apo_engine.prompt.tags import between, mark_of
 
 __all__ = ["MetaPrompts", "between", "mark_of", "rows_as_text"]
@@ -39,18 +40,20 @@ class MetaPrompts:
 
 
 def rows_as_text(failures: Sequence[tuple[Example, RowResult]]) -> str:
-    """Failing rows as a critic or editor is shown them: numbered from 1, inputs, expected and answered."""
+    """Failing rows as a critic or editor is shown them: numbered from 1, inputs, expected and answered.
+
+    Only lines of ours begin at the margin, so that no row can pass for another one.
+    """
     blocks = []
     for number, (row, result) in enumerate(failures, start=1):
-        inputs = "\n".join(f"{name}: {_bounded(value)}" for name, value in row.inputs.items())
-        answered = _bounded(result.answer.strip()) or "(nothing)"
         unreadable = " (could not be read as an answer)" if result.invalid else ""
-        blocks.append(f"Row {number}\n{inputs}\nexpected: {row.expected}\nanswered: {answered}{unreadable}")
+        fields = [
+            *(shown_field(name, value) for name, value in row.inputs.items()),
+            shown_field("expected", row.expected),
+            shown_field(f"answered{unreadable}", result.answer.strip() or "(nothing)"),
+        ]
+        blocks.append("\n".join([f"Row {number}", *fields]))
     return "\n\n".join(blocks)
-
-
-def _bounded(text: str, limit: int = 2000) -> str:
-    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def _renderer(name: str, folder: Path | None) -> Renderer:

@@ -11,9 +11,11 @@ from typing import get_args
 from apo_engine.models.chat import ChatRequest
 from apo_engine.models.gateway import Gateway
 from apo_engine.prompt.edit import EditRejected, passage_break, tunable_text, with_tunable_text
+from apo_engine.prompt.unseen import whole
 from apo_engine.search.arm import Arm, child_arm
 from apo_engine.search.candidate import PhraseOperator
 from apo_engine.search.editor import Rejected, Rewrite, variation
+from apo_engine.search.length import longest, too_long
 from apo_engine.search.meta_prompts import MetaPrompts, between, mark_of
 from apo_engine.search.phrases import Cut, Phrase, phrases, put_back, replaced, swapped, without
 
@@ -86,6 +88,10 @@ class PhraseEditor:
         if new is None:
             why = "was cut off" if completion.finish == "length" else "did not mark the new phrase as asked"
             return Rejected(draft.parent.id, draft.operator, f"the answer {why}")
+        if len(new) > (most := longest(draft.text)):
+            return Rejected(draft.parent.id, draft.operator, too_long(new, most))
+        if whole(new) != new:
+            return Rejected(draft.parent.id, draft.operator, "it holds half characters")
         if not new.strip():
             return Rejected(draft.parent.id, draft.operator, "it is empty")
         text = replaced(draft.text, draft.phrase, " ".join(new.split()))

@@ -8,7 +8,7 @@ from apo_engine.examples.example import Example
 from apo_engine.search.arm import Arm
 from apo_engine.search.editor import Rejected, Rewrite
 from apo_engine.search.events import CandidateDiscarded, CandidateProposed, Part, Stopped
-from apo_engine.search.guard import Guard
+from apo_engine.search.guard import Guard, looked_at
 from apo_engine.search.optimizer import Found
 from apo_engine.search.task import SearchTask
 
@@ -40,9 +40,10 @@ class Pool:
             if reason is not None:
                 emit(CandidateDiscarded(str(made.parent), made.operator, made.gradients, reason))
                 continue
-            self._known[rewrite.id] = rewrite
-            entered.append(rewrite)
-            emit(CandidateProposed(made))
+            arm = looked_at(rewrite, self._guard)
+            self._known[arm.id] = arm
+            entered.append(arm)
+            emit(CandidateProposed(arm.candidate))
         return entered
 
     def tell(self, arms: Sequence[Arm]) -> None:

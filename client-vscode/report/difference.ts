@@ -2,7 +2,7 @@ import { diffWordsWithSpace } from "diff";
 
 import { element } from "./dom";
 import type { Branch, Report } from "./model";
-import { effect, operator } from "./words";
+import { caution, effect, operator } from "./words";
 
 /** What a candidate changes in the user's prompt, and why. */
 export function difference(report: Report, branch: Branch): HTMLElement {
@@ -15,6 +15,7 @@ export function difference(report: Report, branch: Branch): HTMLElement {
     "div",
     { "aria-live": "polite" },
     element("p", {}, `${operator(branch)}${branch.against === null ? "" : `: ${effect(branch.against)}`}`),
+    branch.suspicions.length === 0 ? undefined : element("p", { class: "callout keep" }, caution(branch)),
     ...(branch.critiques.length === 0 ? [] : [element("ul", {}, ...branch.critiques.map((words) => element("li", {}, words)))]),
     element("pre", { class: "prompt", tabindex: "0" }, ...shown),
   );

@@ -90,6 +90,8 @@ export interface Branch {
   readonly n: number;
   readonly against: Comparison | null;
   readonly kept: readonly number[];
+  /** What it adds to the user's prompt that a reader should look at, in words that go on from "it". */
+  readonly suspicions: readonly string[];
 }
 
 export interface Point {

@@ -4,7 +4,7 @@ import { hierarchy, type HierarchyPointNode, tree as layout } from "d3-hierarchy
 import { element } from "./dom";
 import { graphic } from "./graphic";
 import type { Branch, Report } from "./model";
-import { effect, operator, percent } from "./words";
+import { caution, effect, operator, percent } from "./words";
 
 interface Family {
   readonly branch: Branch;
@@ -82,6 +82,7 @@ function list(report: Report, nodes: readonly Placed[], chosen: string, choose: 
         { type: "button", "aria-pressed": String(branch.id === chosen), title: described(report, branch) },
         element("span", { class: "number" }, branch.score === null ? "–" : percent(branch.score)),
         element("span", {}, label(report, branch)),
+        branch.suspicions.length === 0 ? undefined : element("span", { class: "caution" }, caution(branch)),
       );
       button.addEventListener("click", () => {
         choose(branch.id);
@@ -98,7 +99,8 @@ function label(report: Report, branch: Branch): string {
 
 function described(report: Report, branch: Branch): string {
   const worthOf = branch.against === null ? (branch.score === null ? "not scored" : percent(branch.score)) : effect(branch.against);
-  return [label(report, branch), worthOf, ...branch.critiques].join("\n");
+  const cautions = branch.suspicions.length === 0 ? [] : [caution(branch)];
+  return [label(report, branch), worthOf, ...cautions, ...branch.critiques].join("\n");
 }
 
 function worth(branch: Branch): number {

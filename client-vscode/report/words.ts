@@ -48,6 +48,16 @@ export function advice(decision: Verdict["decision"]): string {
   return decision === "adopt" ? "Adopt the winner" : "Keep your prompt";
 }
 
+/** What a reader should look at before a candidate is used. */
+export function caution({ suspicions }: Branch): string {
+  return `Check first: it ${suspicions.join(", and ")}`;
+}
+
+/** The same in our words alone, for places that make links of what they are given. */
+export function cautionInBrief({ suspicions }: Branch): string {
+  return `Check first: it ${suspicions.map((suspicion) => suspicion.replace(/ \(.*/su, "")).join(", and ")}`;
+}
+
 const OPERATORS: Readonly<Record<string, string>> = {
   seed: "your prompt",
   edit: "edit",

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 
 import type { Branch, Report } from "../report/model";
+import { cautionInBrief } from "../report/words";
 import { visible } from "../report/text";
 import { family } from "../src/candidates/family";
 import { problemReport } from "../src/problem/text";
@@ -48,7 +49,7 @@ describe("the status bar", () => {
 
 const against = { start: 0.5, best: 0.8, difference: 0.3, interval: [0.1, 0.5], p: 0.01, n: 20, confidence: 0.95 } as const;
 const branch = (id: string, parent: string | null, more: Partial<Branch> = {}): Branch => ({
-  id, parent, operator: "edit", round: 1, critiques: [], text: id, score: 0.5, interval: [0.4, 0.6], n: 20, against, kept: [], ...more,
+  id, parent, operator: "edit", round: 1, critiques: [], text: id, score: 0.5, interval: [0.4, 0.6], n: 20, against, kept: [], suspicions: [], ...more,
 });
 const report = {
   prompt: "seed",
@@ -58,6 +59,7 @@ const report = {
     branch("seed", null, { operator: "seed", round: 0, against: null }),
     branch("poor", "seed", { score: 0.4 }),
     branch("good", "seed", { score: 0.8, kept: [1], critiques: ["It never says why."] }),
+    branch("odd", "late", { score: null, suspicions: ["adds a link ('https://x.example')"] }),
     branch("late", "good", { score: null, interval: null, against: null, round: 2 }),
   ],
 } as unknown as Report;
@@ -67,6 +69,13 @@ describe("the candidates", () => {
   test("hang on what they were made from, the best first", () => {
     expect(entries.get("seed")?.children).toEqual(["good", "poor"]);
     expect(entries.get("good")?.children).toEqual(["late"]);
+  });
+  test("say what somebody should look at before one is used", () => {
+    expect(entries.get("odd")?.description).toContain("check first");
+    expect(entries.get("odd")?.tooltip).toContain("Check first: it adds a link ('https://x.example')");
+    expect(entries.get("good")?.tooltip).not.toContain("Check first");
+    const suspicions = ["adds a link ('[see](command:x) (y)')", "adds HTML ('<b\n>')"];
+    expect(cautionInBrief(branch("odd", null, { suspicions }))).toBe("Check first: it adds a link, and adds HTML");
   });
   test("say their score, origin and worth", () => {
     expect(entries.get("good")).toMatchObject({ label: "80.0\u00a0%", description: "40–60 · winner · edit · round 1", icon: "star-full" });

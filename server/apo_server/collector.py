@@ -159,6 +159,7 @@ class Collector:
                     score=scored.score,
                     n=scored.n,
                     against=scored.against_seed,
+                    suspicions=candidate.suspicions,
                 )
             )
         made.sort(key=lambda rewrite: (not rewrite.gradients, -(rewrite.score or 0.0)))
@@ -168,7 +169,7 @@ class Collector:
         ended = self._ended
         if ended is None or self._started is None or ended.best.id == self._seed or self._started.job != "optimize":
             return None
-        return Winner(ended.best.id, ended.best.text, ended.operators, self._verdict)
+        return Winner(ended.best.id, ended.best.text, ended.operators, self._verdict, ended.best.suspicions)
 
 
 def _read(results: Iterable[RowResult]) -> dict[tuple[str, int], str]:

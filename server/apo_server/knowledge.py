@@ -53,7 +53,8 @@ class Finding(msgspec.Struct, frozen=True):
 class Rewrite(msgspec.Struct, frozen=True):
     """A candidate and its evidence; ``against`` is its paired comparison with the text on selection rows.
 
-    ``gradients`` are the findings of the text that it answers.
+    ``gradients`` are the findings of the text that it answers. ``suspicions`` are what it adds that a reader should
+    look at.
     """
 
     id: str
@@ -64,6 +65,7 @@ class Rewrite(msgspec.Struct, frozen=True):
     score: float | None = None
     n: int = 0
     against: Comparison | None = None
+    suspicions: tuple[str, ...] = ()
 
 
 class Score(msgspec.Struct, frozen=True):
@@ -82,12 +84,13 @@ class Score(msgspec.Struct, frozen=True):
 
 
 class Winner(msgspec.Struct, frozen=True):
-    """The best candidate of a search, what made it, and what the hold-out says of it."""
+    """The best candidate of a search, what made it, what the hold-out says of it, and what a reader should look at."""
 
     id: str
     text: str
     operators: tuple[str, ...]
     verdict: Verdict | None
+    suspicions: tuple[str, ...] = ()
 
 
 class Doubt(msgspec.Struct, frozen=True):

@@ -16,7 +16,7 @@ from tests.scripted import Reply, ScriptedServer
 from tests.scripted.world import World
 
 KEYS = ("run", "start", "best", "holdout", "calls", "cached", "tokens", "usd", "seconds", "stopped", "verdict",
-        "metric", "judged", "discarded", "warnings")  # fmt: skip
+        "metric", "judged", "discarded", "warnings", "suspicions")  # fmt: skip
 
 
 def test_the_object_has_exactly_the_promised_keys(adopted: Finished) -> None:

@@ -1,5 +1,5 @@
 import type { Branch, Report } from "../../report/model";
-import { effect, operator, percent } from "../../report/words";
+import { caution, effect, operator, percent } from "../../report/words";
 
 /** A candidate in the view: what stands in its line and what is said when the mouse rests there. */
 export interface Entry {
@@ -23,12 +23,19 @@ function entry(report: Report, branch: Branch): Entry {
   return {
     id: branch.id,
     label: branch.score === null ? "not scored" : percent(branch.score),
-    description: [span(branch), role(report, branch), operator(branch), branch.round > 0 ? `round ${branch.round}` : ""]
+    description: [
+      span(branch),
+      role(report, branch),
+      branch.suspicions.length > 0 ? "check first" : "",
+      operator(branch),
+      branch.round > 0 ? `round ${branch.round}` : "",
+    ]
       .filter((part) => part !== "")
       .join(" · "),
     tooltip: [
       branch.against === null ? "" : effect(branch.against),
       branch.interval === null ? "" : `95 % interval ${(100 * branch.interval[0]).toFixed(1)} to ${(100 * branch.interval[1]).toFixed(1)} %, n ${branch.n}`,
+      branch.suspicions.length === 0 ? "" : caution(branch),
       ...branch.critiques.map((critique) => `“${critique}”`),
     ]
       .filter((part) => part !== "")

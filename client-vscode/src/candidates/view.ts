@@ -10,7 +10,8 @@ import {
   workspace,
 } from "vscode";
 
-import { title } from "../../report/words";
+import type { Branch } from "../../report/model";
+import { caution, title } from "../../report/words";
 import { COMMANDS } from "../common/commandIds";
 import type { Runs } from "../runs/runs";
 import { type Entry, family } from "./family";
@@ -108,5 +109,19 @@ async function apply(runs: Runs, id: string | undefined): Promise<void> {
     await window.showInformationMessage("There is no candidate to apply yet. Optimize this prompt first.");
     return;
   }
+  const branch = report.branches.find((one) => one.id === wanted);
+  if (branch !== undefined && branch.suspicions.length > 0 && !(await agreed(runs, branch))) {
+    return;
+  }
   await commands.executeCommand("apo.applyCandidate", prompt.uri.toString(), wanted);
+}
+
+/** Whether a candidate that adds what somebody should look at is to be applied all the same. */
+async function agreed(runs: Runs, branch: Branch): Promise<boolean> {
+  const options = { modal: true, detail: caution(branch) };
+  const chosen = await window.showWarningMessage("Apply this candidate without a look at it?", options, "Compare", "Apply");
+  if (chosen === "Compare") {
+    await compare(runs, branch.id);
+  }
+  return chosen === "Apply";
 }

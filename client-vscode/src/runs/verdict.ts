@@ -1,7 +1,7 @@
 import { commands, type Disposable, Uri, window } from "vscode";
 
 import type { Report } from "../../report/model";
-import { advice, nameOf } from "../../report/words";
+import { advice, cautionInBrief, nameOf } from "../../report/words";
 import { COMMANDS } from "../common/commandIds";
 import type { Runs } from "./runs";
 
@@ -15,10 +15,18 @@ export function createVerdicts(runs: Runs): Disposable {
   });
 }
 
+/** What can be done with a winner; one that adds what somebody should look at is compared before it can be applied. */
+async function offer(told: string, report: Report): Promise<"Apply" | "Compare" | "Open report" | undefined> {
+  const best = report.branches.find((branch) => branch.id === report.best);
+  return best !== undefined && best.suspicions.length > 0
+    ? window.showWarningMessage(`${told} ${cautionInBrief(best)}.`, "Compare", "Open report")
+    : window.showInformationMessage(told, "Apply", "Compare", "Open report");
+}
+
 async function tell(runs: Runs, prompt: Uri, report: Report): Promise<void> {
   const { decision, words } = report.verdict ?? { decision: "keep", words: "" };
-  const ways = decision === "adopt" ? (["Apply", "Compare", "Open report"] as const) : (["Open report"] as const);
-  const chosen = await window.showInformationMessage(`${nameOf(prompt.path)}: ${advice(decision)}: ${words}.`, ...ways);
+  const told = `${nameOf(prompt.path)}: ${advice(decision)}: ${words}.`;
+  const chosen = decision === "adopt" ? await offer(told, report) : await window.showInformationMessage(told, "Open report");
   switch (chosen) {
     case "Apply":
       await window.showTextDocument(prompt, { preview: false });

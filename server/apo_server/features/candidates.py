@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 
 from apo_server.features.code_lens import score_in_words
 from apo_server.features.plain import markdown, points, verbatim
@@ -24,10 +25,12 @@ def page(name: str, known: Knowledge) -> str:
     if winner is not None:
         made = ", ".join(winner.operators) or "edit"
         measured = [evidence(rewrite) for rewrite in known.rewrites if rewrite.id == winner.id]
-        parts += [f"## The winner `{winner.id}` ({made})", *measured, _change(known, winner.text)]
+        heading = f"## The winner `{winner.id}` ({made})"
+        parts += [heading, *measured, *_cautions(winner.suspicions), _change(known, winner.text)]
     others = [rewrite for rewrite in known.rewrites if winner is None or rewrite.id != winner.id]
     for number, rewrite in enumerate(others, 1):
-        parts += [f"## {number}. {rewrite.operator} `{rewrite.id}`", evidence(rewrite), _change(known, rewrite.text)]
+        heading = f"## {number}. {rewrite.operator} `{rewrite.id}`"
+        parts += [heading, evidence(rewrite), *_cautions(rewrite.suspicions), _change(known, rewrite.text)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -49,6 +52,12 @@ def evidence(rewrite: Rewrite) -> str:
         low, high = (points(end) for end in rewrite.against.interval)
         words += f", {points(rewrite.against.difference)} points to your prompt (interval {low} to {high})"
     return markdown(words) + "."
+
+
+def _cautions(suspicions: Sequence[str]) -> list[str]:
+    """What a reader should look at, as a list."""
+    named = "\n".join(f"- it {markdown(suspicion)}" for suspicion in suspicions)
+    return ["**Check first**:", named] if named else []
 
 
 def _change(known: Knowledge, text: str) -> str:

@@ -26,6 +26,7 @@ from apo_server.view import Passage, PromptView, touched
 
 _KIND = types.CodeActionKind.QuickFix
 _NAME = 60
+_CAUTION = 160
 # So many of the rows that show a critique are offered to be run.
 _ROWS = 2
 
@@ -98,7 +99,7 @@ def _rewrite(
     if found.difference <= 0:
         return _disabled(f"Apply rewrite: {words}", f"The rewrite is no better: {effect(view, first)}.", client)
     diagnostics = [of_critique(view, passage, client) for passage in passages]
-    return _apply(view, f"Apply rewrite: {words}", rewrite.id, client, diagnostics)
+    return _apply(view, f"Apply rewrite: {words}{_caution(rewrite.suspicions)}", rewrite.id, client, diagnostics)
 
 
 def _winner(view: PromptView, client: ClientCapabilities) -> list[types.CodeAction]:
@@ -112,8 +113,10 @@ def _winner(view: PromptView, client: ClientCapabilities) -> list[types.CodeActi
     else:
         adopt = verdict.decision == "adopt"
         lead = "Apply the winner of the run" if adopt else "Apply the winner of the run anyway"
-        title = f"{lead}: {visible(verdict.words)}"
-        action = _apply(view, title, winner.id, client, preferred=adopt and view.current)
+        title = f"{lead}: {visible(verdict.words)}{_caution(winner.suspicions)}"
+        # What somebody should read first is nothing to be applied by one key.
+        preferred = adopt and view.current and not winner.suspicions
+        action = _apply(view, title, winner.id, client, preferred=preferred)
     return [action] if action else []
 
 
@@ -191,6 +194,11 @@ def _pages(view: PromptView, passages: tuple[Passage, ...]) -> list[types.CodeAc
         types.CodeAction(title, kind=_KIND, command=types.Command(title, name, arguments=[uri]))
         for title, name in pages
     ]
+
+
+def _caution(suspicions: Sequence[str]) -> str:
+    """What a reader should look at before a rewrite is applied."""
+    return f" — check first: it {shortened(visible(' and '.join(suspicions)), _CAUTION)}" if suspicions else ""
 
 
 def _name(passage: Passage) -> str:

@@ -60,7 +60,8 @@ def _candidates(known: Knowledge) -> str:
         number, depth = waiting.pop()
         rewrite = known.rewrites[number]
         crown = " (winner)" if known.winner is not None and known.winner.id == rewrite.id else ""
-        name = f"{'· ' * depth}{rewrite.id}{crown}"
+        caution = " (check first)" if rewrite.suspicions else ""
+        name = f"{'· ' * depth}{rewrite.id}{crown}{caution}"
         score = f"{100 * rewrite.score:.1f} %" if rewrite.score is not None else "–"
         gain = "–"
         if rewrite.against is not None:
