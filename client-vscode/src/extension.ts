@@ -62,7 +62,7 @@ export function activate(context: ExtensionContext): void {
     bar,
     createVerdicts(runs),
     createCandidates(runs),
-    createRowDecorations(runs),
+    createRowDecorations(runs, context.extensionUri),
     environments,
     ...registerCommands({
       settled: states.settled,

@@ -1,4 +1,4 @@
-import { type DecorationOptions, Disposable, MarkdownString, type TextEditor, ThemeColor, window, workspace } from "vscode";
+import { type DecorationOptions, Disposable, MarkdownString, type TextEditor, ThemeColor, Uri, window, workspace } from "vscode";
 
 import type { Failure } from "../../report/model";
 import { visible } from "../../report/text";
@@ -7,10 +7,13 @@ import type { Runs } from "../runs/runs";
 const WIDTH = 60;
 
 /** Marks the rows that the prompt gets wrong where they stand, with what it answered. */
-export function createRowDecorations(runs: Runs): Disposable {
+export function createRowDecorations(runs: Runs, extension: Uri): Disposable {
   const kind = window.createTextEditorDecorationType({
     isWholeLine: true,
     backgroundColor: new ThemeColor("diffEditor.removedLineBackground"),
+    // High contrast themes have no background of that name.
+    gutterIconPath: Uri.joinPath(extension, "images", "row-failed.svg"),
+    gutterIconSize: "contain",
     overviewRulerColor: new ThemeColor("testing.iconFailed"),
     after: { margin: "0 0 0 2em", color: new ThemeColor("editorCodeLens.foreground") },
   });

@@ -86,7 +86,7 @@ scenario("the report panel follows a run, in every theme", { latency: 1, user: P
   await until("another candidate is chosen by keyboard and mouse", async () => (await frame.locator('[aria-pressed="true"]').count()) === 1);
   await frame.locator(".link").first().click();
   await page.locator(".tab.active", { hasText: "tickets.jsonl" }).waitFor();
-  await page.locator(".monaco-editor .ced-1-TextEditorDecorationType3-0, .monaco-editor [class*=TextEditorDecorationType]").first().waitFor({ state: "attached" });
+  await page.locator(".glyph-margin-widgets [class*=TextEditorDecorationType]").first().waitFor();
   await picture("rows");
   const colours = () =>
     frame.evaluate(() => {
