@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo test lint format test-local test-client test-editors e2e package vsix bench bench-peers bench-servers lock clean
+.PHONY: help demo test lint format test-local test-client test-editors e2e package vsix bench bench-extension bench-peers bench-servers injections lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -48,6 +48,13 @@ vsix: $(VENV)/.dev ## build client-vscode/*.vsix with the server in it, for this
 
 bench: $(VENV)/.dev ## measure start-up, caching and wall-clock; prints the tables kept in benchmarks/README.md
 	$(BIN)/python -m benchmarks
+
+bench-extension: vsix .venv-servers/.installed ## measure how fast the VS Code extension is there (a minute; needs what make e2e needs)
+	cd tests/e2e && node ready.mjs
+	node benchmarks/extension/start.mjs
+
+injections: $(VENV)/.dev ## try every injection there is on what reads rows and models' answers
+	$(BIN)/python -m tests.injection
 
 bench-peers: $(VENV)/.dev .venv-peers/.installed ## compare what the search finds with other optimizers (about half an hour)
 	$(BIN)/python -m benchmarks.search_quality --peers
