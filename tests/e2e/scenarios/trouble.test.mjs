@@ -161,3 +161,20 @@ scenario("a prompt that another extension claims is served all the same", { besi
   await command(page, "APO: Optimize This Prompt");
   await message(page, "Adopt the winner");
 });
+
+scenario("two windows on one folder pay once", {}, async ({ page, address, folder, endpoint }) => {
+  const other = await page.context().browser().newPage();
+  await other.goto(address(folder));
+  for (const window of [page, other]) {
+    await window.bringToFront();
+    await openFile(window, "tickets.prompt");
+    await lens(window, /Optimize/);
+  }
+  await command(other, "APO: Evaluate This Prompt");
+  const there = await lens(other, /acc [\d.]+ %/);
+  assert.equal(await endpoint.asked(), 105);
+  await page.bringToFront();
+  await command(page, "APO: Evaluate This Prompt");
+  assert.equal(await lens(page, /acc [\d.]+ %/), there);
+  assert.equal(await endpoint.asked(), 105);
+});
