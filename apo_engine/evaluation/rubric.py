@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from importlib.resources import files
 
+from apo_engine.encodable import encodable
 from apo_engine.evaluation.fanout import fan_out
 from apo_engine.examples.example import Example
 from apo_engine.models.chat import ChatRequest, Message
@@ -93,4 +94,4 @@ def read_grade(answer: str) -> tuple[float, str] | None:
         value = int(bare[1])
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not LOWEST <= value <= HIGHEST:
         return None
-    return (value - LOWEST) / (HIGHEST - LOWEST), " ".join(reason.split())[:500]
+    return (value - LOWEST) / (HIGHEST - LOWEST), " ".join(encodable(reason).split())[:500]

@@ -115,8 +115,10 @@ def with_exemplars(prompt: PromptFile, block: str | None) -> PromptFile:
         raise EditRejected("the prompt has no text to put exemplars after")
     span = prompt.passages[0]
     at = span.start + len(span.of(text).rstrip())
+    at_mark = at + 2 * len(line_end)
     result = _reparsed(prompt, text[:at] + line_end * 2 + marked + text[at:])
-    if result.exemplars is None:
+    # Behind a region that nothing closes, the new end mark would close that one.
+    if result.exemplars != Span(at_mark, at_mark + len(marked)):
         raise EditRejected("the exemplars would stand inside another marked region")
     return result
 

@@ -6,7 +6,7 @@ import re
 
 from apo_engine.scoring.judgement import Judgement
 
-_NUMBER = re.compile(r"[-+]?(?:\d+(?:[ ,_]\d{3})+|\d+)?(?:\.\d+)?(?:[eE][-+]?\d+)?%?")
+_NUMBER = re.compile(r"[-+]?(?:(?:\d+(?:[ ,_]\d{3})+|\d+)(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d+)?%?")
 _REGEX_INPUT_LIMIT = 20_000
 
 
@@ -52,7 +52,7 @@ def no_number(expected: str) -> str:
 
 def read_number(text: str) -> float | None:
     """The last number in a text (thousands separators and a percent sign allowed), or None."""
-    found = [match.group() for match in _NUMBER.finditer(text) if any(c.isdigit() for c in match.group())]
+    found = _NUMBER.findall(text)
     if not found:
         return None
     last = re.sub(r"[ ,_%]", "", found[-1])

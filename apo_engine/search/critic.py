@@ -12,6 +12,7 @@ from typing import Protocol, runtime_checkable
 
 import msgspec
 
+from apo_engine.encodable import encodable
 from apo_engine.models.chat import ChatRequest
 from apo_engine.models.gateway import Gateway
 from apo_engine.prompt.edit import tunable_text
@@ -146,7 +147,8 @@ def read_critiques(answer: str) -> list[_Answer]:
     while at >= 0 and tried < 50:
         try:
             value, _ = decoder.raw_decode(answer, at)
-            return msgspec.convert(value, _Answers, strict=False).critiques
+            found = msgspec.convert(value, _Answers, strict=False).critiques
+            return [_Answer(encodable(one.critique), encodable(one.quote), one.rows) for one in found]
         except (ValueError, msgspec.ValidationError, RecursionError):
             at = answer.find("{", at + 1)
             tried += 1
