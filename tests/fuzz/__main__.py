@@ -18,7 +18,7 @@ def main() -> int:
     """Read the command line; 1 where an input broke a promise."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     parser.add_argument("target", choices=_TARGETS)
-    parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--seconds", type=int, default=60, help="of the processor")
     parser.add_argument("--folder", type=Path, default=Path("build/fuzz"), help="where findings and corpora are left")
     parser.add_argument("--plain", action="store_true", help="use the plain mutator in any case")
     parser.add_argument("--seed", type=int, default=0, help="of the plain mutator")
