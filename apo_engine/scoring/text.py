@@ -31,7 +31,7 @@ def no_pattern(expected: str) -> str:
     """Why ``regex`` cannot use an expected value; empty where it can."""
     try:
         re.compile(expected)
-    except re.error as error:
+    except (re.error, OverflowError, RecursionError) as error:
         return f"is no regular expression: {error}"
     return ""
 

@@ -58,6 +58,7 @@ class Room:
             if "method" in message and "id" in message:
                 await self.client.say({"id": message["id"], "result": _reply(message)})
             elif message.get("id") == number:
+                assert "error" not in message, message
                 return message.get("result")
 
     async def about(self, method: str, **params: Any) -> Any:

@@ -13,13 +13,13 @@ from apo_engine.positions import Span
 from apo_engine.prompt.blocks import closed_blocks
 from apo_engine.prompt.template import Comment, Expression, Partial, Raw, Text
 from apo_engine.prompt.yaml_tree import Mapping, Scalar, Sequence
+from apo_server.features.plain import said
 
 if TYPE_CHECKING:
     from apo_engine.prompt.file import PromptFile
     from apo_engine.prompt.template import Node as TemplateNode
     from apo_engine.prompt.yaml_tree import Node
-    from apo_server.features.plain import said
-from apo_server.view import PromptView
+    from apo_server.view import PromptView
 
 _WORD = re.compile(r"[\w-]+")
 _LONGEST_NAME = 60
