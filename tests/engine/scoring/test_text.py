@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apo_engine.scoring.text import read_number
+from apo_engine.scoring.text import no_pattern, read_number, regex
 
 
 @pytest.mark.parametrize(
@@ -29,3 +29,15 @@ def test_the_last_number_is_read_whatever_stands_before_it(text: str, number: fl
 @given(st.text(st.sampled_from("0123456789eE.,+-_ %٣²x")))
 def test_no_answer_raises(text: str) -> None:
     read_number(text)
+
+
+@pytest.mark.timeout(20)
+def test_a_pattern_without_an_end_is_given_up() -> None:
+    judged = regex("a" * 5000 + "b", r"(a+)+$")
+    assert (judged.score, judged.invalid) == (0.0, True)
+    assert "took longer" in judged.remark
+
+
+@pytest.mark.parametrize("pattern", ["(", "a{99999999999999999999}", "[", "*"])
+def test_what_is_no_pattern_is_said_before_a_row_is_paid_for(pattern: str) -> None:
+    assert no_pattern(pattern).startswith("is no regular expression")
