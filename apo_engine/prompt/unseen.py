@@ -37,11 +37,6 @@ def spelled(text: str) -> str:
     return "".join([*parts, text[done:]])
 
 
-def whole(text: str) -> str:
-    """The text with ``?`` for each half of a character, which an escape in JSON can leave and nothing can store."""
-    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
-
-
 def _places(text: str) -> list[int]:
     if text.isascii() and text.isprintable():
         return []
