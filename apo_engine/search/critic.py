@@ -181,7 +181,7 @@ def read_critiques(answer: str, shown: str = "") -> list[_Answer]:
             value, end = decoder.raw_decode(answer, at)
             found = msgspec.convert(value, _Answers, strict=False).critiques
             if "".join(answer[at:end].split()) not in given:
-                return found
+                return [_Answer(encodable(one.critique), encodable(one.quote), one.rows) for one in found]
         except (ValueError, msgspec.ValidationError, RecursionError):
             end = at + 1
         at = answer.find("{", end)
