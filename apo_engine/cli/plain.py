@@ -15,7 +15,7 @@ def visible(text: str) -> str:
 
     Tabs and line feeds stay; a carriage return stays only as part of a line end, which becomes a line feed.
     """
-    return spelled(text.replace("\r\n", "\n"), _escape)
+    return spelled(text.replace("\r\n", "\n"), _escape).replace("\r", _escape("\r"))
 
 
 def excerpt(text: str, width: int) -> str:
@@ -32,7 +32,5 @@ def literal(text: str, style: str = "") -> Text:
 
 
 def _escape(char: str) -> str:
-    if char in "\n\t":
-        return char
     code = ord(char)
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

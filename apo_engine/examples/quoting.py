@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from apo_engine.unseen import numbered
+from apo_engine.unseen import spelled
 
 
 def one_line(text: str, width: int) -> str:
@@ -10,7 +10,7 @@ def one_line(text: str, width: int) -> str:
     line = " ".join(text[: 8 * width].split())
     if len(line) > width or len(text) > 8 * width:
         line = line[: width - 1].rstrip() + "…"
-    return numbered(line)
+    return spelled(line)
 
 
 def quoted(text: str, width: int = 40) -> str:

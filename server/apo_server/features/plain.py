@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from apo_engine.unseen import numbered
+from apo_engine.unseen import spelled
 
 # Characters that mean something anywhere in a line of Markdown, and those that do so at its beginning.
 _INLINE = re.compile(r"([\\`*_\[\]<>|~&])")
@@ -12,14 +12,13 @@ _LEADING = re.compile(r"^([#+\-=]|\d{1,9}(?=[.)]))")
 # What renderers make links of by themselves.
 _AUTOMATIC = re.compile(r"(:(?=//)|@)|(?<=www)(\.)", re.IGNORECASE)
 _LINE_END = re.compile(r"\r\n|\n|\r")
-_INDENTS = re.compile(r"[^\t]+")
 # Editors make links, and commands to click on, of this in any message.
 _LINK = re.compile(r"\](?=\()")
 
 
 def visible(text: str) -> str:
     """One line in which nothing hides: white space is a space, characters that cannot be seen show their number."""
-    return numbered(" ".join(text.split()))
+    return spelled(" ".join(text.split()))
 
 
 def said(text: str) -> str:
@@ -45,5 +44,5 @@ def verbatim(text: str, language: str = "") -> str:
     fence = "```"
     while fence in text:
         fence += "`"
-    shown = "\n".join(_INDENTS.sub(lambda match: numbered(match[0]), line) for line in _LINE_END.split(text))
+    shown = spelled(_LINE_END.sub("\n", text))
     return f"{fence}{language}\n{shown}\n{fence}"
