@@ -119,9 +119,12 @@ export async function quickFixes(page, text) {
     const [here, there] = [await line.boundingBox(), await bulb.boundingBox({ timeout: 1_000 }).catch(() => null)];
     return here !== null && there !== null && Math.abs(here.y - there.y) < here.height;
   });
-  await page.keyboard.press("Control+.");
   const entries = page.locator(".action-widget .monaco-list-row.action");
-  await entries.first().waitFor();
+  // A workbench that has just drawn something else, such as late decorations, closes the menu again.
+  await until("the menu of quick fixes", async () => {
+    await page.keyboard.press("Control+.");
+    return entries.first().waitFor({ timeout: 5_000 }).then(() => true, () => false);
+  });
   return entries;
 }
 
