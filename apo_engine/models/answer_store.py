@@ -13,8 +13,13 @@ from pathlib import Path
 _LOG = logging.getLogger(__name__)
 _BUSY_SECONDS = 10.0
 _OPEN_TRIES = 5
+_MOST_BYTES = 10 * 2**30
+_DAY_SECONDS = 86_400.0
+# How many answers make room at a time.
+_EVICTED = 64
 _SCHEMA = (
-    "CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, value BLOB NOT NULL, stored REAL NOT NULL) WITHOUT ROWID"
+    "CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, value BLOB NOT NULL, used REAL NOT NULL) WITHOUT ROWID",
+    "CREATE INDEX IF NOT EXISTS answers_by_use ON answers (used)",
 )
 _SIDE_FILES = ("-wal", "-shm")
 
@@ -24,11 +29,13 @@ class AnswerStore:
 
     A file that is no sound database is set aside under another name, and a new one begun. Where nothing can be
     written (a full disk, a read-only folder), reading finds nothing or what is there, writing does nothing, and
-    one warning is logged.
+    one warning is logged. Once the answers take ``most`` bytes, those that have not been used for longest make room
+    for new ones; when an answer was used is known to the day.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, most: int = _MOST_BYTES) -> None:
         self._path = path
+        self._most = most
         self._connection: sqlite3.Connection | None = None
         self._unusable = False
         self._warned = False
@@ -40,7 +47,9 @@ class AnswerStore:
             if connection is None:
                 break
             try:
-                return {key: value for key in keys if (value := _value(connection, key)) is not None}
+                found = {key: row for key in keys if (row := _row(connection, key)) is not None}
+                _note_use(connection, {key: used for key, (_, used) in found.items()})
+                return {key: value for key, (value, _) in found.items()}
             except sqlite3.DatabaseError as error:
                 if not self._heal(error):
                     self._warn(error)
@@ -48,7 +57,7 @@ class AnswerStore:
         return {}
 
     def write(self, answers: Mapping[str, bytes]) -> None:
-        """Store these values; they are committed when this returns, or a warning was logged."""
+        """Store these values; they are on the disk when this returns, or a warning was logged."""
         for _ in range(2):
             connection = self._open()
             if connection is None:
@@ -58,6 +67,7 @@ class AnswerStore:
                 connection.execute("BEGIN IMMEDIATE")
                 rows = [(key, value, now) for key, value in answers.items()]
                 connection.executemany("INSERT OR REPLACE INTO answers VALUES (?, ?, ?)", rows)
+                _make_room(connection, self._most)
                 connection.execute("COMMIT")
                 return
             except sqlite3.DatabaseError as error:
@@ -162,14 +172,40 @@ def _connected(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
     try:
         connection.execute("PRAGMA journal_mode = WAL").fetchall()
-        connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute(_SCHEMA)
+        # An answer is used, and asks for others, once it is on the disk: not even a power cut has it paid twice.
+        connection.execute("PRAGMA synchronous = FULL")
+        for statement in _SCHEMA:
+            connection.execute(statement)
     except BaseException:
         connection.close()
         raise
     return connection
 
 
-def _value(connection: sqlite3.Connection, key: str) -> bytes | None:
-    row = connection.execute("SELECT value FROM answers WHERE key = ?", (key,)).fetchone()
-    return None if row is None else bytes(row[0])
+def _row(connection: sqlite3.Connection, key: str) -> tuple[bytes, float] | None:
+    row = connection.execute("SELECT value, used FROM answers WHERE key = ?", (key,)).fetchone()
+    return None if row is None else (bytes(row[0]), float(row[1]))
+
+
+def _note_use(connection: sqlite3.Connection, used: Mapping[str, float]) -> None:
+    """Remember that these answers are used now, unless that was noted within a day; clocks are set back, too."""
+    now = time.time()
+    rows = [(now, key) for key, before in used.items() if abs(now - before) > _DAY_SECONDS]
+    if rows:
+        # Where nothing can be written, what is there is read all the same.
+        with contextlib.suppress(sqlite3.OperationalError):
+            connection.executemany("UPDATE answers SET used = ? WHERE key = ?", rows)
+
+
+def _make_room(connection: sqlite3.Connection, most: int) -> None:
+    """Delete the answers that have not been used for longest until what is left takes ``most`` bytes at most."""
+    while _bytes_used(connection) > most:
+        oldest = "DELETE FROM answers WHERE key IN (SELECT key FROM answers ORDER BY used LIMIT ?)"
+        if not connection.execute(oldest, (_EVICTED,)).rowcount:
+            return
+
+
+def _bytes_used(connection: sqlite3.Connection) -> int:
+    counted = ("page_count", "freelist_count", "page_size")
+    pages, free, size = (int(connection.execute(f"PRAGMA {name}").fetchone()[0]) for name in counted)
+    return (pages - free) * size

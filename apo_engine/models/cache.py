@@ -71,7 +71,8 @@ class AnswerCache:
     """Answers in an SQLite file, one row each, readable by the owner only.
 
     All work on the file is done by one thread of its own, which commits together whatever waits for it; the event
-    loop is never blocked. Several processes may use the same file.
+    loop is never blocked. Several processes may use the same file. It takes 10 GiB at most
+    (:class:`~apo_engine.models.answer_store.AnswerStore`).
     """
 
     def __init__(self, path: Path) -> None:

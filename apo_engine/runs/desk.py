@@ -153,7 +153,10 @@ class Desk:
         """Tell the last event; a run that is not ``finished`` can be gone on with."""
         self.reporter.emit(event)
         if self.log is not None and finished:
-            self.log.finish()
+            try:
+                self.log.finish()
+            except OSError as error:
+                self.reporter.note(unwritable(self.plan.folder, error), Severity.WARNING)
 
 
 @asynccontextmanager
@@ -177,24 +180,24 @@ async def open_desk(plan: Plan, options: Options, emit: Emit) -> AsyncIterator[D
     task, optimizer = gateways[id(plan.task_model)], gateways[id(plan.optimizer_model)]
     grader = _grader(plan, gateways.get(id(plan.judge_model)))
     store = RunStore(plan.folder)
-    log: RunLog | None = None
 
     def tell(event: AnyEvent) -> None:
-        nonlocal log
         emit(event)
+        log = desk.log
         if log is None:
             return
         try:
             log.write(event)
         except OSError as error:
-            log = None
-            reporter.note(_unwritable(plan.folder, error), Severity.WARNING)
+            desk.log = None
+            log.close()
+            reporter.note(unwritable(plan.folder, error), Severity.WARNING)
 
     reporter = Reporter(tell, budget)
     desk = Desk(plan, budget, task, optimizer, store, reporter, grader)
     failure: OSError | None = None
     try:
-        log = desk.log = store.begin(plan.run)
+        desk.log = store.begin(plan.run)
     except OSError as error:
         failure = error
     try:
@@ -205,7 +208,7 @@ async def open_desk(plan: Plan, options: Options, emit: Emit) -> AsyncIterator[D
         if too_few:
             reporter.note(too_few, Severity.WARNING)
         if failure is not None:
-            reporter.note(_unwritable(plan.folder, failure), Severity.WARNING)
+            reporter.note(unwritable(plan.folder, failure), Severity.WARNING)
         left_out = plan.rows and plan.whole and left_out_words(plan.whole, plan.rows, plan.settings.budget.calls)
         if left_out:
             reporter.note(left_out)
@@ -231,7 +234,8 @@ def _grader(plan: Plan, judge: Gateway | None) -> Grader | None:
     return None
 
 
-def _unwritable(folder: Path, error: OSError) -> str:
+def unwritable(folder: Path, error: OSError) -> str:
+    """Why a run cannot be kept, and what helps."""
     return (
         f"This run cannot be kept: {folder} is not writable ({error.strerror}). Set APO_CACHE_DIR to a folder that is."
     )

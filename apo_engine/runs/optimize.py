@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from apo_engine.evaluation.fanout import fan_out
 from apo_engine.evaluation.figures import figures_of
-from apo_engine.problems import BudgetError, ModelError
+from apo_engine.problems import BudgetError, ModelError, Severity
 from apo_engine.prompt.file import PromptFile
 from apo_engine.runs.desk import Desk, open_desk
 from apo_engine.runs.options import Options
@@ -108,10 +108,20 @@ async def _search(desk: Desk, task: SearchTask, pool: Pool) -> Found:
         await task.race.stop()
 
 
+def _opened(desk: Desk, holdout: str) -> int:
+    """Note that the hold-out is opened; how many other runs did so before, as far as that can be read."""
+    try:
+        return desk.store.open_holdout(holdout, desk.plan.run)
+    except (OSError, UnicodeDecodeError):
+        lost = "That this run opens the unseen rows could not be noted: a later verdict on them will sound too sure."
+        desk.reporter.note(lost, Severity.WARNING)
+        return desk.store.earlier_openings(holdout, desk.plan.run)
+
+
 async def _judge(desk: Desk, task: SearchTask, winner: Arm) -> Verdict:
     rows = task.rows.holdout
     name = desk.plan.sealed
-    earlier = desk.store.open_holdout(name, desk.plan.run)
+    earlier = _opened(desk, name)
     desk.reporter.emit(HoldoutOpened(name, len(rows), earlier))
     tick = desk.reporter.phase("Judging the winner on unseen rows", 2 * len(rows))
     await fan_out(task.evaluator.score(arm.prompt, rows, tick) for arm in (task.seed, winner))

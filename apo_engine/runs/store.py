@@ -10,13 +10,13 @@ from pathlib import Path
 
 import msgspec
 
-from apo_engine.search.events import AnyEvent, Progressed, decode, encode
+from apo_engine.search.events import AnyEvent, Progressed, RunEnded, decode, encode
 
 _UNFINISHED = ".part"
 
 
 class RunLog:
-    """The file of one run under way; complete under its final name only after `finish`."""
+    """The file of one run under way; complete, and on the disk, under its final name only after `finish`."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -32,13 +32,21 @@ class RunLog:
             self._file.flush()
 
     def finish(self) -> None:
-        """The run ended as it should: its file gets its final name."""
-        self.close()
+        """The run ended as it should: its file gets its final name.
+
+        Raises:
+            OSError: it cannot be written to the end; the run counts as unfinished.
+        """
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
         self._part.replace(self._path)
 
     def close(self) -> None:
         """Close the file; without `finish` before, the run counts as unfinished."""
-        self._file.close()
+        # What could not be written a moment ago cannot be written now.
+        with suppress(OSError):
+            self._file.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +76,11 @@ class RunStore:
     def events(self, run: str) -> Sequence[AnyEvent] | None:
         """The events of a finished run; None where there is none, or its file is damaged."""
         try:
-            lines = self._path(run).read_bytes().splitlines()
-            return [decode(line) for line in lines]
+            events = [decode(line) for line in self._path(run).read_bytes().splitlines()]
         except (OSError, msgspec.DecodeError, UnicodeDecodeError):
             return None
+        # A file that lost its end with the power says less than happened.
+        return events if events and isinstance(events[-1], RunEnded) else None
 
     def story(self, run: str) -> Sequence[AnyEvent]:
         """The events of a run so far, finished or not; what cannot be read any more is left out.
@@ -103,7 +112,11 @@ class RunStore:
         return tuple(sorted(found, key=lambda kept: (-kept.at, kept.run)))
 
     def open_holdout(self, holdout: str, run: str) -> int:
-        """Note that ``run`` opens these rows; how many other runs did so before. The same run counts once."""
+        """Note that ``run`` opens these rows; how many other runs did so before. The same run counts once.
+
+        Raises:
+            OSError: that cannot be read or noted.
+        """
         openings = self._openings_of(holdout)
         if run not in openings:
             path = self._openings / holdout
