@@ -96,7 +96,8 @@ class Ledger:
         os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
         ledger = sqlite3.connect(self._path, timeout=_BUSY_SECONDS, isolation_level=None)
         ledger.execute("PRAGMA journal_mode = WAL")
-        ledger.execute("PRAGMA synchronous = NORMAL")
+        # What a power cut takes from the count could be spent again.
+        ledger.execute("PRAGMA synchronous = FULL")
         ledger.execute(_SCHEMA)
         ledger.execute("DELETE FROM spending WHERE day < ?", ((date.today() - timedelta(_DAYS_KEPT)).isoformat(),))
         self._connection = ledger
