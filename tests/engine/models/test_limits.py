@@ -42,7 +42,7 @@ class _Endpoint:
 
 
 async def test_never_more_at_once_than_the_width_and_never_fewer_while_others_wait() -> None:
-    limiter, endpoint = Limiter(4), _Endpoint(seconds=0.02)
+    limiter, endpoint = Limiter(4, well=True), _Endpoint(seconds=0.02)
     began = time.monotonic()
     assert await asyncio.gather(*(limiter.run(endpoint) for _ in range(20))) == ["answer"] * 20
     assert endpoint.peak == 4
@@ -83,7 +83,7 @@ async def test_other_failures_are_not_tried_again(error: Exception) -> None:
 
 
 async def test_who_waits_to_retry_holds_no_slot() -> None:
-    limiter, slow, quick = Limiter(1, backoff=10), _Endpoint(_transient()), _Endpoint()
+    limiter, slow, quick = Limiter(1, backoff=10, well=True), _Endpoint(_transient()), _Endpoint()
     waiting = asyncio.ensure_future(limiter.run(slow))
     await asyncio.sleep(0.01)
     assert await asyncio.wait_for(limiter.run(quick), 1) == "answer"
@@ -110,7 +110,7 @@ async def test_too_long_a_wait_fails_at_once_and_pauses_nobody() -> None:
 
 
 async def test_throttling_halves_the_width_once_per_wave_and_answers_bring_it_back() -> None:
-    limiter = Limiter(16, backoff=0.001)
+    limiter = Limiter(16, backoff=0.001, well=True)
     wave = _Endpoint(*(_transient(throttled=True) for _ in range(16)), seconds=0.01)
     await asyncio.gather(*(limiter.run(wave) for _ in range(16)))
     assert 8 <= limiter.width <= 10
