@@ -1,0 +1,70 @@
+"""One command against a world with faults, and what it decided."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.cli.conftest import Apo, Outcome, make_apo
+from tests.scripted import ScriptedServer
+from tests.scripted.server import Script
+from tests.scripted.world import World
+
+#: The world of these tests: its search finds a much better prompt, in some hundred requests.
+WORLD = World(60, guess=0.2)
+#: What must not depend on faults, by command.
+DECIDED: Mapping[str, tuple[str, ...]] = {
+    "optimize": ("start", "best", "holdout", "calls", "verdict", "stopped"),
+    "evaluate": ("score", "interval", "n", "invalid", "accuracy", "confusion", "failing"),
+}
+_ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """How a command ended, how many requests the server at ``port`` saw, and how long it all took."""
+
+    outcome: Outcome
+    requests: int
+    port: int
+    seconds: float
+
+
+def decided(command: str, outcome: Outcome) -> dict[str, Any]:
+    """What a command that ended well decided."""
+    found = outcome.object
+    return {key: found[key] for key in DECIDED[command]}
+
+
+def attempt(
+    folder: Path, script: Script, command: str, *args: str, hurried: bool = False, port: int = 0, latency: float = 0.0
+) -> Trial:
+    """Run ``apo command`` in ``folder`` against this script; what was answered is known again at the same ``port``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / "tickets.prompt").exists():
+        WORLD.write(folder)
+    with ScriptedServer(script, port=port, latency=latency) as server:
+        began = time.monotonic()
+        outcome = start(make_apo(folder, server), command, "tickets.prompt", "--json", *args, hurried=hurried)
+        return Trial(outcome, len(server.log), server.port, time.monotonic() - began)
+
+
+def start(apo: Apo, *args: str, hurried: bool = False) -> Outcome:
+    """Run `apo`; a hurried one waits for no answer as long as users would."""
+    if not hurried:
+        return apo(*args)
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.faults.hurried", *args],
+        cwd=apo.folder,
+        env={**apo.environ, "PYTHONPATH": os.pathsep.join((str(_ROOT), str(_ROOT / "server")))},
+        capture_output=True,
+        check=False,
+        timeout=100,
+    )
+    return Outcome(done.returncode, done.stdout.decode(), done.stderr.decode())
