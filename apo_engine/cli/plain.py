@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
+
+from apo_engine.unseen import spelled
 
 if TYPE_CHECKING:
     from rich.text import Text
-
-# C0 and C1 controls (escape sequences begin with one), DEL, line and paragraph separators, BiDi controls,
-# characters of no width that hide text (joiners stay: emoji and Persian need them), tags, lone surrogates.
-_UNPRINTABLE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff"
-    "\ufff9-\ufffb\U000e0000-\U000e007f\ud800-\udfff]"
-)
 
 
 def visible(text: str) -> str:
@@ -21,7 +15,7 @@ def visible(text: str) -> str:
 
     Tabs and line feeds stay; a carriage return stays only as part of a line end, which becomes a line feed.
     """
-    return _UNPRINTABLE.sub(_spelled, text.replace("\r\n", "\n"))
+    return spelled(text.replace("\r\n", "\n"), _escape).replace("\r", _escape("\r"))
 
 
 def excerpt(text: str, width: int) -> str:
@@ -37,6 +31,6 @@ def literal(text: str, style: str = "") -> Text:
     return Text(visible(text), style=style)
 
 
-def _spelled(match: re.Match[str]) -> str:
-    code = ord(match.group())
+def _escape(char: str) -> str:
+    code = ord(char)
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
 import msgspec
 
 from apo_engine.api import Report, past_run, report_page
+from apo_engine.cli.as_json import emit
 from apo_engine.cli.console import remarks, results, say
 from apo_engine.cli.options import debug_option, json_option
 from apo_engine.problems import InputError, Place, Problem
@@ -27,7 +27,7 @@ def command(run: str, output: Path | None, as_json: bool) -> None:
     """
     report = past_run(run)
     if as_json:
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode(report), indent=2).decode() + "\n")
+        emit(msgspec.to_builtins(report))
         return
     path = output or Path(f"{_stem(report)}-{report.run[:8]}.html")
     try:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from apo_engine.evaluation import function_worker
 from apo_engine.examples.example import Example
+from apo_engine.ground import lies_in
 from apo_engine.problems import InputError, Place, Problem
 from apo_engine.scoring.judgement import Judgement
 
@@ -36,15 +37,24 @@ def find_function(metric: str, folder: Path, place: Place | None = None) -> Scor
     """The function that ``module:function`` names, its module looked for in ``folder``. Runs nothing.
 
     Raises:
-        InputError: there is no such module there.
+        InputError: there is no such module there, or it is a link that leads elsewhere.
     """
     module, _, name = metric.partition(":")
+    if not all(part.isidentifier() for part in (*module.split("."), name)):
+        message, remedy = f"The metric '{metric}' is no module:function.", "Name a module beside the prompt."
+        raise InputError(Problem("metric-missing", message, remedy, place))
     stem = folder.joinpath(*module.split("."))
     for file in (stem.with_name(f"{stem.name}.py"), stem / "__init__.py"):
         try:
-            digest = hashlib.sha256(file.read_bytes()).hexdigest()
+            # What is no plain file may never come to an end.
+            digest = hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else ""
         except OSError:
             continue
+        if not digest:
+            continue
+        if not lies_in(file, (folder,)):
+            message = f"The metric '{metric}' leads outside the prompt's folder: {file} is a link."
+            raise InputError(Problem("metric-outside", message, "Put the function itself beside the prompt.", place))
         return ScoringFunction(folder.absolute(), module, name, file.absolute(), digest)
     message = f"The metric '{metric}' names a module that is not there: {stem}.py."
     remedy = "Write the function into that file, beside the prompt, or correct 'apo.metric'."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from importlib.resources import files
 
+from apo_engine.encodable import encodable
 from apo_engine.evaluation.fanout import fan_out
 from apo_engine.examples.example import Example
 from apo_engine.models.chat import ChatRequest, Message, Shape
@@ -13,7 +14,6 @@ from apo_engine.prompt.file import parse_prompt
 from apo_engine.prompt.render import Renderer
 from apo_engine.prompt.shown_data import shown_data, shown_field
 from apo_engine.prompt.tags import mark_of
-from apo_engine.prompt.unseen import whole
 from apo_engine.scoring.json_value import containers, decoded
 from apo_engine.scoring.judgement import Judgement
 
@@ -123,4 +123,4 @@ def _grade(value: object, reason: str) -> tuple[float, str] | None:
         value = int(bare[1])
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not LOWEST <= value <= HIGHEST:
         return None
-    return (value - LOWEST) / (HIGHEST - LOWEST), " ".join(whole(reason).split())[:500]
+    return (value - LOWEST) / (HIGHEST - LOWEST), " ".join(encodable(reason).split())[:500]

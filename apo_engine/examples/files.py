@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from apo_engine.examples.rows import MAX_LINE, ROW_READERS, HeaderError
+from apo_engine.ground import is_elsewhere, lies_in
 from apo_engine.problems import InputError, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from typing import BinaryIO
 
     from apo_engine.examples.rows import BadRow, Row
@@ -22,18 +23,30 @@ if TYPE_CHECKING:
 _HEADLESS = (".jsonl", ".ndjson")
 
 
-def named_files(settings: ExamplesSettings, folder: Path, place: Place | None = None) -> tuple[tuple[Path, bool], ...]:
+def named_files(
+    settings: ExamplesSettings, folder: Path, place: Place | None = None, grounds: Sequence[Path] | None = None
+) -> tuple[tuple[Path, bool], ...]:
     """The files, relative to ``folder``, and whether each is held out.
 
     Raises:
-        InputError: no file is named.
+        InputError: no file is named, or one lies neither in ``folder`` nor in any of the ``grounds`` (the working
+            folder where None).
     """
     first = settings.path or settings.train
     if first is None:
         message = "No example file is named."
         raise InputError(Problem("examples-missing", message, "Name one: apo.examples: rows.jsonl", place))
-    held = ((folder / settings.holdout, True),) if settings.holdout is not None else ()
-    return ((folder / first, False), *held)
+    allowed = (folder, *((Path.cwd(),) if grounds is None else grounds))
+    held = ((_allowed(settings.holdout, folder, allowed, place), True),) if settings.holdout is not None else ()
+    return ((_allowed(first, folder, allowed, place), False), *held)
+
+
+def _allowed(name: str, folder: Path, allowed: Sequence[Path], place: Place | None) -> Path:
+    if is_elsewhere(name) or not lies_in(folder / name, allowed):
+        message = f"The example file {name} lies outside the prompt's folder and the folders you work in."
+        remedy = "Copy it beside the prompt, or start from a folder that holds both."
+        raise InputError(Problem("examples-outside", message, remedy, place))
+    return folder / name
 
 
 def rows_in(path: Path, place: Place | None, buffers: Mapping[Path, str] | None = None) -> Iterator[Row | BadRow]:

@@ -17,7 +17,7 @@ from apo_engine.examples.split import inputs_key
 from apo_engine.problems import InputError, Place, Problem, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     from apo_engine.examples.rows import Row
@@ -27,7 +27,11 @@ MAX_PROBLEMS = 200
 
 
 def load_examples(
-    settings: ExamplesSettings, folder: Path, inputs: Collection[str] = (), place: Place | None = None
+    settings: ExamplesSettings,
+    folder: Path,
+    inputs: Collection[str] = (),
+    place: Place | None = None,
+    grounds: Sequence[Path] | None = None,
 ) -> ExampleSet:
     """Read the example files that the settings name, relative to ``folder``.
 
@@ -39,12 +43,13 @@ def load_examples(
         folder: the folder of the prompt file.
         inputs: the inputs that the prompt cannot do without.
         place: where the prompt file names the examples, for errors about the file as a whole.
+        grounds: the other folders that the files may lie in; the working folder where None.
 
     Raises:
         InputError: a file is missing or of an unknown kind, a column is not there, or no row can be used.
     """
     reader = _Reader(Columns(settings, inputs), place)
-    for path, held_out in named_files(settings, folder, place):
+    for path, held_out in named_files(settings, folder, place, grounds):
         reader.read(path, held_out=held_out)
     return reader.result(holdout=settings.holdout is not None)
 

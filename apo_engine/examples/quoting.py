@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import unicodedata
-
-# Control, format (among them those that turn the writing direction) and unassigned characters, and lone surrogates.
-_UNSEEN = frozenset(("Cc", "Cf", "Cs", "Cn"))
-# Emoji and several scripts are written with them.
-_JOINERS = "\u200c\u200d"
+from apo_engine.unseen import spelled
 
 
 def one_line(text: str, width: int) -> str:
@@ -15,16 +10,9 @@ def one_line(text: str, width: int) -> str:
     line = " ".join(text[: 8 * width].split())
     if len(line) > width or len(text) > 8 * width:
         line = line[: width - 1].rstrip() + "…"
-    if line.isascii() and line.isprintable():
-        return line
-    return "".join(_shown(char) for char in line)
+    return spelled(line)
 
 
 def quoted(text: str, width: int = 40) -> str:
     """The text in quotation marks, as messages name an answer."""
     return f"'{one_line(text, width)}'"
-
-
-def _shown(char: str) -> str:
-    unseen = unicodedata.category(char) in _UNSEEN and char not in _JOINERS
-    return f"<U+{ord(char):04X}>" if unseen else char

@@ -20,7 +20,7 @@ from apo_engine.problems import InputError, Problem, Severity
 from apo_engine.settings import nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from pathlib import Path
 
     from apo_engine.examples.quotation import Quotations
@@ -52,6 +52,7 @@ def survey(
     buffers: Mapping[Path, str] | None = None,
     quotations: Quotations | None = None,
     objection: Callable[[str], str] | None = None,
+    grounds: Sequence[Path] | None = None,
 ) -> RowCheck:
     """Look through the example files that the settings name, relative to ``folder``. Never raises.
 
@@ -67,11 +68,12 @@ def survey(
         place: where the prompt file names the examples.
         buffers: unsaved texts, by resolved path, that are read in place of the files.
         quotations: finds rows that the prompt quotes.
+        grounds: the other folders that the files may lie in; the working folder where None.
         objection: why the metric cannot use an answer, as a clause; empty where it can.
     """
     look = _Survey(Columns(settings, inputs), settings, tuple(labels), place, quotations, objection)
     try:
-        for path, held_out in named_files(settings, folder, place):
+        for path, held_out in named_files(settings, folder, place, grounds):
             look.read(path, held_out, buffers or {})
     except InputError as error:
         look.whole.extend(error.problems)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
 from apo_engine.problems import ModelError, Problem
+from apo_engine.unseen import spelled
 
 _BAD_REQUEST, _UNAUTHORIZED, _PAYMENT, _FORBIDDEN, _NOT_FOUND, _THROTTLED = 400, 401, 402, 403, 404, 429
 _TRANSIENT_STATUSES = frozenset({408, 409, 425})
@@ -18,7 +19,6 @@ _OUT_OF_CREDIT = frozenset({"insufficient_quota", "billing_hard_limit_reached"})
 _SCOUTS, _SCOUTS_UNANSWERED, _SCOUTS_GARBLED = 12, 8, 4
 _MODELS_REMEDY = "`apo models` lists what is reachable."
 _EXCERPT = 240
-_UNPRINTABLE = re.compile(r"[\x00-\x20\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]+")
 _KEY_LIKE = re.compile(r"\b(?:sk|pk|gsk|xai|key)[-_][\w*.-]{4,}|\bBearer\s+\S+", re.IGNORECASE)
 
 
@@ -80,7 +80,7 @@ class Target:
         """Foreign text made fit to be shown: one short line without control characters or keys."""
         if self.key:
             text = text.replace(self.key, "[key]")
-        text = _UNPRINTABLE.sub(" ", _KEY_LIKE.sub("[key]", text)).strip()
+        text = " ".join(spelled(_KEY_LIKE.sub("[key]", text), lambda _: " ").split())
         return text if len(text) <= _EXCERPT else text[: _EXCERPT - 1] + "…"
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from apo_engine.encodable import encodable
 from apo_engine.models import failure
 from apo_engine.models.chat import Completion, Message, Params, Shape, Usage
 
@@ -88,7 +89,9 @@ _MODELS = msgspec.json.Decoder(_Models)
 
 def messages(given: Sequence[Message]) -> list[dict[str, str]]:
     """Messages as the protocol has them; what UTF-8 cannot carry becomes ``?``."""
-    return [{"role": _ROLES.get(message.role, message.role), "content": _clean(message.content)} for message in given]
+    return [
+        {"role": _ROLES.get(message.role, message.role), "content": encodable(message.content)} for message in given
+    ]
 
 
 def params(given: Params) -> dict[str, object]:
@@ -105,7 +108,9 @@ def shape(wanted: Shape | None) -> dict[str, object]:
 
 
 def completion(target: Target, body: bytes) -> Completion | Refusal:
-    """The first choice of an answer with status 200; ``usage`` is marked as estimated (and empty) where not given.
+    """The first choice of an answer with status 200.
+
+    ``usage`` is marked as estimated (and empty) where it is not given, or is less than nothing.
 
     Some gateways answer an error with status 200: that is a :class:`Refusal`.
 
@@ -122,9 +127,10 @@ def completion(target: Target, body: bytes) -> Completion | Refusal:
     if not text and choice.message.refusal:
         text, finish = choice.message.refusal, "refusal"
     tokens = answer.usage
-    if tokens is None or tokens.prompt_tokens is None or tokens.completion_tokens is None:
+    said = (tokens.prompt_tokens, tokens.completion_tokens) if tokens is not None else (None, None)
+    if said[0] is None or said[1] is None or min(said[0], said[1]) < 0:
         return Completion(text, Usage(estimated=True), finish)
-    return Completion(text, Usage(tokens.prompt_tokens, tokens.completion_tokens), finish)
+    return Completion(text, Usage(said[0], said[1]), finish)
 
 
 def model_ids(target: Target, body: bytes) -> tuple[str, ...]:
@@ -151,8 +157,10 @@ def _refusal(status: int, headers: Mapping[str, str], body: bytes) -> Refusal:
         said = said.get("error", said)
     if isinstance(said, dict):
         detail = said.get("message") or said.get("detail") or ""
-        return Refusal(status, headers, _clean(str(detail)), str(said.get("code") or ""), str(said.get("param") or ""))
-    return Refusal(status, headers, _clean(str(said)), "", "")
+        return Refusal(
+            status, headers, encodable(str(detail)), str(said.get("code") or ""), str(said.get("param") or "")
+        )
+    return Refusal(status, headers, encodable(str(said)), "", "")
 
 
 def _status_in(error: bytes) -> int:
@@ -166,15 +174,16 @@ def _status_in(error: bytes) -> int:
 
 def _decoded(target: Target, body: bytes, decoder: msgspec.json.Decoder[Any]) -> Any:
     try:
-        return decoder.decode(body)
+        try:
+            return decoder.decode(body)
+        except msgspec.ValidationError:
+            raise
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            # Lone surrogates, which some models emit as escapes, are legal to this parser only.
+            return decoder.decode(encodable(json.dumps(json.loads(body), ensure_ascii=False)).encode())
     except msgspec.ValidationError as error:
         raise failure.no_answer(target, f"it is not of the protocol's form ({error})") from None
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        pass
-    try:
-        # Lone surrogates, which some models emit as escapes, are legal to this parser only.
-        return decoder.decode(_clean(json.dumps(json.loads(body), ensure_ascii=False)).encode())
-    except (ValueError, RecursionError):
+    except (msgspec.DecodeError, ValueError, RecursionError):
         if body.lstrip()[:1] in (b"{", b"["):
             raise failure.cut_off(target) from None
         raise failure.not_json(target, body[:4096].decode("utf-8", "replace")) from None
@@ -184,7 +193,3 @@ def _text(content: str | list[_Part] | None) -> str:
     if isinstance(content, list):
         return "".join(part.text for part in content)
     return content or ""
-
-
-def _clean(text: str) -> str:
-    return text if text.isascii() else text.encode("utf-8", "replace").decode()

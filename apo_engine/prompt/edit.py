@@ -6,6 +6,7 @@ as the literal text between those pieces.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter, defaultdict, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -75,7 +76,7 @@ def with_tunable_text(prompt: PromptFile, new: str) -> PromptFile:
     parts = _passages(prompt)
     if not parts:
         raise EditRejected("the prompt has no text to rewrite")
-    if any(kept.overlaps(span) and not _within(kept, span) for kept in prompt.kept for span in prompt.passages):
+    if any(_crosses(kept, prompt.passages) for kept in prompt.kept):
         raise EditRejected("a kept region reaches from one message into another")
     pieces = [piece.strip() for piece in _plain_lines(new).split(passage_break(prompt))]
     if len(pieces) != len(parts):
@@ -115,14 +116,24 @@ def with_exemplars(prompt: PromptFile, block: str | None) -> PromptFile:
         raise EditRejected("the prompt has no text to put exemplars after")
     span = prompt.passages[0]
     at = span.start + len(span.of(text).rstrip())
+    at_mark = at + 2 * len(line_end)
     result = _reparsed(prompt, text[:at] + line_end * 2 + marked + text[at:])
-    if result.exemplars is None:
+    # Behind a region that nothing closes, the new end mark would close that one.
+    if result.exemplars != Span(at_mark, at_mark + len(marked)):
         raise EditRejected("the exemplars would stand inside another marked region")
     return result
 
 
 def _within(inner: Span, outer: Span) -> bool:
     return outer.start <= inner.start and inner.end <= outer.end
+
+
+def _crosses(kept: Span, passages: Sequence[Span]) -> bool:
+    """Whether a region lies partly in one of the passages, which are in order."""
+    first = bisect_right(passages, kept.start, key=lambda span: span.end)
+    if first == len(passages) or _within(kept, passages[first]):
+        return False
+    return kept.overlaps(passages[first])
 
 
 def _passages(prompt: PromptFile) -> list[_Passage]:
@@ -171,7 +182,8 @@ def _fixed(text: str) -> Iterator[tuple[Span, Node | None]]:
     nodes, _ = scan(text)
     kept: Sequence[Span] = regions(nodes, len(text)).kept
     for node in nodes:
-        inside = next((span for span in kept if _within(node.span, span)), None)
+        before = bisect_right(kept, node.span.start, key=lambda span: span.start)
+        inside = kept[before - 1] if before and _within(node.span, kept[before - 1]) else None
         if inside is None and not isinstance(node, Text):
             yield node.span, node
         elif inside is not None and node.span.start == inside.start:

@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from apo_engine.ground import is_elsewhere
 from apo_engine.positions import Lines
 from apo_engine.problems import InputError, Place, Problem, Repair
 from apo_engine.prompt.frontmatter import read_front_matter
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 MAX_PARTIALS = 100
 MAX_BYTES = 1_000_000
+# Partials that include others twice each grow beyond all measure in a few steps.
+MAX_CHARS = 10_000_000
 _MAX_NAMES = 1_000
 # The text of a file; None where there is none. Raises OSError or UnicodeDecodeError where it cannot be read.
 Read = Callable[[Path], str | None]
@@ -47,7 +50,7 @@ def partial_names(nodes: Sequence[Node]) -> tuple[tuple[str, Span, bool], ...]:
 
 def partial_path(prompt: PromptFile, name: str) -> Path | None:
     """The file that a partial's name stands for, be it there or not; None outside the prompt's folder."""
-    if prompt.path is None:
+    if prompt.path is None or is_elsewhere(name):
         return None
     folder, _, base = name.rpartition("/")
     path = prompt.path.parent / folder / f"_{base}.prompt"
@@ -103,12 +106,27 @@ class _Loading:
     texts: dict[str, str] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     at_tags: list[Problem] = field(default_factory=list)
+    inner: dict[str, list[str]] = field(default_factory=dict)
+    lengths: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        prompt = self.prompt
+        prompt, total = self.prompt, 0
         for name, span, required in partial_names(prompt.nodes):
             place = prompt.place(span)
             self.include(name, required, place, place, ())
+            # A circle is a problem already, and has no length.
+            total += 0 if self.problems else self.length(name)
+            if total > MAX_CHARS:
+                message = f"With all that they include, the partials grow beyond {MAX_CHARS:,} characters here."
+                self.say(Problem("partial-large", message, "Include less, or less often.", place), place)
+                return
+
+    def length(self, name: str) -> int:
+        """How long a partial is with all that it includes."""
+        if name not in self.lengths:
+            within = sum(map(self.length, self.inner.get(name, ())))
+            self.lengths[name] = len(self.texts.get(name, "")) + within
+        return self.lengths[name]
 
     def include(self, name: str, required: bool, place: Place, tag: Place, chain: tuple[str, ...]) -> None:
         """Add one partial and what it includes; ``tag`` is the place in the prompt that all this hangs on."""
@@ -149,6 +167,7 @@ class _Loading:
             for fault in (*faults, *usage_faults(nodes))
         ]
         self.texts[name] = text[start:]
+        self.inner[name] = [inner for inner, _, _ in partial_names(nodes)]
         for problem in (*problems, *wrong):
             self.say(problem, tag)
         for inner, span, required in partial_names(nodes):

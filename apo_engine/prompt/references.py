@@ -129,7 +129,7 @@ class _Reader:
             self.names.append((first, span))
         # A name that a block binds is none of the input that it stands for.
         written = [(name, span) for at, (name, span) in enumerate(names) if at or not self.is_bound(argument, name)]
-        if path and written:
+        if path and written and len(path) <= MAX_DEPTH:
             begin = len(path) - len(written) + 1
             led = tuple((path[: begin + at], span) for at, (_, span) in enumerate(written))
             self.uses.append(Use(path, argument.span, led))

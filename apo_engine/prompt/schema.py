@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from apo_engine.prompt.yaml_tree import Node
 
 MAX_DEPTH = 16
-# name, the mark of what may be left out, type, description
-_KEY = re.compile(r"([^(?]*[^(?\s])\s*(\??)\s*(?:\(\s*([^,)\s]*)\s*(?:,\s*([^)]*))?\))?")
+# name, the mark of what may be left out, type with the space around it, description
+_KEY = re.compile(r"([^(?]*[^(?\s])\s*(\??)\s*(?:\(([^,)]*)(?:,([^)]*))?\))?")
 _WILDCARD = "(*)"
 
 
@@ -107,8 +107,9 @@ def _pico(schema: Mapping, path: tuple[str, ...], depth: int) -> Iterator[Declar
         quotes = len(key.span) - len(key.text)
         base = key.span.start + quotes // 2 if quotes in (0, 2) else None
         span = Span(base, base + len(match[1])) if base is not None else key.span
-        kind, words = match[3] or "", (match[4] or "").strip()
-        type_span = Span(base + match.start(3), base + match.end(3)) if kind and base is not None else None
+        kind, words = (match[3] or "").strip(), (match[4] or "").strip()
+        begin = match.start(3) + len(match[3]) - len(match[3].lstrip()) if kind else 0
+        type_span = Span(base + begin, base + begin + len(kind)) if kind and base is not None else None
         if not kind and isinstance(value, Scalar):
             kind, _, said = value.text.partition(",")
             words, length = said.strip(), len(kind)

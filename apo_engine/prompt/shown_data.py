@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from apo_engine.prompt.unseen import spelled
+from apo_engine.unseen import spelled
 
 # Some servers read the control tokens of their model's chat template in the text of a message, too.
 _OPENING = re.compile(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from apo_engine.positions import Span
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from apo_engine.prompt.file import PromptFile
     from apo_engine.prompt.references import Use
 
+# Of each kind; who wrote so many wants no list of them.
+MAX_PROBLEMS = 100
 _PLAIN = re.compile(r"[^\W\d][\w-]*")
 # Handlebars knows the length of a list without being told.
 _BUILT_IN = ("length",)
@@ -36,10 +39,11 @@ def undefined(prompt: PromptFile, columns: Collection[str] | None) -> Iterator[P
         known = [*dict.fromkeys([*offered, *optional, *prompt.defaults])]
         where = "the example rows do not have it" if columns is not None else "input.schema does not declare it"
         severity = Severity.ERROR if columns is not None else Severity.WARNING
-        for name, span in prompt.variables:
-            if name not in known:
-                message = f"Nothing fills the variable '{name}': {where}."
-                yield _unknown(prompt, span, name, known, message, severity)
+        filled_names = frozenset(known)
+        wanting = ((name, span) for name, span in prompt.variables if name not in filled_names)
+        for name, span in islice(wanting, MAX_PROBLEMS):
+            message = f"Nothing fills the variable '{name}': {where}."
+            yield _unknown(prompt, span, name, known, message, severity)
     fields: defaultdict[tuple[str, ...], list[str]] = defaultdict(list)
     for found in declared:
         fields[found.path[:-1]].append(found.path[-1])
@@ -47,8 +51,8 @@ def undefined(prompt: PromptFile, columns: Collection[str] | None) -> Iterator[P
         if found.open:
             fields.pop(found.path, None)
     filled = roots if columns is None else columns
-    for use in prompt.uses:
-        yield from _field(prompt, use, fields, filled)
+    wrong = (problem for use in prompt.uses for problem in _field(prompt, use, fields, filled))
+    yield from islice(wrong, MAX_PROBLEMS)
 
 
 def _field(

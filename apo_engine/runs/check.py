@@ -44,6 +44,7 @@ def check_rows(prompt: PromptFile, options: Options, buffers: Mapping[Path, str]
         labels=prompt.labels if settings.metric in (*LABEL_METRICS, "exact_match") else (),
         place=prompt.layer().place(("examples",)),
         buffers=buffers,
+        grounds=options.grounds,
         quotations=Quotations(_literal_lines(prompt)),
         objection=make_metric(settings.metric, ()).objection if settings.metric in _PARTICULAR else None,
     )

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from apo_engine.models.purse import Purse
 
 
@@ -18,7 +20,8 @@ class Options:
     ``{"budget": {"calls": 200}}``. ``environ`` is the process's own where None. ``fresh`` ignores cached answers;
     ``resume`` prints a finished run, and goes on with an unfinished one. ``own_code`` is the digest of the one scoring
     function of the user's that may be run (see `OwnCode`); any may where None, none where it is empty. ``purse`` is
-    what requests that leave the machine draw from, shared with other runs.
+    what requests that leave the machine draw from, shared with other runs. Files that the prompt names lie in its
+    folder or one of the ``grounds``, the folders that the user works in: the working folder where None.
     """
 
     flags: Mapping[str, object] = field(default_factory=dict)
@@ -28,3 +31,4 @@ class Options:
     resume: bool = False
     own_code: str | None = None
     purse: Purse | None = None
+    grounds: tuple[Path, ...] | None = None

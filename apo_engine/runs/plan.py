@@ -149,7 +149,7 @@ async def make_plan(job: Job, prompt: PromptFile, options: Options, *, fixes: bo
             environment_layer(environ),
         ]
     )
-    examples = await asyncio.to_thread(_examples, prompt, settings)
+    examples = await asyncio.to_thread(_examples, prompt, settings, options.grounds)
     whole = _rows(job, examples)
     metric = make_metric(settings.metric, examples.labels)
     await asyncio.to_thread(require_usable, metric, examples.rows)
@@ -202,7 +202,7 @@ def endpoints_of(settings: Settings) -> dict[str, Endpoint]:
     return {name: Endpoint(found.base_url, found.key_env) for name, found in settings.endpoints.items()}
 
 
-def _examples(prompt: PromptFile, settings: Settings) -> ExampleSet:
+def _examples(prompt: PromptFile, settings: Settings, grounds: tuple[Path, ...] | None) -> ExampleSet:
     if settings.examples is None:
         raise InputError(
             Problem(
@@ -214,10 +214,10 @@ def _examples(prompt: PromptFile, settings: Settings) -> ExampleSet:
     folder = prompt.path.parent if prompt.path else Path.cwd()
     place = prompt.layer().place(("examples",))
     try:
-        examples = load_examples(settings.examples, folder, prompt.required_inputs, place)
+        examples = load_examples(settings.examples, folder, prompt.required_inputs, place, grounds)
     except InputError:
         # A variable that no row fills is better told at its place in the template than as a missing column.
-        columns = load_examples(settings.examples, folder, (), place).columns
+        columns = load_examples(settings.examples, folder, (), place, grounds).columns
         require_runnable(prompt, check_prompt(prompt, columns))
         raise
     require_runnable(prompt, check_prompt(prompt, examples.columns))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 
+from apo_engine.encodable import encodable
 from apo_engine.scoring.json_value import MISSING, decoded, value_in
 from apo_engine.scoring.judgement import Judgement
 
@@ -77,5 +78,4 @@ def _close(one: float, other: float) -> bool:
 
 
 def _shown(value: object) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    return text.encode("utf-8", "replace").decode()
+    return encodable(json.dumps(value, ensure_ascii=False))

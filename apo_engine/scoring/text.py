@@ -6,8 +6,8 @@ import re
 
 from apo_engine.scoring.judgement import Judgement
 
-_NUMBER = re.compile(r"[-+]?(?:\d+(?:[ ,_]\d{3})+|\d+)?(?:\.\d+)?(?:[eE][-+]?\d+)?%?")
-_REGEX_INPUT_LIMIT = 20_000
+_NUMBER = re.compile(r"[-+]?(?:(?:\d+(?:[ ,_]\d{3})+|\d+)(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d+)?%?")
+_REGEX_INPUT_LIMIT, _REGEX_SECONDS = 20_000, 1.0
 
 
 def exact_match(answer: str, expected: str) -> Judgement:
@@ -22,16 +22,28 @@ def contains(answer: str, expected: str) -> Judgement:
 
 
 def regex(answer: str, expected: str) -> Judgement:
-    """Right where the expected value, a regular expression, is found in the answer."""
-    found = re.search(expected, answer[:_REGEX_INPUT_LIMIT])
-    return Judgement(float(found is not None), answer.strip(), not answer.strip())
+    """Right where the expected value, a regular expression, is found in the answer.
+
+    A pattern that takes too long on an answer leaves it unjudged: some patterns would never come to an end.
+    """
+    import regex as patterns  # unlike `re`, it can be stopped
+
+    said = answer.strip()
+    try:
+        found = patterns.search(expected, answer[:_REGEX_INPUT_LIMIT], timeout=_REGEX_SECONDS)
+    except TimeoutError:
+        remark = f"The pattern took longer than {_REGEX_SECONDS:g} s on this answer."
+        return Judgement(0.0, said, invalid=True, remark=remark)
+    return Judgement(float(found is not None), said, not said)
 
 
 def no_pattern(expected: str) -> str:
     """Why ``regex`` cannot use an expected value; empty where it can."""
+    import regex as patterns
+
     try:
-        re.compile(expected)
-    except re.error as error:
+        patterns.compile(expected)
+    except (patterns.error, OverflowError, RecursionError) as error:
         return f"is no regular expression: {error}"
     return ""
 
@@ -52,7 +64,7 @@ def no_number(expected: str) -> str:
 
 def read_number(text: str) -> float | None:
     """The last number in a text (thousands separators and a percent sign allowed), or None."""
-    found = [match.group() for match in _NUMBER.finditer(text) if any(c.isdigit() for c in match.group())]
+    found = _NUMBER.findall(text)
     if not found:
         return None
     last = re.sub(r"[ ,_%]", "", found[-1])

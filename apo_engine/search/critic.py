@@ -12,11 +12,11 @@ from typing import Protocol, runtime_checkable
 
 import msgspec
 
+from apo_engine.encodable import encodable
 from apo_engine.models.chat import ChatRequest, Shape
 from apo_engine.models.gateway import Gateway
 from apo_engine.prompt.edit import tunable_text
 from apo_engine.prompt.shown_data import shown_data
-from apo_engine.prompt.unseen import whole
 from apo_engine.search.anchor import anchor
 from apo_engine.search.arm import Arm
 from apo_engine.search.confusion import Scored, confusions, failing
@@ -181,7 +181,7 @@ def read_critiques(answer: str, shown: str = "") -> list[_Answer]:
             value, end = decoder.raw_decode(answer, at)
             found = msgspec.convert(value, _Answers, strict=False).critiques
             if "".join(answer[at:end].split()) not in given:
-                return found
+                return [_Answer(encodable(one.critique), encodable(one.quote), one.rows) for one in found]
         except (ValueError, msgspec.ValidationError, RecursionError):
             end = at + 1
         at = answer.find("{", end)
@@ -198,5 +198,5 @@ def _without_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def _bounded(text: str) -> str:
-    text = whole(text)
+    text = encodable(text)
     return text if len(text) <= LONGEST_CRITIQUE else f"{text[: LONGEST_CRITIQUE - 1]}…"

@@ -6,7 +6,7 @@ import codecs
 import re
 import unicodedata
 
-from apo_engine.prompt.unseen import unseen
+from apo_engine.unseen import is_unseen
 
 _USUAL = frozenset("\n\t")
 _LOOK_ALIKE = str.maketrans(
@@ -36,7 +36,7 @@ def bare(text: str) -> str:
     lines = "\n".join(text.splitlines())
     if not lines.isascii():
         lines = unicodedata.normalize("NFKC", lines)
-    return "".join(char for char in lines if char in _USUAL or not unseen(char)).casefold()
+    return "".join(char for char in lines if char in _USUAL or not is_unseen(char)).casefold()
 
 
 def plain_readings(text: str) -> tuple[str, ...]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from apo_engine.encodable import encodable
 from apo_engine.models.chat import ChatRequest, Message
 from apo_engine.models.gateway import CallRole, Gateway
 from apo_engine.prompt.edit import EditRejected, tunable_text, with_tunable_text
 from apo_engine.prompt.shown_data import shown_data
-from apo_engine.prompt.unseen import whole
 from apo_engine.search.arm import Arm, child_arm
 from apo_engine.search.candidate import Operator
 from apo_engine.search.confusion import Scored
@@ -96,7 +96,7 @@ class ModelEditor:
         # Before the text is taken apart, which takes time.
         if len(new) > (most := longest(tunable_text(arm.prompt))):
             return Rejected(arm.id, operator, too_long(new, most), gradients)
-        if whole(new) != new:
+        if encodable(new) != new:
             return Rejected(arm.id, operator, "it holds half characters", gradients)
         try:
             return child_arm(arm, with_tunable_text(arm.prompt, new), operator, round_, gradients)

@@ -9,9 +9,9 @@ from apo_engine.examples.example import Example
 from apo_engine.prompt.edit import EditRejected, with_exemplars
 from apo_engine.prompt.file import PromptFile
 from apo_engine.prompt.render import Renderer
-from apo_engine.prompt.unseen import hidden
 from apo_engine.search.intrusion import Intrusions, names_of
 from apo_engine.search.suspicion import orders_in
+from apo_engine.unseen import hidden
 
 _LONGEST = 700
 

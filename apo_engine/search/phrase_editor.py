@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import get_args
 
+from apo_engine.encodable import encodable
 from apo_engine.models.chat import ChatRequest
 from apo_engine.models.gateway import Gateway
 from apo_engine.prompt.edit import EditRejected, passage_break, tunable_text, with_tunable_text
-from apo_engine.prompt.unseen import whole
 from apo_engine.search.arm import Arm, child_arm
 from apo_engine.search.candidate import PhraseOperator
 from apo_engine.search.editor import Rejected, Rewrite, variation
@@ -90,7 +90,7 @@ class PhraseEditor:
             return Rejected(draft.parent.id, draft.operator, f"the answer {why}")
         if len(new) > (most := longest(draft.text)):
             return Rejected(draft.parent.id, draft.operator, too_long(new, most))
-        if whole(new) != new:
+        if encodable(new) != new:
             return Rejected(draft.parent.id, draft.operator, "it holds half characters")
         if not new.strip():
             return Rejected(draft.parent.id, draft.operator, "it is empty")

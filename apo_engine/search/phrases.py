@@ -10,20 +10,25 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from apo_engine.positions import Span
 from apo_engine.prompt.sections import literals, regions
 from apo_engine.prompt.template import scan
 
+# Each run of space or punctuation is looked at from its beginning alone, or a long one would be looked at from every
+# character of it.
 _MARKER = r"(?:(?:[-*•#>]+|\d+[.)])[^\S\n]+)?"
-_CLAUSE_END = r"(?:[.,;:!?…،؛؟]+(?=\s|\Z)|[。，、！？；：]+)"
-_GAP = re.compile(rf"(?:{_CLAUSE_END})?[^\S\n]*\n\s*{_MARKER}|{_CLAUSE_END}\s*|\s+[–—-]+\s+")
+_CLAUSE_END = r"(?:(?<![.,;:!?…،؛؟])[.,;:!?…،؛؟]+(?=\s|\Z)|[。，、！？；：]+)"
+_LINE_END = rf"(?:{_CLAUSE_END}[^\S\n]*|(?<![^\S\n])[^\S\n]+)?\n\s*{_MARKER}"
+_GAP = re.compile(rf"{_LINE_END}|{_CLAUSE_END}\s*|(?<!\s)\s+[–—-]+\s+")
 _LEAD = re.compile(rf"\s*{_MARKER}")
 _CONJUNCTION = re.compile(
-    r"\s+(?=(?:and|or|but|nor|yet|if|unless|because|since|although|though|while|when|where|whether|which|who|that|"
+    r"(?<!\s)\s+(?=(?:and|or|but|nor|yet|if|unless|because|since|although|though|while|when|where|whether|which|who|that|"
     r"then|so|before|after|until)\s)",
     re.IGNORECASE,
 )
+_WORD = re.compile(r"\S+")
 # A conjunction parts what has at least this many words on either side of it.
 _FEWEST_WORDS = 3
 
@@ -112,7 +117,7 @@ def _clauses(text: str, span: Span) -> Iterator[Span]:
     """A stretch without punctuation, parted before its conjunctions; nothing where it has no word."""
     start = span.start
     for joint in _CONJUNCTION.finditer(text, span.start, span.end):
-        if min(_words(text[start : joint.start()]), _words(text[joint.end() : span.end])) >= _FEWEST_WORDS:
+        if _enough_words(text, start, joint.start()) and _enough_words(text, joint.end(), span.end):
             yield from _trimmed(text, Span(start, joint.start()))
             start = joint.end()
     yield from _trimmed(text, Span(start, span.end))
@@ -125,8 +130,8 @@ def _trimmed(text: str, span: Span) -> Iterator[Span]:
         yield Span(start, start + len(words))
 
 
-def _words(text: str) -> int:
-    return len(text.split())
+def _enough_words(text: str, start: int, end: int) -> bool:
+    return sum(1 for _ in islice(_WORD.finditer(text, start, end), _FEWEST_WORDS)) == _FEWEST_WORDS
 
 
 def _gap(text: str, parts: Sequence[Phrase], at: int) -> str | None:

@@ -9,9 +9,9 @@ import re
 from collections.abc import Iterator
 
 from apo_engine.examples.quoting import quoted
-from apo_engine.prompt.unseen import hidden
 from apo_engine.search.disguise import mixed, plain_readings, readings
 from apo_engine.search.orders import ORDERS
+from apo_engine.unseen import hidden
 
 _DOMAINS = (
     # Those that are English words count only with a path, for a full stop without a space is a slip.

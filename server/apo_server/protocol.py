@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _Steps = Generator[Any, Any, Any]
+_MEMBERS = ("jsonrpc", "id", "method", "params")
 
 
 class ApoProtocol(LanguageServerProtocol):
@@ -54,7 +55,8 @@ class ApoProtocol(LanguageServerProtocol):
                     self._send_response(number, error=refusal)
                 return
             if self.get_message_type(method) is None:
-                data.setdefault("params", None)
+                # What else an unknown message may hold would be taken for a fault of the server.
+                data = {"params": None} | {name: data[name] for name in _MEMBERS if name in data}
         self._handle(data)
 
     async def settled(self) -> None:

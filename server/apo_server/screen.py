@@ -14,6 +14,7 @@ from lsprotocol import types
 from apo_engine.problems import Problem, Severity
 from apo_server import row_lines
 from apo_server.features import diagnostics
+from apo_server.features.plain import said
 from apo_server.features.progress import Progress
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ class EditorScreen:
 
     def tell(self, message: str, severity: Severity = Severity.INFORMATION) -> None:
         """Show a message."""
-        self._server.window_show_message(types.ShowMessageParams(_MESSAGES[severity], f"APO: {message}"))
+        self._server.window_show_message(types.ShowMessageParams(_MESSAGES[severity], f"APO: {said(message)}"))
 
     def tell_problem(self, problem: Problem) -> None:
         """Show what is wrong; a client of our own gets it in parts, and offers the way out of it."""
@@ -111,8 +112,8 @@ class EditorScreen:
         self._server.protocol.notify(
             "apo/message",
             {
-                "message": problem.message,
-                "remedy": problem.remedy,
+                "message": said(problem.message),
+                "remedy": said(problem.remedy),
                 "severity": problem.severity.value,
                 "code": problem.code,
                 "file": place.path.as_uri() if place and place.path else None,
@@ -122,12 +123,12 @@ class EditorScreen:
 
     def note(self, message: str) -> None:
         """Write a line into the editor's log."""
-        self._server.window_log_message(types.LogMessageParams(types.MessageType.Info, message))
+        self._server.window_log_message(types.LogMessageParams(types.MessageType.Info, said(message)))
 
     async def ask(self, question: str, answers: tuple[str, ...]) -> str | None:
         """Put a question; None where the client shows none, or the user chooses none."""
         actions = [types.MessageActionItem(answer) for answer in answers]
-        params = types.ShowMessageRequestParams(types.MessageType.Info, f"APO: {question}", actions)
+        params = types.ShowMessageRequestParams(types.MessageType.Info, f"APO: {said(question)}", actions)
         try:
             chosen = await self._server.window_show_message_request_async(params)
         except Exception as error:  # whatever a client answers instead, it is no consent

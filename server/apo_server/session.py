@@ -64,6 +64,11 @@ class Session:
     def __post_init__(self) -> None:
         self.texts = Texts(lambda: self.documents)
 
+    @property
+    def grounds(self) -> tuple[str, ...]:
+        """The workspace folders as paths."""
+        return tuple(str(path) for folder in self.folders if (path := path_of(folder)) is not None)
+
     def workspace_of(self, uri: str) -> str:
         """The workspace folder that holds a document, else the document's own folder."""
         folders = [unquote(folder).rstrip("/") for folder in self.folders]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from apo_engine.examples.facts import ExampleFacts
+from apo_engine.ground import is_elsewhere
 from apo_engine.problems import Place, Problem
 from apo_server.anchoring import Rebase
 
@@ -57,4 +58,8 @@ def example_files(prompt: PromptFile) -> tuple[Path, ...]:
         names = [given.get(key) for key in ("path", "train", "holdout")]
     if prompt.path is None:
         return ()
-    return tuple(dict.fromkeys(prompt.path.parent / name for name in names if isinstance(name, str) and name))
+    return tuple(dict.fromkeys(prompt.path.parent / str(name) for name in names if _is_here(name)))
+
+
+def _is_here(name: object) -> bool:
+    return isinstance(name, str) and name != "" and not is_elsewhere(name)

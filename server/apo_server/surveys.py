@@ -111,7 +111,9 @@ class Surveys:
         files = files_of(view)
         self._files[uri] = files
         self._stamps[uri] = await asyncio.to_thread(_stamps, files)
-        found = await self._found(view, files) if files else None
+        # A name that leads off this machine stands for no file; that much is to be said of it.
+        named = view.document.path is not None and "examples" in view.prompt.layer().values
+        found = await self._found(view, files) if named else None
         if self._session.view(uri) is not None:
             self._session.surveyed(uri, found)
             self._show_all()
@@ -126,6 +128,7 @@ class Surveys:
             text=prompt.text,
             editor=dict(settings.editor),
             cache=settings.cache,
+            grounds=self._session.grounds,
             buffers={str(path): document.text for path, document in opened if document is not None},
         )
         try:

@@ -82,7 +82,10 @@ def _options(request: Request, purse: Purse | None = None) -> Options:
     environ = {**os.environ, "APO_CACHE_DIR": request.cache} if request.cache else None
     # A plan runs no code; it says whose agreement is needed.
     own_code = None if request.do == "plan" else request.own_code
-    return Options(flags=request.flags, editor=request.editor, environ=environ, own_code=own_code, purse=purse)
+    grounds = tuple(map(Path, request.grounds))
+    return Options(
+        flags=request.flags, editor=request.editor, environ=environ, own_code=own_code, purse=purse, grounds=grounds
+    )
 
 
 def _survey(request: Request) -> Survey:

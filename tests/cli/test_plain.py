@@ -13,6 +13,9 @@ from apo_engine.cli.plain import excerpt, literal, visible
 ANYTHING = st.text(st.characters())  # lone surrogates included
 BIDI = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 
+# Letters and signs by their category, and nothing to the eye.
+BLANKS = "\u115f\u1160\u2800\u3164\uffa0"
+
 
 @given(ANYTHING)
 def test_no_control_and_no_invisible_character_is_left(text: str) -> None:
@@ -21,7 +24,7 @@ def test_no_control_and_no_invisible_character_is_left(text: str) -> None:
         assert character not in BIDI
 
 
-@given(st.text(st.characters(categories=("L", "N", "P", "S", "Zs"))))
+@given(st.text(st.characters(categories=("L", "N", "P", "S", "Zs"), exclude_characters=BLANKS)))
 def test_ordinary_text_stays_as_it_is(text: str) -> None:
     assert visible(text) == text
     assert literal(text).plain == text
@@ -42,6 +45,8 @@ def test_an_excerpt_is_one_line_within_its_width(text: str, width: int) -> None:
         ("a\u202eb", "a\\u202eb"),
         ("a\u200bb\ufeff", "a\\u200bb\\ufeff"),
         ("\U000e0041", "\\U000e0041"),
+        ("a\u3164b\u2800\U000e0101", "a\\u3164b\\u2800\\U000e0101"),
+        ("❤\ufe0f", "❤\ufe0f"),
         ("bell\x07", "bell\\x07"),
         ("over\rwritten", "over\\x0dwritten"),
         ("line\r\nend", "line\nend"),

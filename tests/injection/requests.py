@@ -14,7 +14,6 @@ from apo_engine.prompt.edit import EditRejected
 from apo_engine.prompt.file import PromptFile
 from apo_engine.prompt.render import Renderer
 from apo_engine.prompt.tags import mark_of
-from apo_engine.prompt.unseen import hidden
 from apo_engine.search import exemplars
 from apo_engine.search.arm import seed_arm
 from apo_engine.search.critic import ModelCritic, make_gradient
@@ -23,6 +22,7 @@ from apo_engine.search.gradient import Gradient
 from apo_engine.search.intrusion import Intrusions
 from apo_engine.search.meta_prompts import MetaPrompts
 from apo_engine.settings import OptimizerSettings
+from apo_engine.unseen import hidden
 from tests.engine.table_model import TableModel, gateway, prompt
 
 SEED = "Assign each ticket to one queue: billing, shipping, account or technical.\nAnswer with the queue's name alone."

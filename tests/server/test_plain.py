@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apo_server.features.plain import markdown, points, visible
+from apo_server.features.plain import markdown, points, said, verbatim, visible
 
 
 @given(st.text())
@@ -37,6 +37,14 @@ def test_markup_links_and_tables_are_text() -> None:
 def test_plain_words_stay_readable() -> None:
     assert markdown("tickets.jsonl:25, late by 3 days.") == "tickets.jsonl:25, late by 3 days."
     assert visible("naïve 😀 日本") == "naïve 😀 日本"
+
+
+def test_words_of_a_message_are_no_link_to_follow() -> None:
+    assert said("[run](command:evil) a[b] (c)\x1b[1m") == "[run] (command:evil) a[b] (c)<U+001B>[1m"
+
+
+def test_a_block_shows_the_text_line_by_line_and_hides_nothing() -> None:
+    assert verbatim("a\tb\r\n\u202e```\n") == "````\na\tb\n<U+202E>```\n\n````"
 
 
 def test_characters_that_turn_the_writing_direction_are_named() -> None:

@@ -20,7 +20,7 @@ from apo_server.features.commands import (
 )
 from apo_server.features.diagnostics import of_critique
 from apo_server.features.hover import effect
-from apo_server.features.plain import points, visible
+from apo_server.features.plain import points, said
 from apo_server.rows import shortened
 from apo_server.view import Passage, PromptView, touched
 
@@ -113,7 +113,7 @@ def _winner(view: PromptView, client: ClientCapabilities) -> list[types.CodeActi
     else:
         adopt = verdict.decision == "adopt"
         lead = "Apply the winner of the run" if adopt else "Apply the winner of the run anyway"
-        title = f"{lead}: {visible(verdict.words)}{_caution(winner.suspicions)}"
+        title = f"{lead}: {said(verdict.words)}{_caution(winner.suspicions)}"
         # What somebody should read first is nothing to be applied by one key.
         preferred = adopt and view.current and not winner.suspicions
         action = _apply(view, title, winner.id, client, preferred=preferred)
@@ -165,7 +165,7 @@ def _reading(
 def _run_rows(view: PromptView, passage: Passage, client: ClientCapabilities) -> list[types.CodeAction]:
     """Run the prompt on one of the rows that show a critique."""
     return [
-        _about(view, passage, client, f"Run on {visible(Path(row.path).name)}:{row.line}", RUN_ROW, row.line, row.path)
+        _about(view, passage, client, f"Run on {said(Path(row.path).name)}:{row.line}", RUN_ROW, row.line, row.path)
         for row in passage.finding.rows[:_ROWS]
     ]
 
@@ -198,11 +198,11 @@ def _pages(view: PromptView, passages: tuple[Passage, ...]) -> list[types.CodeAc
 
 def _caution(suspicions: Sequence[str]) -> str:
     """What a reader should look at before a rewrite is applied."""
-    return f" — check first: it {shortened(visible(' and '.join(suspicions)), _CAUTION)}" if suspicions else ""
+    return f" — check first: it {shortened(said(' and '.join(suspicions)), _CAUTION)}" if suspicions else ""
 
 
 def _name(passage: Passage) -> str:
-    return f" (“{shortened(visible(passage.finding.critique), _NAME)}”)"
+    return f" (“{shortened(said(passage.finding.critique), _NAME)}”)"
 
 
 def _disabled(title: str, reason: str, client: ClientCapabilities) -> types.CodeAction | None:

@@ -7,6 +7,7 @@ from lsprotocol import types
 from apo_engine.search.events import Job
 from apo_server.advance import Advance
 from apo_server.features.commands import CANCEL, EVALUATE, GRADIENTS, OPTIMIZE, SHOW_CANDIDATES
+from apo_server.features.plain import said
 from apo_server.knowledge import Score
 from apo_server.view import PromptView
 
@@ -86,4 +87,4 @@ def _has_rows(view: PromptView) -> bool:
 
 def _lens(title: str, command: str, uri: str) -> types.CodeLens:
     start = types.Position(0, 0)
-    return types.CodeLens(types.Range(start, start), types.Command(title, command, arguments=[uri]))
+    return types.CodeLens(types.Range(start, start), types.Command(said(title), command, arguments=[uri]))

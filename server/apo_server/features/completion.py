@@ -6,6 +6,7 @@ from lsprotocol import types
 
 from apo_server.capabilities import ClientCapabilities
 from apo_server.features.key_completion import key_proposals
+from apo_server.features.plain import said
 from apo_server.features.tag_completion import tag_proposals
 from apo_server.lookups import Lookups
 from apo_server.proposals import Proposal
@@ -31,10 +32,10 @@ def _item(proposal: Proposal, number: int, range_: types.Range, client: ClientCa
     snippet = client.snippets and bool(proposal.snippet)
     text = proposal.snippet if snippet else proposal.insert or proposal.label
     return types.CompletionItem(
-        label=proposal.label,
+        label=said(proposal.label),
         kind=proposal.kind,
-        detail=proposal.detail or None,
-        documentation=proposal.words or None,
+        detail=said(proposal.detail) or None,
+        documentation=said(proposal.words) or None,
         sort_text=f"{number:04}",
         filter_text=proposal.label,
         insert_text_format=types.InsertTextFormat.Snippet if snippet else None,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from apo_engine.models.reachable import EndpointStatus
 from apo_engine.problems import ApoError
+from apo_server.features.plain import said
 from apo_server.wire import Reply, Request
 
 _EMBEDDED = "embedded"
@@ -59,7 +60,7 @@ def found(endpoints: Sequence[EndpointStatus]) -> Finding:
 
 def as_answer(finding: Finding) -> dict[str, object]:
     """What the client is answered."""
-    return {"ok": not finding.code, "sentence": finding.sentence, "code": finding.code}
+    return {"ok": not finding.code, "sentence": said(finding.sentence), "code": finding.code}
 
 
 def _trouble(endpoint: EndpointStatus) -> str:

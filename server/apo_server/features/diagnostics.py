@@ -11,7 +11,7 @@ from lsprotocol import types
 from apo_engine.positions import Lines, Span
 from apo_engine.problems import Problem, Severity
 from apo_server.capabilities import ClientCapabilities
-from apo_server.features.plain import visible
+from apo_server.features.plain import said
 from apo_server.knowledge import Row
 from apo_server.view import Passage, PromptView
 
@@ -57,12 +57,12 @@ def of_critique(view: PromptView, passage: Passage, client: ClientCapabilities) 
     finding = passage.finding
     span = _first_line(view, passage.span) if finding.anchor == "section" else passage.span
     rows = finding.rows[:_ROWS]
-    message = f"{visible(finding.critique)} ({_share(finding.share, finding.rows_in_all)})"
+    message = f"{said(finding.critique)} ({_share(finding.share, finding.rows_in_all)})"
     related = None
     if client.related_information:
         related = [_related(row) for row in rows]
     elif rows:
-        message += f" See {Path(rows[0].path).name}, line {', '.join(str(row.line) for row in rows)}."
+        message += f" See {said(Path(rows[0].path).name)}, line {', '.join(str(row.line) for row in rows)}."
     weighty = finding.share >= _WEIGHTY
     return types.Diagnostic(
         range=view.range(span),
@@ -83,7 +83,7 @@ def _related(row: Row) -> types.DiagnosticRelatedInformation:
     start = types.Position(max(0, row.line - 1), 0)
     return types.DiagnosticRelatedInformation(
         location=types.Location(_address(row.path), types.Range(start, start)),
-        message=f"expected “{visible(row.expected)}”, answered “{visible(row.answered)}”",
+        message=f"expected “{said(row.expected)}”, answered “{said(row.answered)}”",
     )
 
 
@@ -108,7 +108,7 @@ def of_problem(view: PromptView, problem: Problem) -> types.Diagnostic:
 
 
 def _words(problem: Problem) -> str:
-    return f"{problem.message} {problem.remedy}".strip()
+    return said(f"{problem.message} {problem.remedy}")
 
 
 def span_of(view: PromptView, problem: Problem) -> Span:

@@ -13,6 +13,7 @@ from apo_engine.positions import Span
 from apo_engine.prompt.blocks import closed_blocks
 from apo_engine.prompt.template import Comment, Expression, Partial, Raw, Text
 from apo_engine.prompt.yaml_tree import Mapping, Scalar, Sequence
+from apo_server.features.plain import said
 
 if TYPE_CHECKING:
     from apo_engine.prompt.file import PromptFile
@@ -73,7 +74,10 @@ def symbols(view: PromptView, *, nested: bool) -> list[types.DocumentSymbol] | l
         return [_symbol(view, part) for part in parts(view.prompt)]
     return [
         types.SymbolInformation(
-            types.Location(view.document.uri, view.range(part.span)), part.name, part.kind, container_name=outer
+            types.Location(view.document.uri, view.range(part.span)),
+            said(part.name),
+            part.kind,
+            container_name=outer and said(outer),
         )
         for part, outer in _flat(parts(view.prompt), None)
     ]
@@ -226,7 +230,9 @@ def _flat(found: tuple[Part, ...], outer: str | None) -> Iterator[tuple[Part, st
 def _symbol(view: PromptView, part: Part) -> types.DocumentSymbol:
     children = [_symbol(view, inner) for inner in part.parts]
     whole, named = view.range(part.span), view.range(part.name_span)
-    return types.DocumentSymbol(part.name, part.kind, whole, named, detail=part.detail or None, children=children)
+    return types.DocumentSymbol(
+        said(part.name), part.kind, whole, named, detail=said(part.detail) or None, children=children
+    )
 
 
 def _fold(

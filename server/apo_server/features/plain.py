@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import re
-import unicodedata
+
+from apo_engine.unseen import spelled
 
 # Characters that mean something anywhere in a line of Markdown, and those that do so at its beginning.
 _INLINE = re.compile(r"([\\`*_\[\]<>|~&])")
 _LEADING = re.compile(r"^([#+\-=]|\d{1,9}(?=[.)]))")
 # What renderers make links of by themselves.
-_AUTOMATIC = re.compile(r"(?<=\w)(:(?=//)|@)|(?<=www)(\.)", re.IGNORECASE)
-# Control, format (among them those that turn the writing direction) and unassigned characters, and lone surrogates.
-_UNSEEN = {"Cc", "Cf", "Cs", "Cn"}
-_JOINERS = "\u200c\u200d"
+_AUTOMATIC = re.compile(r"(:(?=//)|@)|(?<=www)(\.)", re.IGNORECASE)
+_LINE_END = re.compile(r"\r\n|\n|\r")
+# Editors make links, and commands to click on, of this in any message.
+_LINK = re.compile(r"\](?=\()")
 
 
 def visible(text: str) -> str:
     """One line in which nothing hides: white space is a space, characters that cannot be seen show their number."""
-    line = " ".join(text.split())
-    if line.isascii() and line.isprintable():
-        return line
-    return "".join(
-        f"<U+{ord(char):04X}>" if unicodedata.category(char) in _UNSEEN and char not in _JOINERS else char
-        for char in line
-    )
+    return spelled(" ".join(text.split()))
+
+
+def said(text: str) -> str:
+    """Words for a message, a title or a log: `visible`, and no link to follow."""
+    return _LINK.sub("] ", visible(text))
 
 
 def markdown(text: str) -> str:
@@ -40,8 +40,9 @@ def points(fraction: float) -> str:
 
 
 def verbatim(text: str, language: str = "") -> str:
-    """The text as a block of Markdown that it cannot close."""
+    """The text as a block of Markdown that it cannot close, and in which nothing hides."""
     fence = "```"
     while fence in text:
         fence += "`"
-    return f"{fence}{language}\n{text}\n{fence}"
+    shown = spelled(_LINE_END.sub("\n", text))
+    return f"{fence}{language}\n{shown}\n{fence}"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from lsprotocol import types
 
 from apo_server.advance import Advance
+from apo_server.features.plain import said
 
 if TYPE_CHECKING:
     from pygls.lsp.server import LanguageServer
@@ -43,7 +44,7 @@ class Progress:
         now = time.monotonic()
         if self._shown and (now - self._last >= _INTERVAL or advance.phase_ends):
             self._last = now
-            report = types.WorkDoneProgressReport(message=self._words, percentage=self._percentage)
+            report = types.WorkDoneProgressReport(message=said(self._words), percentage=self._percentage)
             self._server.work_done_progress.report(self._token, report)
 
     def end(self, words: str) -> None:
@@ -51,7 +52,7 @@ class Progress:
         self._ended = True
         if self._shown:
             self._shown = False
-            self._server.work_done_progress.end(self._token, types.WorkDoneProgressEnd(message=words))
+            self._server.work_done_progress.end(self._token, types.WorkDoneProgressEnd(message=said(words)))
         self._server.work_done_progress.tokens.pop(self._token, None)
 
     async def _open(self) -> None:
@@ -68,6 +69,9 @@ class Progress:
         progress.tokens[self._token].add_done_callback(lambda future: self._on_cancel() if future.cancelled() else None)
         self._shown = True
         begin = types.WorkDoneProgressBegin(
-            title=self._title, cancellable=True, message=self._words or None, percentage=self._percentage
+            title=said(self._title),
+            cancellable=True,
+            message=said(self._words) or None,
+            percentage=self._percentage,
         )
         progress.begin(self._token, begin)

@@ -9,6 +9,7 @@ from apo_engine.problems import Problem, Repair
 from apo_server.capabilities import ClientCapabilities
 from apo_server.edits import workspace_edit
 from apo_server.features.diagnostics import of_problem, span_of
+from apo_server.features.plain import said
 from apo_server.view import PromptView
 
 
@@ -32,7 +33,7 @@ def _action(
     view: PromptView, problem: Problem, repair: Repair, client: ClientCapabilities, *, preferred: bool
 ) -> types.CodeAction:
     return types.CodeAction(
-        title=repair.title,
+        title=said(repair.title),
         kind=types.CodeActionKind.QuickFix,
         diagnostics=[of_problem(view, problem)],
         is_preferred=True if preferred and client.action_preferred else None,

@@ -72,3 +72,10 @@ def test_a_partial_lies_beside_the_prompt_or_below() -> None:
     assert partial_path(prompt, "tone") == Path("/folder/_tone.prompt")
     assert partial_path(prompt, "sub/tone") == Path("/folder/sub/_tone.prompt")
     assert partial_path(parse_prompt("Hi"), "tone") is None
+
+
+@pytest.mark.timeout(10)
+def test_partials_that_multiply_are_refused_before_they_are_rendered() -> None:
+    files: dict[str, str | Exception] = {f"_p{n}.prompt": f"{{{{> p{n + 1}}}}}{{{{> p{n + 1}}}}}" for n in range(40)}
+    assert problems("Hi {{> p0}}", files | {"_p40.prompt": "Ha"}) == [("partial-large", "p0")]
+    assert problems("Hi {{> p38}}", files | {"_p40.prompt": "Ha"}) == []
