@@ -14,7 +14,7 @@ from tests.cli.conftest import Outcome, make_apo
 from tests.faults.conftest import Reference
 from tests.faults.trial import WORLD, attempt, decided
 from tests.scripted import Reply, ScriptedServer, not_found, unauthorized
-from tests.scripted.faults import HARMLESS, PASSING, SLOW, Faulty
+from tests.scripted.faults import FINAL, HARMLESS, PASSING, SLOW, Faulty
 from tests.scripted.reply import content_filtered, failure
 
 
@@ -45,24 +45,23 @@ def test_answers_that_never_or_slowly_come_are_asked_for_again(kind: str, tmp_pa
     assert script.injected > 1
 
 
-#: What no second attempt can mend, and what is said of it.
-FINAL: dict[str, tuple[Reply, str]] = {
-    "400": (failure(400, "No such thing"), "refused the request"),
-    "401": (unauthorized(), "OPENAI_API_KEY"),
-    "402": (failure(402, "Pay"), "credit"),
-    "403": (failure(403, "Not you"), "does not allow"),
-    "404": (not_found("scripted"), "knows no model"),
+#: What is said of that which no second attempt can mend.
+SAID = {
+    "400": "refused the request",
+    "401": "OPENAI_API_KEY",
+    "402": "credit",
+    "403": "does not allow",
+    "404": "knows no model",
 }
 
 
 @pytest.mark.parametrize("command", ["evaluate", "optimize"])
 @pytest.mark.parametrize("kind", FINAL)
 def test_what_no_second_attempt_can_mend_fails_at_once_and_once(kind: str, command: str, tmp_path: Path) -> None:
-    reply, says = FINAL[kind]
-    trial = attempt(tmp_path, lambda request: reply, command)
+    trial = attempt(tmp_path, Faulty(WORLD.script, FINAL[kind], share=1), command)
     assert trial.outcome.code == 3
     assert trial.requests == 1
-    assert says in trial.outcome.err
+    assert SAID[kind] in trial.outcome.err
 
 
 @pytest.mark.parametrize("kind", ["HTML", "wrong schema", "empty choices"])

@@ -18,12 +18,15 @@ from tests.scripted.reply import (
     Reply,
     cut_connection,
     empty_choices,
+    failure,
     hang,
     html,
+    not_found,
     reset,
     server_error,
     throttled,
     truncated,
+    unauthorized,
     wrong_schema,
 )
 from tests.scripted.server import Script
@@ -55,6 +58,14 @@ SLOW: Mapping[str, Fault] = {
 HARMLESS: Mapping[str, Fault] = {
     "duplicate": lambda good: replace(good, end="twice"),
     "drip": lambda good: replace(good, end="drip", drip=0.2),
+}
+#: What no second attempt can mend.
+FINAL: Mapping[str, Fault] = {
+    "400": lambda _: failure(400, "No such thing"),
+    "401": lambda _: unauthorized(),
+    "402": lambda _: failure(402, "Pay"),
+    "403": lambda _: failure(403, "Not you"),
+    "404": lambda _: not_found("scripted"),
 }
 
 
