@@ -13,6 +13,8 @@ from apo_engine.unseen import spelled
 
 _BAD_REQUEST, _UNAUTHORIZED, _PAYMENT, _FORBIDDEN, _NOT_FOUND, _THROTTLED = 400, 401, 402, 403, 404, 429
 _TRANSIENT_STATUSES = frozenset({408, 409, 425})
+# Somebody in between gave up waiting, and the model may have answered all the same.
+_TIMED_OUT = frozenset({408, 504, 524})
 _OUT_OF_CREDIT = frozenset({"insufficient_quota", "billing_hard_limit_reached"})
 # How many requests in a row may come to nothing before any is answered: about two minutes of an endpoint that is busy
 # or still loading, ten seconds where nobody is there, one where somebody answers in another language.
@@ -108,6 +110,7 @@ def from_status(
         return TransientFailure(
             Problem("model-server-error", f"{target.host} failed on a request to '{target.model}' ({status}){said}",
                     "Try again later; what was answered is kept."),
+            charged=status in _TIMED_OUT,
             retry_after=retry_after(headers),
             throttled=status == 503 and retry_after(headers) is not None,
         )  # fmt: skip

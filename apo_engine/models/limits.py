@@ -83,7 +83,12 @@ class Limiter:
         return self._active
 
     async def run(
-        self, call: Callable[[], Awaitable[T]], kind: Callable[[T], Hashable] | None = None, *, urgent: bool = False
+        self,
+        call: Callable[[], Awaitable[T]],
+        kind: Callable[[T], Hashable] | None = None,
+        *,
+        urgent: bool = False,
+        again: Callable[[], Awaitable[None]] | None = None,
     ) -> T:
         """What ``call`` returns, tried again after every :class:`TransientFailure` while that can help.
 
@@ -92,6 +97,7 @@ class Limiter:
             kind: of an answer, what its latency may be compared with: answers of one kind take about equally long.
                 None leaves latency out of account.
             urgent: whether the next free slot is its, before calls that wait longer.
+            again: what has to be waited for before another attempt, while no slot is held.
 
         Raises:
             TransientFailure: the last attempt's, when all failed or the endpoint asks for too long a wait.
@@ -102,7 +108,7 @@ class Limiter:
             return await self._once(call, kind, urgent)
         except TransientFailure as failure:
             first = failure
-        return await self._again(call, kind, urgent, first)
+        return await self._again(call, kind, urgent, first, again)
 
     async def _again(
         self,
@@ -110,6 +116,7 @@ class Limiter:
         kind: Callable[[T], Hashable] | None,
         urgent: bool,
         first: TransientFailure,
+        again: Callable[[], Awaitable[None]] | None,
     ) -> T:
         # Most calls never come here, so neither the library's import nor its 50 µs per call burden them.
         from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
@@ -123,6 +130,8 @@ class Limiter:
             if replay is not None:
                 failure, replay = replay, None
                 raise failure
+            if again is not None:
+                await again()
             return await self._once(call, kind, urgent)
 
         def wait(state: RetryCallState) -> float:

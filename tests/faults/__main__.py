@@ -12,6 +12,8 @@ from tests.scripted import Script
 from tests.scripted.faults import FINAL, HARMLESS, PASSING, SLOW, Fault, Faulty
 
 _SHARES = (0.05, 0.2, 0.5)
+# The most that a search may take: where every second request is refused, it mostly waits.
+_SECONDS = 400.0
 # What an answer takes, so that requests that are under way at once meet the same fault.
 _LATENCY = 0.02
 
@@ -56,7 +58,7 @@ def _trials(shares: tuple[float, ...]) -> Iterator[tuple[str, tuple[Fault, ...],
 
 def _try(folder: Path, name: str, script: Script, command: str, *, hurried: bool = False) -> Trial:
     place = folder / "".join(letter if letter.isalnum() else "-" for letter in name)
-    return attempt(place, script, command, hurried=hurried, latency=_LATENCY)
+    return attempt(place, script, command, hurried=hurried, latency=_LATENCY, timeout=_SECONDS)
 
 
 def _judge(command: str, reference: Trial, trial: Trial, *, final: bool) -> tuple[bool, str]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.cli.conftest import Apo, Outcome, make_apo
+from tests.cli.conftest import APO, Outcome, make_apo
 from tests.scripted import ScriptedServer
 from tests.scripted.server import Script
 from tests.scripted.world import World
@@ -43,28 +43,37 @@ def decided(command: str, outcome: Outcome) -> dict[str, Any]:
 
 
 def attempt(
-    folder: Path, script: Script, command: str, *args: str, hurried: bool = False, port: int = 0, latency: float = 0.0
+    folder: Path,
+    script: Script,
+    command: str,
+    *args: str,
+    hurried: bool = False,
+    port: int = 0,
+    latency: float = 0.0,
+    timeout: float = 100.0,
 ) -> Trial:
-    """Run ``apo command`` in ``folder`` against this script; what was answered is known again at the same ``port``."""
+    """Run ``apo command`` in ``folder`` against this script; what was answered is known again at the same ``port``.
+
+    A ``hurried`` one waits for no answer as long as users would.
+
+    Raises:
+        subprocess.TimeoutExpired: it is not over after ``timeout`` seconds.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / "tickets.prompt").exists():
         WORLD.write(folder)
+    program = [sys.executable, "-m", "tests.faults.hurried"] if hurried else [APO]
     with ScriptedServer(script, port=port, latency=latency) as server:
+        environ = make_apo(folder, server).environ
         began = time.monotonic()
-        outcome = start(make_apo(folder, server), command, "tickets.prompt", "--json", *args, hurried=hurried)
-        return Trial(outcome, len(server.log), server.port, time.monotonic() - began)
-
-
-def start(apo: Apo, *args: str, hurried: bool = False) -> Outcome:
-    """Run `apo`; a hurried one waits for no answer as long as users would."""
-    if not hurried:
-        return apo(*args)
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.faults.hurried", *args],
-        cwd=apo.folder,
-        env={**apo.environ, "PYTHONPATH": os.pathsep.join((str(_ROOT), str(_ROOT / "server")))},
-        capture_output=True,
-        check=False,
-        timeout=100,
-    )
-    return Outcome(done.returncode, done.stdout.decode(), done.stderr.decode())
+        done = subprocess.run(
+            [*program, command, "tickets.prompt", "--json", *args],
+            cwd=folder,
+            env={**environ, "PYTHONPATH": os.pathsep.join((str(_ROOT), str(_ROOT / "server")))},
+            capture_output=True,
+            check=False,
+            timeout=timeout,
+        )
+        seconds = time.monotonic() - began
+        outcome = Outcome(done.returncode, done.stdout.decode(), done.stderr.decode())
+        return Trial(outcome, len(server.log), server.port, seconds)

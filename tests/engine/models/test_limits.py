@@ -158,3 +158,25 @@ async def test_a_caller_cancelled_in_the_moment_of_its_turn_passes_the_turn_on()
 def test_senseless_limits_are_refused(width: int, attempts: int) -> None:
     with pytest.raises(ValueError, match="at least 1"):
         Limiter(width, attempts=attempts)
+
+
+async def test_what_must_come_before_another_attempt_is_waited_for_without_a_slot() -> None:
+    limiter, failing, ready = (
+        Limiter(1, backoff=0.001, well=True),
+        _Endpoint(_transient(), _transient()),
+        asyncio.Event(),
+    )
+    asked = 0
+
+    async def again() -> None:
+        nonlocal asked
+        asked += 1
+        await ready.wait()
+
+    waiting = asyncio.ensure_future(limiter.run(failing, again=again))
+    while not asked:  # noqa: ASYNC110
+        await asyncio.sleep(0.001)
+    assert await limiter.run(_Endpoint()) == "answer"
+    ready.set()
+    assert await waiting == "answer"
+    assert asked == 2
