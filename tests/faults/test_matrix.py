@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.cli.conftest import Outcome, make_apo
 from tests.faults.conftest import Reference
-from tests.faults.trial import WORLD, attempt, decided
+from tests.faults.trial import WORLD, attempt, decided, go_away
 from tests.scripted import Reply, ScriptedServer, not_found, unauthorized
-from tests.scripted.faults import FINAL, HARMLESS, PASSING, SLOW, Faulty
-from tests.scripted.reply import content_filtered, failure
-
-
-def until(true: Callable[[], bool], seconds: float = 20) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.005)
+from tests.scripted.faults import FINAL, HARMLESS, PASSING, SLOW, UNWILLING, Faulty
+from tests.scripted.reply import failure
 
 
 @pytest.mark.parametrize("kind", [*PASSING, *HARMLESS])
@@ -72,17 +61,16 @@ def test_who_speaks_another_language_is_soon_given_up(kind: str, tmp_path: Path)
 
 
 def test_an_endpoint_that_goes_away_for_a_while_costs_that_while(tmp_path: Path, reference: Reference) -> None:
-    WORLD.write(tmp_path)
-    with ScriptedServer(WORLD.script, latency=0.02) as server:
-        search = make_apo(tmp_path, server).start("optimize", "tickets.prompt", "--json")
-        until(lambda: len(server.log) > 100)
-        server.leave()
-        time.sleep(3)
-        server.come_back()
-        out, err = search.communicate(timeout=60)
-        assert len(server.log) < server.log.answered + 40
-    assert search.returncode == 0, err
-    assert decided("optimize", Outcome(0, out, err)) == reference("optimize")
+    trial = attempt(tmp_path, WORLD.script, "optimize", latency=0.02, meanwhile=go_away)
+    assert trial.outcome.code == 0, trial.outcome.err
+    assert decided("optimize", trial.outcome) == reference("optimize")
+    assert trial.requests < sum(trial.outcome.object["calls"].values()) + 40
+
+
+def test_an_endpoint_that_is_not_there_is_given_up_in_order(tmp_path: Path) -> None:
+    trial = attempt(tmp_path, WORLD.script, "optimize", meanwhile=ScriptedServer.leave)
+    assert (trial.outcome.code, trial.requests) == (3, 0)
+    assert "Check that the server runs" in trial.outcome.err
 
 
 @pytest.mark.parametrize("gone", [unauthorized(), not_found(), failure(400, "No")], ids=["401", "404", "400"])
@@ -107,13 +95,15 @@ def test_a_search_that_is_refused_in_the_middle_stops_in_order_and_can_be_resume
     assert decided("optimize", resumed.outcome) == reference("optimize")
 
 
-def test_a_filter_on_some_rows_costs_those_rows_alone(tmp_path: Path) -> None:
-    def script(request: dict[str, Any]) -> str | Reply:
-        return content_filtered() if "#0001" in json.dumps(request) else WORLD.script(request)
-
+@pytest.mark.parametrize("kind", UNWILLING)
+def test_what_a_model_or_a_filter_refuses_costs_those_rows_alone_and_is_not_asked_again(
+    kind: str, tmp_path: Path
+) -> None:
+    script = Faulty(WORLD.script, UNWILLING[kind], share=0.2)
     trial = attempt(tmp_path, script, "evaluate")
     assert trial.outcome.code == 0, trial.outcome.err
-    assert trial.outcome.object["n"] == 42
+    assert trial.requests == trial.outcome.object["n"] == 42
+    assert trial.outcome.object["invalid"] == script.injected > 3
 
 
 @pytest.mark.parametrize("share", [0.05, 0.5])

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ DECIDED: Mapping[str, tuple[str, ...]] = {
     "optimize": ("start", "best", "holdout", "calls", "verdict", "stopped"),
     "evaluate": ("score", "interval", "n", "invalid", "accuracy", "confusion", "failing"),
 }
+#: For how long an endpoint is away.
+AWAY_SECONDS = 3.0
 _ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -51,10 +54,11 @@ def attempt(
     port: int = 0,
     latency: float = 0.0,
     timeout: float = 100.0,
+    meanwhile: Callable[[ScriptedServer], None] | None = None,
 ) -> Trial:
     """Run ``apo command`` in ``folder`` against this script; what was answered is known again at the same ``port``.
 
-    A ``hurried`` one waits for no answer as long as users would.
+    A ``hurried`` one waits for no answer as long as users would. ``meanwhile`` happens to the server, in a thread.
 
     Raises:
         subprocess.TimeoutExpired: it is not over after ``timeout`` seconds.
@@ -65,6 +69,8 @@ def attempt(
     program = [sys.executable, "-m", "tests.faults.hurried"] if hurried else [APO]
     with ScriptedServer(script, port=port, latency=latency) as server:
         environ = make_apo(folder, server).environ
+        if meanwhile is not None:
+            threading.Thread(target=meanwhile, args=(server,), daemon=True).start()
         began = time.monotonic()
         done = subprocess.run(
             [*program, command, "tickets.prompt", "--json", *args],
@@ -77,3 +83,12 @@ def attempt(
         seconds = time.monotonic() - began
         outcome = Outcome(done.returncode, done.stdout.decode(), done.stderr.decode())
         return Trial(outcome, len(server.log), server.port, seconds)
+
+
+def go_away(server: ScriptedServer) -> None:
+    """Refuse every connection for some seconds in the middle of a search."""
+    while len(server.log) < 100:
+        time.sleep(0.005)
+    server.leave()
+    time.sleep(AWAY_SECONDS)
+    server.come_back()

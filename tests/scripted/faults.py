@@ -16,12 +16,14 @@ from typing import Any
 
 from tests.scripted.reply import (
     Reply,
+    content_filtered,
     cut_connection,
     empty_choices,
     failure,
     hang,
     html,
     not_found,
+    refused,
     reset,
     server_error,
     throttled,
@@ -58,6 +60,12 @@ SLOW: Mapping[str, Fault] = {
 HARMLESS: Mapping[str, Fault] = {
     "duplicate": lambda good: replace(good, end="twice"),
     "drip": lambda good: replace(good, end="drip", drip=0.2),
+}
+#: What is the endpoint's last word on one question, and on no other.
+UNWILLING: Mapping[str, Fault] = {
+    "refusal": lambda _: refused(),
+    "content filter": lambda _: content_filtered(),
+    "content filter in the answer": lambda _: Reply("", finish="content_filter"),
 }
 #: What no second attempt can mend.
 FINAL: Mapping[str, Fault] = {

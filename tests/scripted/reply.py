@@ -127,6 +127,14 @@ def wrong_schema() -> Reply:
     return Reply(body=b'{"choices": "soon", "result": {"text": "billing"}}')
 
 
+def refused() -> Reply:
+    """An answer in which the model refuses to answer."""
+    message = {"role": "assistant", "content": None, "refusal": "I cannot help with that."}
+    choice = {"index": 0, "message": message, "finish_reason": "stop"}
+    usage = {"prompt_tokens": 20, "completion_tokens": 7, "total_tokens": 27}
+    return Reply(body=json.dumps({"id": "x", "choices": [choice], "usage": usage}).encode())
+
+
 def content_filtered() -> Reply:
     """400, as a gateway with a filter on what is asked gives it."""
     return failure(400, "The prompt triggered the content filter", code="content_filter", param="prompt")
