@@ -16,9 +16,9 @@ _TRANSIENT_STATUSES = frozenset({408, 409, 425})
 # Somebody in between gave up waiting, and the model may have answered all the same.
 _TIMED_OUT = frozenset({408, 504, 524})
 _OUT_OF_CREDIT = frozenset({"insufficient_quota", "billing_hard_limit_reached"})
-# How many requests in a row may come to nothing before any is answered: about two minutes of an endpoint that is busy
-# or still loading, ten seconds where nobody is there, one where somebody answers in another language.
-_SCOUTS, _SCOUTS_UNANSWERED, _SCOUTS_GARBLED = 12, 8, 4
+# How many requests in a row may come to nothing before any is answered: a quarter of a minute of an endpoint that is
+# busy or not there, one second where somebody answers in another language.
+_SCOUTS, _SCOUTS_GARBLED = 8, 4
 _MODELS_REMEDY = "`apo models` lists what is reachable."
 _EXCERPT = 240
 _KEY_LIKE = re.compile(r"\b(?:sk|pk|gsk|xai|key)[-_][\w*.-]{4,}|\bBearer\s+\S+", re.IGNORECASE)
@@ -159,7 +159,7 @@ def unreachable(target: Target, reason: str, *, connected: bool) -> TransientFai
         f"No answer from {target.host} for '{target.model}': {target.shown(reason) or 'the connection failed'}.",
         f"Check that the server runs and the network is up. {target.address_remedy}",
     )
-    return TransientFailure(problem, charged=connected, scouts=_SCOUTS_UNANSWERED)
+    return TransientFailure(problem, charged=connected)
 
 
 def timed_out(target: Target, seconds: float) -> TransientFailure:
