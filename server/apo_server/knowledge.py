@@ -15,6 +15,7 @@ from typing import TypeVar
 
 import msgspec
 
+from apo_engine.decoding import decoded
 from apo_engine.positions import Span
 from apo_engine.scoring.comparison import Comparison, Interval
 from apo_engine.search.events import Job, Part, Verdict
@@ -291,7 +292,7 @@ def _newest_first(folder: Path) -> list[Path]:
 
 def _read(file: Path, kind: type[KindT]) -> KindT | None:
     try:
-        return msgspec.json.decode(file.read_bytes(), type=kind)
+        return decoded(file.read_bytes(), kind)
     except FileNotFoundError:
         return None
     except (OSError, msgspec.DecodeError, UnicodeDecodeError):
