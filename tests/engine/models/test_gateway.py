@@ -278,7 +278,7 @@ def _next(replies: Iterator[Reply], request: dict[str, Any]) -> Reply:
 async def test_what_a_provider_may_have_counted_in_vain_counts_against_a_cap_on_tokens(
     scripted: ScriptedServer,
 ) -> None:
-    model = chat(scripted, read_seconds=0.3)
+    model = chat(scripted, read_seconds=1.5)
     request = ask("hello", maxOutputTokens=15)
     most = len("hello") + 16 + 64 + 15
     for calls in (3, 4):

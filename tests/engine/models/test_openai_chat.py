@@ -191,7 +191,7 @@ async def test_every_fault_is_named_with_host_model_and_remedy_and_without_the_k
 ) -> None:
     caplog.set_level(logging.DEBUG)
     scripted.script = lambda request: reply
-    model = chat(scripted, "tested", read_seconds=0.3)
+    model = chat(scripted, "tested", read_seconds=2)
     with pytest.raises(kind) as caught:
         await model.complete(ask())
     problem = caught.value.problems[0]
