@@ -25,7 +25,8 @@ class Caps:
 
     ``calls`` and ``tokens`` count logical calls of every role, answered from the cache or not; ``usd`` counts
     what leaves the purse; ``seconds`` is wall-clock from the budget's making, after which no call begins.
-    ``failures`` caps failed attempts; None stands for twice ``calls``, at least 100.
+    ``failures`` caps failed attempts; None stands for twice ``calls``, at least 100. What an endpoint may have worked
+    on in vain counts too: in ``calls`` where nobody waited for the answer, in ``tokens`` and ``usd`` always.
     """
 
     calls: int | None = None
@@ -39,9 +40,9 @@ class Caps:
 class Spent:
     """What was used so far.
 
-    ``calls`` counts logical calls by role, ``cached`` those of them that needed no request, ``tokens`` those of
-    every logical call. ``usd`` is real spending, None when a price is unknown. ``attempts`` counts requests
-    sent, ``failed`` those of them that failed.
+    ``calls`` counts logical calls that were answered, by role, ``cached`` those of them that needed no request,
+    ``tokens`` those of every such call. ``usd`` is real spending, None when a price is unknown. ``attempts`` counts
+    requests sent, ``failed`` those of them that failed.
     """
 
     calls: Mapping[str, int] = field(default_factory=dict)
@@ -72,7 +73,7 @@ class _Account:
 
 
 class Reservation:
-    """Room for one logical call. Settle it with what was used, or release it; the first of the two counts."""
+    """Room for one logical call. Settle it with what was used, lose or release it; the first of these counts."""
 
     def __init__(self, budget: Budget, role: CallRole, tokens: int) -> None:
         self._budget: Budget | None = budget
@@ -85,10 +86,41 @@ class Reservation:
             self._budget._settle_call(self._role, self._tokens, usage, cached)
             self._budget = None
 
+    def lose(self) -> None:
+        """Nobody waits for the answer any more, but an endpoint may have worked on it."""
+        if self._budget is not None:
+            self._budget._lose_call(self._tokens)
+            self._budget = None
+
     def release(self) -> None:
         """The call did not take place."""
         if self._budget is not None:
             self._budget._release_call(self._tokens)
+            self._budget = None
+
+
+class Debt:
+    """Tokens that a request used in vain out of what its call had reserved. Cover it before the request is repeated,
+    or drop it when it is not; the first of the two counts."""
+
+    def __init__(self, budget: Budget, tokens: int) -> None:
+        self._budget: Budget | None = budget
+        self._tokens = tokens
+
+    async def cover(self) -> None:
+        """Reserve as many tokens again, once there is room for them.
+
+        Raises:
+            BudgetError: the cap on tokens leaves no room.
+        """
+        if self._budget is not None:
+            await self._budget._room_for_tokens(self._tokens)
+            self.drop()
+
+    def drop(self) -> None:
+        """The call comes to its end, and gives back what it reserved."""
+        if self._budget is not None:
+            self._budget._tokens.reserved += self._tokens
             self._budget = None
 
 
@@ -116,8 +148,9 @@ class Attempt:
 class Budget:
     """Caps, and what was used of them. Belongs to one event loop.
 
-    At every moment, settled + reserved ≤ cap, as long as no call uses more than it reserved. A reservation that
-    finds no room waits while calls under way may give some back, and is refused once they cannot.
+    At every moment, settled + reserved ≤ cap, as long as no call uses more than it reserved. (A :class:`Debt` that is
+    dropped passes it until its call ends; nothing leaves by that.) A reservation that finds no room waits while calls
+    under way may give some back, and is refused once they cannot.
     """
 
     def __init__(self, caps: Caps, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -148,9 +181,7 @@ class Budget:
             self._refuse_late()
             if self._calls.hopeless(1):
                 raise _reached("calls", f"{self._calls.settled:,} of {self._calls.cap:,} calls are used")
-            if self._tokens.hopeless(tokens):
-                used = f"{self._tokens.settled:,} of {self._tokens.cap:,} tokens are used"
-                raise _reached("tokens", f"{used} and the next call may need {tokens:,}")
+            self._refuse_tokens(tokens)
             await self._change()
         self._refuse_late()
         self._calls.reserved += 1
@@ -178,6 +209,11 @@ class Budget:
         self._failures.reserved += 1
         self._attempts += 1
         return Attempt(self, pico)
+
+    def owe(self, tokens: int) -> Debt:
+        """A request that failed, within a call that reserved at least ``tokens``, may have used as many."""
+        self._tokens.settle(tokens, tokens)
+        return Debt(self, tokens)
 
     @property
     def spent(self) -> Spent:
@@ -207,12 +243,27 @@ class Budget:
         if self.remaining_seconds == 0:
             raise _reached("seconds", f"{self.caps.seconds:g} s are over")
 
+    def _refuse_tokens(self, tokens: int) -> None:
+        if self._tokens.hopeless(tokens):
+            used = f"{self._tokens.settled:,} of {self._tokens.cap:,} tokens are used"
+            raise _reached("tokens", f"{used} and the next call may need {tokens:,}")
+
+    async def _room_for_tokens(self, tokens: int) -> None:
+        while not self._tokens.room(tokens):
+            self._refuse_tokens(tokens)
+            await self._change()
+
     def _settle_call(self, role: CallRole, tokens: int, usage: Usage, cached: bool) -> None:
         self._calls.settle(1, 1)
         self._tokens.settle(tokens, usage.input + usage.output)
         self._by_role[role] += 1
         self._cached += cached
         self._usage += usage
+        self._changed()
+
+    def _lose_call(self, tokens: int) -> None:
+        self._calls.settle(1, 1)
+        self._tokens.settle(tokens, tokens)
         self._changed()
 
     def _release_call(self, tokens: int) -> None:

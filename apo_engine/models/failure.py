@@ -13,7 +13,12 @@ from apo_engine.unseen import spelled
 
 _BAD_REQUEST, _UNAUTHORIZED, _PAYMENT, _FORBIDDEN, _NOT_FOUND, _THROTTLED = 400, 401, 402, 403, 404, 429
 _TRANSIENT_STATUSES = frozenset({408, 409, 425})
+# Somebody in between gave up waiting, and the model may have answered all the same.
+_TIMED_OUT = frozenset({408, 504, 524})
 _OUT_OF_CREDIT = frozenset({"insufficient_quota", "billing_hard_limit_reached"})
+# How many requests in a row may come to nothing before any is answered: a quarter of a minute of an endpoint that is
+# busy or not there, one second where somebody answers in another language.
+_SCOUTS, _SCOUTS_GARBLED = 8, 4
 _MODELS_REMEDY = "`apo models` lists what is reachable."
 _EXCERPT = 240
 _KEY_LIKE = re.compile(r"\b(?:sk|pk|gsk|xai|key)[-_][\w*.-]{4,}|\bBearer\s+\S+", re.IGNORECASE)
@@ -31,7 +36,8 @@ class TransientFailure(CallFailure):
     """Trying again may help: throttling, a fault of the server, a broken connection, a time-out.
 
     ``retry_after`` is the wait in seconds that the endpoint asked for; ``throttled`` says that it was asked
-    too much at once.
+    too much at once. ``scouts`` is how many failures in a row, from the first request on, mean that there is no such
+    endpoint.
     """
 
     def __init__(
@@ -41,8 +47,10 @@ class TransientFailure(CallFailure):
         charged: bool = False,
         retry_after: float | None = None,
         throttled: bool = False,
+        scouts: int = _SCOUTS,
     ) -> None:
         super().__init__(problem, charged=charged)
+        self.scouts = scouts
         self.retry_after = retry_after
         self.throttled = throttled
 
@@ -102,6 +110,7 @@ def from_status(
         return TransientFailure(
             Problem("model-server-error", f"{target.host} failed on a request to '{target.model}' ({status}){said}",
                     "Try again later; what was answered is kept."),
+            charged=status in _TIMED_OUT,
             retry_after=retry_after(headers),
             throttled=status == 503 and retry_after(headers) is not None,
         )  # fmt: skip
@@ -169,18 +178,20 @@ def cut_off(target: Target) -> TransientFailure:
     return TransientFailure(Problem("model-answer-cut", message, "Try again later."), charged=True)
 
 
-def not_json(target: Target, body: str) -> FinalFailure:
-    """An answer in another language than the protocol's, such as a web page."""
+def not_json(target: Target, body: str) -> TransientFailure:
+    """An answer in another language than the protocol's, such as the web page of a wrong address or a busy proxy."""
     what = "a web page" if "<html" in body[:2000].lower() or "<!doctype" in body[:200].lower() else "no JSON"
     begin = f", beginning '{target.shown(body[:80])}'" if body.strip() else ""
     message = f"{target.host} answered the request to '{target.model}' with {what}{begin}."
-    return FinalFailure(Problem("model-answer-not-json", message, target.address_remedy))
+    problem = Problem("model-answer-not-json", message, target.address_remedy)
+    return TransientFailure(problem, charged=True, scouts=_SCOUTS_GARBLED)
 
 
-def no_answer(target: Target, reason: str) -> FinalFailure:
+def no_answer(target: Target, reason: str) -> TransientFailure:
     """JSON that holds no answer, such as an empty list of choices."""
     message = f"{target.host} answered the request to '{target.model}' without an answer: {target.shown(reason)}."
-    return FinalFailure(Problem("model-answer-empty", message, f"Use another model. {_MODELS_REMEDY}"), charged=True)
+    problem = Problem("model-answer-empty", message, f"Use another model. {_MODELS_REMEDY}")
+    return TransientFailure(problem, charged=True, scouts=_SCOUTS_GARBLED)
 
 
 def unusable_key(target: Target, what: str) -> FinalFailure:

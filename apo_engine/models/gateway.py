@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from apo_engine.models import prices
-from apo_engine.models.budget import Budget, CallRole
+from apo_engine.models.budget import Budget, CallRole, Debt, Reservation
 from apo_engine.models.cache import AnswerCache, answer_key
 from apo_engine.models.chat import ChatModel, ChatRequest, Completion, LabelScorer, LabelScores, Message, Remote, Usage
 from apo_engine.models.failure import CallFailure
@@ -29,18 +29,36 @@ AnswerT = TypeVar("AnswerT", Completion, LabelScores)
 
 @dataclass(slots=True)
 class _Flight:
-    """A call under way, and how many callers wait for it."""
+    """A call under way, and how many callers wait for it.
 
-    task: asyncio.Task[Completion] | asyncio.Task[LabelScores]
+    ``tokens`` is what each of them reserved; ``sent`` says that a request left and has not failed, ``debt`` is what
+    one that failed may have used.
+    """
+
+    tokens: int
+    task: asyncio.Task[Completion] | asyncio.Task[LabelScores] | None = None
     waiters: int = 0
+    sent: bool = False
+    debt: Debt | None = None
+
+    async def cover(self) -> None:
+        """Find room for one more request."""
+        if self.debt is not None:
+            await self.debt.cover()
+
+    def end(self) -> None:
+        """No more requests leave."""
+        if self.debt is not None:
+            self.debt.drop()
 
 
 class Gateway:
     """One model, behind a cache, a budget and a limiter, which may all be shared with other gateways.
 
     A call is counted once it is answered, from the cache too. Identical calls under way at the same time share
-    one request; the later ones count as cached. A cancelled caller gives its reservation back at once; the
-    request goes on as long as anybody waits for it.
+    one request; the later ones count as cached. A request goes on as long as anybody waits for it. A cancelled
+    caller gives its reservation back at once, unless it was the last and the request has left: nobody knows what the
+    endpoint makes of it.
 
     Args:
         model: who answers.
@@ -141,7 +159,7 @@ class Gateway:
         tokens = 0 if self._budget.caps.tokens is None else bound.input + bound.output
         reservation = await self._budget.reserve(role, tokens)
         try:
-            answer = await self._share(role, key, kind, bound, ask)
+            answer = await self._share(role, key, kind, bound, ask, reservation, tokens)
         except BaseException:
             reservation.release()
             raise
@@ -149,17 +167,31 @@ class Gateway:
         return answer
 
     async def _share(
-        self, role: CallRole, key: str, kind: type[AnswerT], bound: Usage, ask: Callable[[], Awaitable[AnswerT]]
+        self,
+        role: CallRole,
+        key: str,
+        kind: type[AnswerT],
+        bound: Usage,
+        ask: Callable[[], Awaitable[AnswerT]],
+        reservation: Reservation,
+        tokens: int,
     ) -> AnswerT:
         flight = self._flights.get(key)
         first = flight is None
         if flight is None:
-            flight = _Flight(asyncio.ensure_future(self._fetch(role, key, kind, bound, ask)))
+            flight = self._flights[key] = _Flight(tokens)
+            flight.task = asyncio.ensure_future(self._fetch(role, key, kind, bound, ask, flight))
             flight.task.add_done_callback(_heed)
-            self._flights[key] = flight
+        assert flight.task is not None
         flight.waiters += 1
         try:
             answer = await asyncio.shield(flight.task)
+        except asyncio.CancelledError:
+            if flight.waiters == 1:
+                flight.end()
+                if flight.sent:
+                    reservation.lose()
+            raise
         finally:
             flight.waiters -= 1
             if not flight.waiters:
@@ -170,7 +202,13 @@ class Gateway:
         return answer if first else replace(answer, cached=True)
 
     async def _fetch(
-        self, role: CallRole, key: str, kind: type[AnswerT], bound: Usage, ask: Callable[[], Awaitable[AnswerT]]
+        self,
+        role: CallRole,
+        key: str,
+        kind: type[AnswerT],
+        bound: Usage,
+        ask: Callable[[], Awaitable[AnswerT]],
+        flight: _Flight,
     ) -> AnswerT:
         if self._cache is not None and (not self._fresh or key in self._stored):
             stored = await self._cache.get(key, kind)
@@ -182,22 +220,28 @@ class Gateway:
         def alike(answer: AnswerT) -> tuple[CallRole, int]:
             return role, answer.usage.output.bit_length() // 2
 
-        return await self._limiter.run(
-            lambda: self._attempt_and_keep(key, bound, ask),
-            alike if self._timed else None,
-            # Rows come by the dozen and wait for each other; what the optimizer writes, everything waits for.
-            urgent=role in ("gradient", "edit", "paraphrase"),
-        )
+        try:
+            return await self._limiter.run(
+                lambda: self._attempt_and_keep(key, bound, ask, flight),
+                alike if self._timed else None,
+                # Rows come by the dozen and wait for each other; what the optimizer writes, everything waits for.
+                urgent=role in ("gradient", "edit", "paraphrase"),
+                again=flight.cover,
+            )
+        finally:
+            flight.end()
 
-    async def _attempt_and_keep(self, key: str, bound: Usage, ask: Callable[[], Awaitable[AnswerT]]) -> AnswerT:
+    async def _attempt_and_keep(
+        self, key: str, bound: Usage, ask: Callable[[], Awaitable[AnswerT]], flight: _Flight
+    ) -> AnswerT:
         # The answer is kept before the slot is given on: a killed run loses no more answers than it has slots.
-        answer = await self._attempt(bound, ask)
+        answer = await self._attempt(bound, ask, flight)
         if self._cache is not None:
             await self._cache.put(key, answer)
             self._stored.add(key)
         return answer
 
-    async def _attempt(self, bound: Usage, ask: Callable[[], Awaitable[AnswerT]]) -> AnswerT:
+    async def _attempt(self, bound: Usage, ask: Callable[[], Awaitable[AnswerT]], flight: _Flight) -> AnswerT:
         most = self._price(self._model, bound)
         attempt = await self._budget.attempt(most)
         try:
@@ -207,14 +251,19 @@ class Gateway:
             raise
         # Where nothing else is known, it left and cost what it may at most.
         paid: float | None = None
+        flight.sent = True
         try:
             try:
                 answer = await ask()
             except CallFailure as failure:
+                flight.sent = False
+                if failure.charged and flight.waiters:
+                    flight.debt = self._budget.owe(flight.tokens)
                 paid = None if failure.charged else 0.0
                 attempt.fail(charged=failure.charged)
                 raise
             except Exception:
+                flight.sent = False
                 paid = 0.0
                 attempt.fail(charged=False)
                 raise

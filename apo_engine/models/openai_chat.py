@@ -104,6 +104,7 @@ class OpenAIChat:
 
         A request that is refused for a sampling parameter, or for the shape of the answer that it asks for, is sent
         again without it, or with its other name; later requests to the same model go out that way from the start.
+        What a filter of the endpoint keeps from the model is answered with nothing: it would be kept from it again.
 
         Raises:
             TransientFailure: trying again may help.
@@ -120,6 +121,8 @@ class OpenAIChat:
                 answer = wire.completion(self._target, response.content)
             else:
                 answer = wire.refusal(response)
+            if not isinstance(answer, Completion) and answer.filtered:
+                answer = Completion("", Usage(estimated=True), "content_filter")
             if isinstance(answer, Completion):
                 return self._with_usage(request, answer)
             if shape and self._dialect.refuses_shape(answer.status, answer.param, answer.detail):

@@ -2,14 +2,19 @@
 
 A pool looks at all its connections for each request that comes and goes; with 32 at once that is a quarter of what a
 request costs in CPU (benchmarks/request_cost.py). Here each connection is a pool of its own, and the one used last is
-used next. Import it where the SDK is loaded, not before.
+used next.
+
+A server that answers a request twice would have its second answer taken for the answer to the next request on that
+connection. Such a connection is closed and never used again.
+
+Import it where the SDK is loaded, not before.
 """
 
 from __future__ import annotations
 
 import ssl
 import urllib.request
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import httpx2
 
@@ -43,8 +48,15 @@ class _PoolPerConnection(httpx2.AsyncBaseTransport):
             self._free.append(pool)
             raise
         assert isinstance(response.stream, httpx2.AsyncByteStream)
-        response.stream = _Body(response.stream, lambda: self._free.append(pool))
+        response.stream = _Body(response.stream, lambda: self._done_with(pool))
         return response
+
+    async def _done_with(self, pool: httpx2.AsyncHTTPTransport) -> None:
+        if _holds_more(pool):
+            self._all.remove(pool)
+            await pool.aclose()
+        else:
+            self._free.append(pool)
 
     async def aclose(self) -> None:
         for pool in self._all:
@@ -56,12 +68,22 @@ class _PoolPerConnection(httpx2.AsyncBaseTransport):
         return pool
 
 
+def _holds_more(pool: httpx2.AsyncHTTPTransport) -> bool:
+    """Whether more than the answer has come over its connection."""
+    # The library looks at what is on the wire alone, not at what it has read already; nothing public tells that.
+    for connection in pool._pool.connections:
+        state = getattr(getattr(connection, "_connection", None), "_h11_state", None)
+        if state is not None and state.trailing_data[0]:
+            return True
+    return False
+
+
 class _Body(httpx2.AsyncByteStream):
     """A body that says when it has been read or given up."""
 
-    def __init__(self, body: httpx2.AsyncByteStream, closed: Callable[[], None]) -> None:
+    def __init__(self, body: httpx2.AsyncByteStream, closed: Callable[[], Awaitable[None]]) -> None:
         self._body = body
-        self._closed: Callable[[], None] | None = closed
+        self._closed: Callable[[], Awaitable[None]] | None = closed
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         async for part in self._body:
@@ -73,4 +95,4 @@ class _Body(httpx2.AsyncByteStream):
         finally:
             closed, self._closed = self._closed, None
             if closed is not None:
-                closed()
+                await closed()

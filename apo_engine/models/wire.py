@@ -27,6 +27,10 @@ _PARAMS = {
     "stopSequences": "stop",
 }
 
+# How endpoints say that a filter refused the question.
+_FILTERING = frozenset({400, 403})
+_FILTERS = frozenset({"content_filter", "content_policy_violation"})
+
 
 class Refusal(Exception):
     """An HTTP status other than 200, with the endpoint's own words: not yet a failure, for it may be answered
@@ -39,6 +43,11 @@ class Refusal(Exception):
         self.detail = detail
         self.code = code
         self.param = param
+
+    @property
+    def filtered(self) -> bool:
+        """Whether it is the question that a filter refuses, and not the request."""
+        return self.status in _FILTERING and self.code in _FILTERS
 
 
 class _Part(msgspec.Struct):

@@ -16,7 +16,7 @@ from apo_engine.evaluation.rubric import RubricGrader
 from apo_engine.models import prices
 from apo_engine.models.budget import Budget, Caps
 from apo_engine.models.cache import AnswerCache
-from apo_engine.models.chat import Usage
+from apo_engine.models.chat import Remote, Usage
 from apo_engine.models.gateway import Gateway
 from apo_engine.models.limits import Limiter
 from apo_engine.problems import Severity
@@ -171,7 +171,7 @@ async def open_desk(plan: Plan, options: Options, emit: Emit) -> AsyncIterator[D
             model,
             cache=cache,
             budget=budget,
-            limiter=Limiter(settings.concurrency),
+            limiter=Limiter(settings.concurrency, well=not isinstance(model, Remote)),
             fresh=options.fresh,
             purse=options.purse,
         )

@@ -2,6 +2,7 @@
 
 from tests.scripted.reply import (
     Reply,
+    content_filtered,
     empty_choices,
     hang,
     html,
@@ -20,6 +21,7 @@ __all__ = [
     "Reply",
     "Script",
     "ScriptedServer",
+    "content_filtered",
     "empty_choices",
     "hang",
     "html",

@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-End = Literal["whole", "truncated", "reset", "hang"]
+End = Literal["whole", "truncated", "reset", "hang", "twice", "drip"]
 
 
 @dataclass(frozen=True)
 class Reply:
     """One answer. ``usage`` is (prompt, completion) tokens: "auto" makes some up from the lengths, None leaves
-    it out. ``latency`` in seconds overrides the server's. ``body`` replaces the JSON of a completion."""
+    it out. ``latency`` in seconds overrides the server's. ``body`` replaces the JSON of a completion. ``drip`` is
+    how many seconds a dripping answer takes."""
 
     text: str | None = ""
     latency: float | None = None
@@ -24,6 +25,7 @@ class Reply:
     body: bytes | None = None
     content_type: str = "application/json"
     end: End = "whole"
+    drip: float = 0.0
 
     def payload(self, request: Mapping[str, Any], number: int) -> bytes:
         """The body, as it goes over the wire."""
@@ -118,6 +120,24 @@ def cut_connection() -> Reply:
 def empty_choices() -> Reply:
     """A completion without a choice."""
     return Reply(body=b'{"id": "x", "object": "chat.completion", "model": "m", "choices": []}')
+
+
+def wrong_schema() -> Reply:
+    """JSON of another protocol."""
+    return Reply(body=b'{"choices": "soon", "result": {"text": "billing"}}')
+
+
+def refused() -> Reply:
+    """An answer in which the model refuses to answer."""
+    message = {"role": "assistant", "content": None, "refusal": "I cannot help with that."}
+    choice = {"index": 0, "message": message, "finish_reason": "stop"}
+    usage = {"prompt_tokens": 20, "completion_tokens": 7, "total_tokens": 27}
+    return Reply(body=json.dumps({"id": "x", "choices": [choice], "usage": usage}).encode())
+
+
+def content_filtered() -> Reply:
+    """400, as a gateway with a filter on what is asked gives it."""
+    return failure(400, "The prompt triggered the content filter", code="content_filter", param="prompt")
 
 
 def hang() -> Reply:

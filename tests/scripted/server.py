@@ -8,12 +8,15 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import asdict, dataclass, field
 from types import TracebackType
 from typing import Any
 
 from tests.scripted.reply import Reply, failure
+
+# In how many parts a dripping answer comes.
+_DRIPS = 20
 
 Script = Callable[[dict[str, Any]], "str | Reply"]
 
@@ -90,6 +93,7 @@ class ScriptedServer:
         self._thread = threading.Thread(target=self._run, name="scripted-server", daemon=True)
         self._ready = threading.Event()
         self._connections: set[_Connection] = set()
+        self._listener: asyncio.Server | None = None
 
     @property
     def base_url(self) -> str:
@@ -124,19 +128,38 @@ class ScriptedServer:
     def _run(self) -> None:
         loop = self._loop
         asyncio.set_event_loop(loop)
-        server = loop.run_until_complete(
-            loop.create_server(lambda: _Connection(self), "127.0.0.1", self._port, backlog=512)
-        )
-        self._port = server.sockets[0].getsockname()[1]
+        loop.run_until_complete(self._listen())
         self._ready.set()
         try:
             loop.run_forever()
         finally:
-            server.close()
-            for connection in list(self._connections):
-                connection.drop()
+            loop.run_until_complete(self._leave())
             loop.run_until_complete(asyncio.sleep(0))
             loop.close()
+
+    def leave(self) -> None:
+        """Refuse every connection from now on, and drop those that are open."""
+        self._call(self._leave)
+
+    def come_back(self) -> None:
+        """Serve again, on the same port."""
+        self._call(self._listen)
+
+    def _call(self, step: Callable[[], Coroutine[None, None, None]]) -> None:
+        asyncio.run_coroutine_threadsafe(step(), self._loop).result(10)
+
+    async def _listen(self) -> None:
+        self._listener = await self._loop.create_server(
+            lambda: _Connection(self), "127.0.0.1", self._port, backlog=512, reuse_address=True
+        )
+        self._port = self._listener.sockets[0].getsockname()[1]
+
+    async def _leave(self) -> None:
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
+        for connection in list(self._connections):
+            connection.drop()
 
     def reply_to(self, exchange: Exchange) -> Reply:
         """What this request gets."""
@@ -229,11 +252,24 @@ class _Connection(asyncio.Protocol):
             transport.write(message[: len(message) - len(payload) // 2])
             transport.close()
             return
+        if reply.end == "drip":
+            self._drip(exchange, reply, message, len(message) // _DRIPS + 1)
+            return
         # The log is complete before the client can have the answer.
         self._finish(exchange, reply.status)
-        transport.write(message)
+        transport.write(message * 2 if reply.end == "twice" else message)
         if self._buffer:
             self.data_received(b"")
+
+    def _drip(self, exchange: Exchange, reply: Reply, rest: bytes, size: int) -> None:
+        """Send an answer a few bytes at a time."""
+        if self._transport is None or self._open is not exchange:
+            return
+        if len(rest) <= size:
+            self._finish(exchange, reply.status)
+        else:
+            self._server._loop.call_later(reply.drip / _DRIPS, self._drip, exchange, reply, rest[size:], size)
+        self._transport.write(rest[:size])
 
     def _finish(self, exchange: Exchange, status: int | None) -> None:
         self._open = None

@@ -22,6 +22,7 @@ class Interleavings(RuleBasedStateMachine):
 
     waiting_calls = Bundle("waiting_calls")
     waiting_attempts = Bundle("waiting_attempts")
+    debts = Bundle("debts")
 
     @initialize()
     def begin(self) -> None:
@@ -30,6 +31,7 @@ class Interleavings(RuleBasedStateMachine):
         self.budget = Budget(Caps(calls=CALLS, tokens=TOKENS, usd=1.0, failures=FAILURES))
         self.settled_calls = 0
         self.settled_tokens = 0
+        self.lost_tokens = 0
         self.failed = 0
 
     def teardown(self) -> None:
@@ -83,6 +85,45 @@ class Interleavings(RuleBasedStateMachine):
             reservation.release()
             reservation.settle(Usage(10**9, 0), cached=False)
 
+    @rule(call=consumes(waiting_calls))
+    def lose_call(self, call: tuple[asyncio.Task[Any], int]) -> None:
+        reservation = self._result(call[0])
+        if isinstance(reservation, Reservation):
+            reservation.lose()
+            reservation.release()
+            self.lost_tokens += call[1]
+
+    @rule(target=debts, call=consumes(waiting_calls))
+    def owe(self, call: tuple[asyncio.Task[Any], int]) -> Any:
+        reservation = self._result(call[0])
+        if not isinstance(reservation, Reservation):
+            return None
+        debt = self.budget.owe(call[1])
+        self.lost_tokens += call[1]
+        return reservation, debt, self._start(debt.cover())
+
+    @rule(debt=consumes(debts), share=st.floats(0, 1))
+    def go_on_or_give_up(self, debt: Any, share: float) -> None:
+        if debt is None:
+            return
+        reservation, owed, covering = debt
+        used = int(reservation._tokens * share)
+        if self._covered(covering):
+            reservation.settle(Usage(used, 0), cached=False)
+            self.settled_calls += 1
+            self.settled_tokens += used
+        else:
+            owed.drop()
+            reservation.release()
+        owed.drop()
+
+    def _covered(self, covering: asyncio.Task[Any]) -> bool:
+        if not covering.done():
+            covering.cancel()
+            self._step()
+            return False
+        return covering.exception() is None
+
     @rule(attempt=consumes(waiting_attempts), share=st.floats(0, 1))
     def settle_attempt(self, attempt: tuple[asyncio.Task[Any], int], share: float) -> None:
         made = self._result(attempt[0])
@@ -111,6 +152,7 @@ class Interleavings(RuleBasedStateMachine):
         spent = self.budget.spent
         assert sum(spent.calls.values()) == self.settled_calls
         assert spent.tokens.input == self.settled_tokens
+        assert self.budget._tokens.settled == self.settled_tokens + self.lost_tokens
         assert spent.failed == self.failed
         assert spent.usd is not None
         assert 0 <= spent.usd <= 1

@@ -7,7 +7,8 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -225,7 +226,7 @@ async def test_a_final_failure_is_told_once_and_is_no_call(scripted: ScriptedSer
     for _ in range(2):
         with pytest.raises(FinalFailure):
             await door.complete("task", ask())
-    assert len(scripted.log) == 2
+    assert len(scripted.log) == 1, "what refused the first call refuses all"
     assert door.budget.spent.calls == {}
     assert await cache.count() == 0
     await model.close()
@@ -251,21 +252,46 @@ async def test_a_rejected_parameter_is_no_failed_attempt(scripted: ScriptedServe
     await model.close()
 
 
-async def test_a_cancelled_caller_gives_its_call_back_and_its_request_is_dropped() -> None:
+async def test_a_cancelled_caller_gives_back_the_call_that_has_not_left_and_drops_the_one_that_has() -> None:
     model = Canned()
     model.gate.clear()
-    door = gateway(model, caps=Caps(calls=1))
-    task = asyncio.ensure_future(door.complete("task", ask()))
+    door = gateway(model, caps=Caps(calls=3), limiter=Limiter(1, well=True))
+    tasks = [asyncio.ensure_future(door.complete("task", ask(text))) for text in ("left", "waits")]
     await asyncio.sleep(0.01)
-    assert door.budget.remaining_calls == 0
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
     assert door.budget.remaining_calls == 1
+    for task in reversed(tasks):
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert door.budget.remaining_calls == 2, "whoever was asked may have worked on it"
     await asyncio.sleep(0)
     assert model.cancelled == 1
     model.gate.set()
     assert (await door.complete("task", ask())).text == "answer 2"
+    assert door.budget.spent.calls == {"task": 1}
+
+
+def _next(replies: Iterator[Reply], request: dict[str, Any]) -> Reply:
+    return next(replies)
+
+
+async def test_what_a_provider_may_have_counted_in_vain_counts_against_a_cap_on_tokens(
+    scripted: ScriptedServer,
+) -> None:
+    model = chat(scripted, read_seconds=1.5)
+    request = ask("hello", maxOutputTokens=15)
+    most = len("hello") + 16 + 64 + 15
+    for calls in (3, 4):
+        scripted.log.exchanges.clear()
+        scripted.script = partial(_next, iter([hang(), server_error(), truncated(), Reply("late", usage=(10, 5))]))
+        door = gateway(model, caps=Caps(tokens=calls * most - 1))
+        outcome = await asyncio.gather(door.complete("task", request), return_exceptions=True)
+        answered = calls == 4
+        assert isinstance(outcome[0], Completion if answered else BudgetError)
+        assert len(scripted.log) == (4 if answered else 3)
+        assert door.budget._tokens.settled == 2 * most + (15 if answered else 0)
+        assert door.budget._tokens.reserved == 0
+    await model.close()
 
 
 async def test_a_shared_request_goes_on_while_anybody_waits_for_it() -> None:
@@ -332,7 +358,7 @@ async def test_cancelling_while_nobody_answers_leaves_nothing_behind_at_once(
     scripted: ScriptedServer, tmp_path: Path
 ) -> None:
     scripted.script = lambda request: hang()
-    model, cache, limiter = chat(scripted), AnswerCache(tmp_path / "answers.sqlite"), Limiter(32)
+    model, cache, limiter = chat(scripted), AnswerCache(tmp_path / "answers.sqlite"), Limiter(32, well=True)
     door = gateway(model, cache=cache, limiter=limiter)
     callers = [asyncio.ensure_future(door.complete("task", ask(str(i)))) for i in range(100)]
     await _until(lambda: scripted.log.active == limiter.width)
@@ -403,7 +429,7 @@ class _ServedAway(_Served):
 def test_the_latency_of_models_behind_an_address_alone_narrows_the_width(
     served: type[_Served], widths: Sequence[int]
 ) -> None:
-    limiter = Limiter(32)
+    limiter = Limiter(32, well=True)
 
     async def main() -> None:
         door = gateway(served(Endpoint(mixed, capacity=8)), limiter=limiter)

@@ -42,7 +42,7 @@ class _Endpoint:
 
 
 async def test_never_more_at_once_than_the_width_and_never_fewer_while_others_wait() -> None:
-    limiter, endpoint = Limiter(4), _Endpoint(seconds=0.02)
+    limiter, endpoint = Limiter(4, well=True), _Endpoint(seconds=0.02)
     began = time.monotonic()
     assert await asyncio.gather(*(limiter.run(endpoint) for _ in range(20))) == ["answer"] * 20
     assert endpoint.peak == 4
@@ -83,7 +83,7 @@ async def test_other_failures_are_not_tried_again(error: Exception) -> None:
 
 
 async def test_who_waits_to_retry_holds_no_slot() -> None:
-    limiter, slow, quick = Limiter(1, backoff=10), _Endpoint(_transient()), _Endpoint()
+    limiter, slow, quick = Limiter(1, backoff=10, well=True), _Endpoint(_transient()), _Endpoint()
     waiting = asyncio.ensure_future(limiter.run(slow))
     await asyncio.sleep(0.01)
     assert await asyncio.wait_for(limiter.run(quick), 1) == "answer"
@@ -110,7 +110,7 @@ async def test_too_long_a_wait_fails_at_once_and_pauses_nobody() -> None:
 
 
 async def test_throttling_halves_the_width_once_per_wave_and_answers_bring_it_back() -> None:
-    limiter = Limiter(16, backoff=0.001)
+    limiter = Limiter(16, backoff=0.001, well=True)
     wave = _Endpoint(*(_transient(throttled=True) for _ in range(16)), seconds=0.01)
     await asyncio.gather(*(limiter.run(wave) for _ in range(16)))
     assert 8 <= limiter.width <= 10
@@ -158,3 +158,25 @@ async def test_a_caller_cancelled_in_the_moment_of_its_turn_passes_the_turn_on()
 def test_senseless_limits_are_refused(width: int, attempts: int) -> None:
     with pytest.raises(ValueError, match="at least 1"):
         Limiter(width, attempts=attempts)
+
+
+async def test_what_must_come_before_another_attempt_is_waited_for_without_a_slot() -> None:
+    limiter, failing, ready = (
+        Limiter(1, backoff=0.001, well=True),
+        _Endpoint(_transient(), _transient()),
+        asyncio.Event(),
+    )
+    asked = 0
+
+    async def again() -> None:
+        nonlocal asked
+        asked += 1
+        await ready.wait()
+
+    waiting = asyncio.ensure_future(limiter.run(failing, again=again))
+    while not asked:  # noqa: ASYNC110
+        await asyncio.sleep(0.001)
+    assert await limiter.run(_Endpoint()) == "answer"
+    ready.set()
+    assert await waiting == "answer"
+    assert asked == 2

@@ -18,6 +18,7 @@ from tests.engine.models.support import KEY, ask, chat
 from tests.scripted import (
     Reply,
     ScriptedServer,
+    content_filtered,
     empty_choices,
     hang,
     html,
@@ -118,6 +119,15 @@ async def test_parameters_that_a_model_does_not_know_are_dropped_or_renamed_once
         await model.close()
 
 
+async def test_what_a_filter_keeps_from_the_model_is_an_answer_with_nothing_in_it(scripted: ScriptedServer) -> None:
+    scripted.script = lambda request: content_filtered()
+    model = chat(scripted)
+    answer = await model.complete(ask("of bombs"))
+    assert (answer.text, answer.finish, answer.usage.estimated) == ("", "content_filter", True)
+    assert len(scripted.log) == 1
+    await model.close()
+
+
 async def test_many_requests_refused_at_once_all_find_the_way(scripted: ScriptedServer) -> None:
     scripted.script = _knows("max_completion_tokens")
     scripted.latency = 0.02
@@ -155,10 +165,10 @@ FAULTS: list[tuple[Reply, type[CallFailure], str, str]] = [
     (not_found(), FinalFailure, "model-not-found", "`apo models`"),
     (failure(429, "No credit", code="insufficient_quota"), FinalFailure, "model-out-of-credit", "credit"),
     (Reply(status=307, headers={"Location": "http://127.0.0.1:9/"}), FinalFailure, "model-redirect", "OPENAI_BASE_URL"),
-    (html(), FinalFailure, "model-answer-not-json", "OPENAI_BASE_URL"),
-    (Reply(body=b""), FinalFailure, "model-answer-not-json", "OPENAI_BASE_URL"),
-    (Reply(body=b"[]"), FinalFailure, "model-answer-empty", "`apo models`"),
-    (empty_choices(), FinalFailure, "model-answer-empty", "`apo models`"),
+    (html(), TransientFailure, "model-answer-not-json", "OPENAI_BASE_URL"),
+    (Reply(body=b""), TransientFailure, "model-answer-not-json", "OPENAI_BASE_URL"),
+    (Reply(body=b"[]"), TransientFailure, "model-answer-empty", "`apo models`"),
+    (empty_choices(), TransientFailure, "model-answer-empty", "`apo models`"),
     (throttled(), TransientFailure, "model-throttled", "concurrency"),
     (Reply(body=b'{"error": {"code": 429, "message": "slow"}}'), TransientFailure, "model-throttled", "concurrency"),
     (server_error(), TransientFailure, "model-server-error", "later"),
@@ -181,7 +191,7 @@ async def test_every_fault_is_named_with_host_model_and_remedy_and_without_the_k
 ) -> None:
     caplog.set_level(logging.DEBUG)
     scripted.script = lambda request: reply
-    model = chat(scripted, "tested", read_seconds=0.3)
+    model = chat(scripted, "tested", read_seconds=2)
     with pytest.raises(kind) as caught:
         await model.complete(ask())
     problem = caught.value.problems[0]

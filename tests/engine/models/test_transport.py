@@ -27,7 +27,8 @@ class Site:
                 if path == b"/hang":
                     await self.hold.wait()
                 await asyncio.sleep(0.01)
-                writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(path), path))
+                answer = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(path), path)
+                writer.write(answer * 2 if path == b"/twice" else answer)
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
@@ -73,6 +74,14 @@ async def test_a_request_that_is_given_up_leaves_the_next_one_a_sound_connection
         await asyncio.wait([hanging])
         served.hold.set()
         assert (await opened.get(f"{served.url}/next")).text == "/next"
+
+
+async def test_a_second_answer_to_one_request_is_not_taken_for_the_answer_to_the_next() -> None:
+    async with site() as served, client() as opened:
+        for number in range(3):
+            assert (await opened.get(f"{served.url}/twice")).text == "/twice"
+            assert (await opened.get(f"{served.url}/{number}")).text == f"/{number}"
+        assert served.connections == 4, "the connection is given up, and no other"
 
 
 async def test_a_connection_that_failed_is_made_anew() -> None:

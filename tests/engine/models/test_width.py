@@ -34,7 +34,7 @@ def test_a_healthy_endpoint_is_used_at_full_width_however_its_latency_varies(ser
     shares = []
     for seed in SEEDS:
         wide = fixed(Endpoint(service, seed=seed), 32)
-        found = traffic(Endpoint(service, seed=seed), Limiter(32))
+        found = traffic(Endpoint(service, seed=seed), Limiter(32, well=True))
         assert found.width >= 16
         shares.append(wide.seconds / found.seconds)
     assert statistics.mean(shares) >= 0.95
@@ -46,7 +46,7 @@ def test_a_queue_is_left_short_without_loss_of_throughput(service: Service, capa
     shares, latencies = [], []
     for seed in SEEDS:
         wide = fixed(Endpoint(service, capacity=capacity, seed=seed), 32)
-        found = traffic(Endpoint(service, capacity=capacity, seed=seed), Limiter(32))
+        found = traffic(Endpoint(service, capacity=capacity, seed=seed), Limiter(32, well=True))
         shares.append(wide.seconds / found.seconds)
         latencies.append(found.latency / wide.latency)
     assert statistics.mean(shares) >= 0.9
@@ -54,7 +54,7 @@ def test_a_queue_is_left_short_without_loss_of_throughput(service: Service, capa
 
 
 def test_the_width_ends_near_the_capacity_of_an_endpoint_that_queues() -> None:
-    found = traffic(Endpoint(capacity=8), Limiter(32))
+    found = traffic(Endpoint(capacity=8), Limiter(32, well=True))
     assert 8 <= found.width <= 12
     assert found.latency <= 1.5 * BASE
     assert found.seconds <= 1000 / 8 * BASE / 0.95
@@ -63,27 +63,27 @@ def test_the_width_ends_near_the_capacity_of_an_endpoint_that_queues() -> None:
 @pytest.mark.parametrize("limit", [3, 8, 24])
 def test_the_width_stays_just_under_a_limit_with_few_refusals(limit: int) -> None:
     endpoint = Endpoint(noisy, limit=limit)
-    found = traffic(endpoint, Limiter(32, attempts=20))
+    found = traffic(endpoint, Limiter(32, attempts=20, well=True))
     assert found.width in (limit - 1, limit)
     assert endpoint.refused <= 30
     assert found.seconds <= fixed(Endpoint(noisy), limit).seconds / 0.95
 
 
 def test_the_width_recovers_when_a_limit_is_lifted() -> None:
-    endpoint, limiter = Endpoint(noisy, limit=8), Limiter(32, attempts=20)
+    endpoint, limiter = Endpoint(noisy, limit=8), Limiter(32, attempts=20, well=True)
     assert traffic(endpoint, limiter).width <= 8
     endpoint.limit = 10**9
     assert traffic(endpoint, limiter, 2000).width == 32
 
 
 def test_the_width_recovers_when_a_slow_time_of_the_endpoint_is_over() -> None:
-    limiter = Limiter(32)
+    limiter = Limiter(32, well=True)
     assert traffic(Endpoint(capacity=4), limiter).width <= 6
     assert traffic(Endpoint(), limiter, 3000).width == 32
 
 
 def test_answers_that_become_slower_at_any_width_do_not_narrow_it_for_long() -> None:
-    limiter = Limiter(32)
+    limiter = Limiter(32, well=True)
     traffic(Endpoint(constant), limiter)
     later = traffic(Endpoint(lambda rng: ("short", 3 * BASE)), limiter)
     assert later.width == 32
@@ -95,7 +95,7 @@ def test_requests_whose_latency_tells_nothing_keep_the_full_width() -> None:
         await asyncio.gather(*(limiter.run(endpoint) for _ in range(2000)))
         return asyncio.get_running_loop().time()
 
-    limiter = Limiter(32)
+    limiter = Limiter(32, well=True)
     seconds = run_in_virtual_time(main(limiter, Endpoint(noisy, capacity=4)))
     assert limiter.width == 32
     assert seconds == pytest.approx(fixed(Endpoint(noisy, capacity=4), 32, 2000).seconds)
@@ -111,7 +111,7 @@ def test_requests_that_are_given_up_do_not_keep_the_width_from_growing() -> None
         await asyncio.gather(*given_up, return_exceptions=True)
         await asyncio.gather(*(limiter.run(endpoint, lambda kind: kind) for _ in range(200)))
 
-    limiter = Limiter(32)
+    limiter = Limiter(32, well=True)
     run_in_virtual_time(main(limiter))
     assert limiter.width == 32
 
