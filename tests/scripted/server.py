@@ -23,6 +23,7 @@ class Exchange:
     """One request as it came in, and what became of it. Times are seconds of ``time.monotonic``."""
 
     path: str
+    query: str
     headers: Mapping[str, str]
     body: dict[str, Any]
     began: float
@@ -199,7 +200,8 @@ class _Connection(asyncio.Protocol):
 
     def _begin(self, path: str, headers: dict[str, str], body: bytes) -> None:
         log = self._server.log
-        exchange = Exchange(path.partition("?")[0], headers, json.loads(body) if body else {}, time.monotonic())
+        where, _, query = path.partition("?")
+        exchange = Exchange(where, query, headers, json.loads(body) if body else {}, time.monotonic())
         self._open = exchange
         if exchange.path.endswith("/chat/completions"):
             log.exchanges.append(exchange)
