@@ -19,6 +19,7 @@ from apo_engine.models.cache import AnswerCache
 from apo_engine.models.chat import Usage
 from apo_engine.models.gateway import Gateway
 from apo_engine.models.limits import Limiter
+from apo_engine.models.memory_cache import MemoryCache
 from apo_engine.problems import Severity
 from apo_engine.runs.announcement import announce, few_unseen_rows
 from apo_engine.runs.options import Options
@@ -162,7 +163,7 @@ async def open_desk(plan: Plan, options: Options, emit: Emit) -> AsyncIterator[D
     settings = plan.settings
     caps = settings.budget
     budget = Budget(Caps(caps.calls, caps.tokens, caps.usd, caps.seconds))
-    cache = AnswerCache(plan.folder / "answers.sqlite")
+    cache = MemoryCache() if plan.keeps_nothing else AnswerCache(plan.folder / "answers.sqlite")
     gateways = {
         id(model): Gateway(
             model,
@@ -176,7 +177,7 @@ async def open_desk(plan: Plan, options: Options, emit: Emit) -> AsyncIterator[D
     }
     task, optimizer = gateways[id(plan.task_model)], gateways[id(plan.optimizer_model)]
     grader = _grader(plan, gateways.get(id(plan.judge_model)))
-    store = RunStore(plan.folder)
+    store = RunStore(plan.folder, keeps=not plan.keeps_nothing)
     log: RunLog | None = None
 
     def tell(event: AnyEvent) -> None:
@@ -194,7 +195,7 @@ async def open_desk(plan: Plan, options: Options, emit: Emit) -> AsyncIterator[D
     desk = Desk(plan, budget, task, optimizer, store, reporter, grader)
     failure: OSError | None = None
     try:
-        log = desk.log = store.begin(plan.run)
+        log = desk.log = store.begin(plan.run) if store.keeps else None
     except OSError as error:
         failure = error
     try:
