@@ -17,6 +17,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct, inspect
 
+from apo_engine.decoding import converted
 from apo_engine.problems import InputError, Place, Problem, Repair
 
 Count = Annotated[int, Meta(ge=1, le=1_000_000_000)]
@@ -163,7 +164,7 @@ def resolve(layers: Iterable[Layer]) -> Settings:
             merged["keep"] = "nothing"
     if problems:
         raise InputError(*problems)
-    return msgspec.convert(merged, Settings)
+    return converted(merged, Settings)
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
@@ -246,7 +247,7 @@ def _checked_struct(
         if problem:
             problems.append(problem)
         else:
-            checked[key] = msgspec.convert(value, kinds[key])
+            checked[key] = converted(value, kinds[key])
     return checked
 
 
@@ -256,7 +257,7 @@ def _problem_with(
     if path == ("metric",) and isinstance(value, str) and value not in METRICS and not _FUNCTION.fullmatch(value):
         return _unknown_metric(layer, value)
     try:
-        msgspec.convert(value, kind)
+        converted(value, kind)
     except msgspec.ValidationError:
         pass
     else:

@@ -15,6 +15,7 @@ from typing import TypeVar
 
 import msgspec
 
+from apo_engine.decoding import decoded
 from apo_engine.models.answer_store import AnswerStore
 from apo_engine.models.chat import Completion, LabelScores, Message, Params
 
@@ -95,7 +96,7 @@ class AnswerCache:
         if not isinstance(value, bytes):
             return None
         try:
-            return msgspec.json.decode(value, type=kind)
+            return decoded(value, kind)
         except (msgspec.DecodeError, UnicodeDecodeError):
             return None
 

@@ -12,6 +12,7 @@ from typing import Protocol, runtime_checkable
 
 import msgspec
 
+from apo_engine.decoding import converted
 from apo_engine.encodable import encodable
 from apo_engine.models.chat import ChatRequest, Shape
 from apo_engine.models.gateway import Gateway
@@ -179,7 +180,7 @@ def read_critiques(answer: str, shown: str = "") -> list[_Answer]:
         end = at + 1
         try:
             value, end = decoder.raw_decode(answer, at)
-            found = msgspec.convert(value, _Answers, strict=False).critiques
+            found = converted(value, _Answers, strict=False).critiques
             if "".join(answer[at:end].split()) not in given:
                 return [_Answer(encodable(one.critique), encodable(one.quote), one.rows) for one in found]
         except (ValueError, msgspec.ValidationError, RecursionError):

@@ -11,6 +11,7 @@ from typing import Literal
 
 import msgspec
 
+from apo_engine.decoding import decoded
 from apo_engine.evaluation.figures import Figures
 from apo_engine.evaluation.result import RowResult
 from apo_engine.problems import Severity
@@ -262,5 +263,5 @@ def decode(line: bytes | str) -> AnyEvent:
     Raises:
         msgspec.ValidationError: the line is no event.
     """
-    event: AnyEvent = msgspec.json.decode(line, type=AnyEvent)
+    event: AnyEvent = decoded(line, AnyEvent)
     return event

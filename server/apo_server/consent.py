@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from apo_engine.decoding import decoded
 from apo_engine.machine import cache_dir, user_layer
 from apo_engine.private import open_private, private_folder
 from apo_engine.problems import InputError
@@ -96,7 +97,7 @@ class Consent:
 
     def _remembered(self) -> set[tuple[str, str]]:
         try:
-            return set(msgspec.json.decode(self._file.read_bytes(), type=list[tuple[str, str]]))
+            return set(decoded(self._file.read_bytes(), list[tuple[str, str]]))
         except (OSError, msgspec.DecodeError, UnicodeDecodeError):
             return set()
 

@@ -17,6 +17,7 @@ from typing import TypeVar
 
 import msgspec
 
+from apo_engine.decoding import decoded
 from apo_engine.positions import Span
 from apo_engine.private import open_private, private_folder
 from apo_engine.scoring.comparison import Comparison, Interval
@@ -303,7 +304,7 @@ def _newest_first(folder: Path) -> list[Path]:
 
 def _read(file: Path, kind: type[KindT]) -> KindT | None:
     try:
-        return msgspec.json.decode(file.read_bytes(), type=kind)
+        return decoded(file.read_bytes(), kind)
     except FileNotFoundError:
         return None
     except (OSError, msgspec.DecodeError, UnicodeDecodeError):

@@ -8,6 +8,7 @@ from typing import Literal, cast, get_args
 
 import msgspec
 
+from apo_engine.decoding import converted
 from apo_engine.models.purse import DailyCaps
 
 Background = Literal["off", "evaluate", "gradients", "optimize"]
@@ -100,7 +101,7 @@ def _daily_caps(value: object) -> DailyCaps | None:
         return None
     given = _without_empty(value or {})
     try:
-        caps = msgspec.convert(given, DailyCaps)
+        caps = converted(given, DailyCaps)
     except msgspec.ValidationError:
         return None
     return caps if given.keys() <= {"calls", "usd"} and (caps.calls or 0) >= 0 and (caps.usd or 0) >= 0 else None

@@ -7,6 +7,7 @@ from typing import Literal
 
 import msgspec
 
+from apo_engine.decoding import decoded
 from apo_engine.evaluation.result import RowAnswer
 from apo_engine.examples.facts import ExampleFacts
 from apo_engine.models.listed import ListedModel
@@ -138,7 +139,7 @@ def decode_request(line: bytes) -> Request:
     Raises:
         msgspec.DecodeError: the line is none.
     """
-    return msgspec.json.decode(line, type=Request)
+    return decoded(line, Request)
 
 
 def decode_reply(line: bytes) -> Reply:
@@ -147,4 +148,4 @@ def decode_reply(line: bytes) -> Reply:
     Raises:
         msgspec.DecodeError: the line is none.
     """
-    return msgspec.json.decode(line, type=Reply)
+    return decoded(line, Reply)
