@@ -44,6 +44,11 @@ class Address:
         return Address(urlunsplit((parts.scheme, netloc, path, "", "")), netloc, credentials, query)
 
     @property
+    def exposed(self) -> bool:
+        """Whether what is sent there can be read on the way: to another machine, without encryption."""
+        return self.url.startswith("http:") and not self.loopback
+
+    @property
     def loopback(self) -> bool:
         """Whether this machine itself is addressed."""
         host = urlsplit(self.url).hostname or ""

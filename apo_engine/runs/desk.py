@@ -21,7 +21,7 @@ from apo_engine.models.gateway import Gateway
 from apo_engine.models.limits import Limiter
 from apo_engine.models.memory_cache import MemoryCache
 from apo_engine.problems import Severity
-from apo_engine.runs.announcement import announce, few_unseen_rows
+from apo_engine.runs.announcement import announce, few_unseen_rows, on_exposure
 from apo_engine.runs.options import Options
 from apo_engine.runs.plan import Plan
 from apo_engine.runs.row_budget import left_out_words
@@ -201,7 +201,10 @@ async def open_desk(plan: Plan, options: Options, emit: Emit) -> AsyncIterator[D
     try:
         if grader is not None:
             await grader.open()
-        tell(announce(plan))
+        started = announce(plan)
+        tell(started)
+        if exposure := on_exposure(started):
+            reporter.note(exposure, Severity.WARNING)
         too_few = few_unseen_rows(plan, store)
         if too_few:
             reporter.note(too_few, Severity.WARNING)

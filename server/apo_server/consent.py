@@ -121,8 +121,14 @@ def words(prompt: str, started: RunStarted, host: str) -> str:
     graded = f", where {started.judge_model} grades the answers" if started.judge_model in started.remote_models else ""
     return (
         f"Send {prompt} and {_rows(started)} to {host} ({models}){graded}? "
-        f"At most {started.estimate.calls:,} calls, {cost}."
+        f"At most {started.estimate.calls:,} calls, {cost}." + _on_the_way(started)
     )
+
+
+def _on_the_way(started: RunStarted) -> str:
+    if not started.exposed:
+        return ""
+    return f" Nothing is encrypted on its way to {' and '.join(started.exposed)}: an https:// address would be safe."
 
 
 def _rows(started: RunStarted) -> str:
