@@ -22,6 +22,7 @@ from apo_engine.runs.bench_tasks import REPORTED_MARGINS, TASKS, BenchTask
 from apo_engine.runs.evaluate import evaluate_job
 from apo_engine.runs.gradients import gradients_job
 from apo_engine.runs.history import PastRun, past_run, past_runs
+from apo_engine.runs.kept import Kept, cache_folder, clear_kept, kept
 from apo_engine.runs.optimize import optimize_job
 from apo_engine.runs.options import Options
 from apo_engine.runs.plan import make_plan, reachable_models
@@ -42,6 +43,7 @@ __all__ = [
     "Critiques",
     "Evaluation",
     "Fix",
+    "Kept",
     "Margin",
     "Optimization",
     "Options",
@@ -52,10 +54,13 @@ __all__ = [
     "Run",
     "answer_row",
     "bench",
+    "cache_folder",
     "check",
     "check_rows",
+    "clear_kept",
     "evaluate",
     "gradients",
+    "kept",
     "known_models",
     "list_models",
     "load_prompt",

@@ -102,14 +102,20 @@ class BudgetSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class EndpointSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """A named OpenAI-compatible endpoint; ``key_env`` is the environment variable that holds its key."""
+    """A named OpenAI-compatible endpoint; ``key_env`` is the environment variable that holds its key.
+
+    The variable is written in capitals, so that a key is not taken for its name.
+    """
 
     base_url: str
-    key_env: str | None = None
+    key_env: Annotated[str, Meta(pattern=r"^[A-Z_][A-Z0-9_]{0,99}$")] | None = None
 
 
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
-    """Everything that can be set, resolved. ``config`` is Dotprompt's: parameters of the task model."""
+    """Everything that can be set, resolved. ``config`` is Dotprompt's: parameters of the task model.
+
+    ``keep`` says whether answers and runs are written to disk; ``nothing`` holds wherever it is said.
+    """
 
     model: str | None = None
     config: dict[str, object] = {}
@@ -122,6 +128,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
     concurrency: Annotated[int, Meta(ge=1, le=1024)] = 32
     endpoints: dict[str, EndpointSettings] = {}
+    keep: Literal["all", "nothing"] = "all"
 
 
 def _nowhere(_path: tuple[str, ...]) -> Place | None:
@@ -150,7 +157,11 @@ def resolve(layers: Iterable[Layer]) -> Settings:
     merged: dict[str, object] = {}
     problems: list[Problem] = []
     for layer in sorted(layers, key=lambda layer: PRECEDENCE.index(layer.name)):
-        _fill(merged, _checked(layer, problems))
+        checked = _checked(layer, problems)
+        _fill(merged, checked)
+        if checked.get("keep") == "nothing":
+            # A wish for silence is no matter of precedence.
+            merged["keep"] = "nothing"
     if problems:
         raise InputError(*problems)
     return converted(merged, Settings)
@@ -178,6 +189,11 @@ def _checked(layer: Layer, problems: list[Problem]) -> dict[str, object]:
         remedy = "Move it there: a file that others wrote could send your key elsewhere."
         problems.append(Problem("setting-misplaced", message, remedy, layer.place(("endpoints",))))
         del values["endpoints"]
+    if "keep" in values and layer.name == "file":
+        message = f"{_spelled(layer, ('keep',))} is a choice of whoever runs the prompt, not of the prompt."
+        remedy = "Set it in the editor or your configuration file, or give --keep."
+        problems.append(Problem("setting-misplaced", message, remedy, layer.place(("keep",))))
+        del values["keep"]
     checked = _checked_struct(layer, (), values, Settings, problems)
     examples = checked.get("examples")
     if isinstance(examples, dict) and "path" in examples and {"train", "holdout"} & examples.keys():
@@ -247,8 +263,13 @@ def _problem_with(
     else:
         if not (isinstance(value, float) and not math.isfinite(value)):
             return None
-    message = f"{_spelled(layer, path)} must be {_described(field.type)}, not {_shown(value)}."
     place = layer.place(path)
+    if path[0] == "endpoints":
+        # The value is not shown: keys are written here by mistake.
+        message = f"{_spelled(layer, path)} must be a map of endpoints, each with a base_url and perhaps a key_env."
+        remedy = "Write base_url: https://host/v1 and, as key_env:, the variable that holds the key, such as CORP_KEY."
+        return Problem("setting-invalid", message, remedy, place)
+    message = f"{_spelled(layer, path)} must be {_described(field.type)}, not {_shown(value)}."
     close = _meant(value, field.type)
     if close:
         return Problem("setting-invalid", message, f"Did you mean {close!r}?", place, repairs=_respelled(place, close))

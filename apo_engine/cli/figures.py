@@ -44,6 +44,13 @@ def money(usd: float) -> str:
     return f"${usd:.4f}" if usd >= 0.0001 else "less than $0.0001"
 
 
+def size(number: int) -> str:
+    """Bytes as ``0 kB``, ``84 kB``, ``1.2 MB``, ``10.4 GB``."""
+    if number < 1_000_000:
+        return f"{number / 1_000:,.0f} kB"
+    return f"{number / 1_000_000:,.1f} MB" if number < 1_000_000_000 else f"{number / 1_000_000_000:,.1f} GB"
+
+
 def duration(seconds: float) -> str:
     """``0.8 s``, ``42 s``, ``3 min 5 s``."""
     if seconds < 10:

@@ -30,6 +30,7 @@ _COMMANDS = {
     "check": "Check prompts and their rows, without a model.",
     "bench": "Repeat the paper's four tasks with any model and algorithm.",
     "models": "List the models that can be reached.",
+    "cache": "Say what is kept on this machine, and delete it.",
 }
 
 

@@ -29,6 +29,7 @@ _SETTINGS = {
     "max_seconds": ("budget", "seconds"),
     "seed": ("seed",),
     "concurrency": ("concurrency",),
+    "keep": ("keep",),
 }
 
 _MODEL = "The model that answers the rows, as provider/name."
@@ -70,6 +71,9 @@ _RUN_OPTIONS = (
         "--seed", type=click.IntRange(min=0), metavar="N", help="The number all random choices follow from (0)."
     ),
     click.option("--concurrency", type=click.IntRange(1, 1024), metavar="N", help="At most N calls at once (32)."),
+    click.option(
+        "--keep", type=click.Choice(["all", "nothing"]), help="Keep answers and the run for later (all), or nothing."
+    ),
     click.option("--fresh", is_flag=True, help="Ask again instead of using stored answers."),
     json_option,
     debug_option,

@@ -10,6 +10,8 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from apo_engine.private import open_private, private_folder
+
 _LOG = logging.getLogger(__name__)
 _BUSY_SECONDS = 10.0
 _OPEN_TRIES = 5
@@ -161,11 +163,8 @@ class AnswerStore:
 
 def _private(path: Path) -> None:
     """Make the folder and the file, for the owner's eyes only."""
-    if not path.parent.is_dir():
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-    if os.name == "posix":
-        path.chmod(0o600)
+    private_folder(path.parent, shared=True)
+    os.close(open_private(path, os.O_RDWR))
 
 
 def _connected(path: Path) -> sqlite3.Connection:

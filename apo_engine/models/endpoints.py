@@ -19,7 +19,7 @@ from apo_engine.problems import ApoError, InputError, Problem
 DEFAULT_MODEL = "embedded/gemma-3-270m"
 _OPENAI, _EMBEDDED = "openai", "embedded"
 _OPENAI_URL = "https://api.openai.com/v1"
-_KEY_ENV, _URL_ENV = "OPENAI_API_KEY", "OPENAI_BASE_URL"
+_KEY_ENV, _URL_ENV, _HEADERS_ENV = "OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_CUSTOM_HEADERS"
 _LIST_SECONDS = 5.0
 
 
@@ -138,8 +138,11 @@ def _open_remote(
     target = Target(address.host, model_id, key_env, url_env)
     if key is None and key_env and not address.loopback and address.credentials is None:
         raise failure.unusable_key(target, f"{key_env} is not set, and is needed for")
-    if key is not None and not (key.isascii() and key.isprintable()):
+    if key is not None and not _fits_a_header(key):
         raise failure.unusable_key(target, f"{key_env} holds characters that no key has; it is needed for")
+    if named is None and not all(map(_fits_a_header, environ.get(_HEADERS_ENV, "").split("\n"))):
+        message = f"{_HEADERS_ENV} holds characters that no header may have."
+        raise InputError(Problem("endpoint-headers", message, "Write one `Name: value` a line, in plain letters."))
     return OpenAIChat(
         name,
         model_id=model_id,
@@ -170,6 +173,10 @@ def base_url(provider: str, environ: Mapping[str, str], endpoints: Mapping[str, 
     except ValueError as error:
         remedy = "Write it like https://host/v1, or http://127.0.0.1:8080/v1."
         raise InputError(Problem("endpoint-address", f"{whence} is {error}.", remedy)) from None
+
+
+def _fits_a_header(text: str) -> bool:
+    return text.isascii() and text.isprintable()
 
 
 def _unknown(name: str, endpoints: Mapping[str, Endpoint]) -> InputError:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 
+from apo_engine.models.secrets import Secrets
 from apo_engine.problems import ModelError, Problem
 from apo_engine.unseen import spelled
 
@@ -61,7 +62,7 @@ class FinalFailure(CallFailure):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Whom a request went to, as messages may name it; ``key`` is known only in order to be struck out.
+    """Whom a request went to, as messages may name it; ``secrets`` are known only in order to be struck out.
 
     ``host`` holds no credentials; ``key_env`` and ``url_env`` are the variables that a remedy can name.
     """
@@ -70,7 +71,7 @@ class Target:
     model: str
     key_env: str | None
     url_env: str | None
-    key: str | None = None
+    secrets: Secrets = field(default_factory=Secrets)
 
     @property
     def address_remedy(self) -> str:
@@ -78,12 +79,11 @@ class Target:
         where = self.url_env or "the endpoint's base_url in the user settings"
         return f"Check {where} (it usually ends in /v1). {_MODELS_REMEDY}"
 
-    def shown(self, text: str) -> str:
+    def shown(self, text: str, most: int = _EXCERPT) -> str:
         """Foreign text made fit to be shown: one short line without control characters or keys."""
-        if self.key:
-            text = text.replace(self.key, "[key]")
+        text = self.secrets.struck(text)
         text = " ".join(spelled(_KEY_LIKE.sub("[key]", text), lambda _: " ").split())
-        return text if len(text) <= _EXCERPT else text[: _EXCERPT - 1] + "…"
+        return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def from_status(
@@ -181,7 +181,7 @@ def cut_off(target: Target) -> TransientFailure:
 def not_json(target: Target, body: str) -> TransientFailure:
     """An answer in another language than the protocol's, such as the web page of a wrong address or a busy proxy."""
     what = "a web page" if "<html" in body[:2000].lower() or "<!doctype" in body[:200].lower() else "no JSON"
-    begin = f", beginning '{target.shown(body[:80])}'" if body.strip() else ""
+    begin = f", beginning '{target.shown(body, 80)}'" if body.strip() else ""
     message = f"{target.host} answered the request to '{target.model}' with {what}{begin}."
     problem = Problem("model-answer-not-json", message, target.address_remedy)
     return TransientFailure(problem, charged=True, scouts=_SCOUTS_GARBLED)

@@ -9,10 +9,11 @@ from typing import TypeVar
 
 from apo_engine.models import prices
 from apo_engine.models.budget import Budget, CallRole, Debt, Reservation
-from apo_engine.models.cache import AnswerCache, answer_key
+from apo_engine.models.cache import answer_key
 from apo_engine.models.chat import ChatModel, ChatRequest, Completion, LabelScorer, LabelScores, Message, Remote, Usage
 from apo_engine.models.failure import CallFailure
 from apo_engine.models.limits import Limiter
+from apo_engine.models.memory_cache import Answers
 from apo_engine.models.purse import Purse
 
 __all__ = ["OUTPUT_BOUND", "CallRole", "Gateway"]
@@ -74,7 +75,7 @@ class Gateway:
         self,
         model: ChatModel,
         *,
-        cache: AnswerCache | None,
+        cache: Answers | None,
         budget: Budget,
         limiter: Limiter,
         fresh: bool = False,

@@ -12,6 +12,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from apo_engine.models.purse import PICO, DailyCaps
+from apo_engine.private import open_private, private_folder
 from apo_engine.problems import BudgetError, Problem
 
 _BUSY_SECONDS = 5.0
@@ -92,8 +93,8 @@ class Ledger:
             raise BudgetError(Problem("ledger-unusable", message, remedy)) from None
 
     def _made(self) -> sqlite3.Connection:
-        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
+        private_folder(self._path.parent, shared=True)
+        os.close(open_private(self._path, os.O_RDWR))
         ledger = sqlite3.connect(self._path, timeout=_BUSY_SECONDS, isolation_level=None)
         ledger.execute("PRAGMA journal_mode = WAL")
         # What a power cut takes from the count could be spent again.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
@@ -13,6 +14,7 @@ from apo_engine.models.address import Address
 from apo_engine.models.chat import ChatRequest, Completion, Usage
 from apo_engine.models.dialect import Dialect, dialect_of
 from apo_engine.models.failure import CallFailure, Target
+from apo_engine.models.secrets import Secrets, SecretsStruck
 from apo_engine.models.tokens import TokenCounter, estimate_tokens
 
 if TYPE_CHECKING:
@@ -68,7 +70,10 @@ class OpenAIChat:
         self._concurrency = concurrency
         self._connect_seconds = connect_seconds
         self._read_seconds = read_seconds
-        self._target = Target(address.host, model_id, key_env, url_env, key)
+        custom = _custom_headers().values() if ambient else ()
+        secrets = Secrets.of((key, *(value for _, value in address.query), *custom), address.credentials)
+        self._target = Target(address.host, model_id, key_env, url_env, secrets)
+        self._struck = SecretsStruck(secrets)
         self._dialect: Dialect = dialect_of(address.url, model_id)
         self._tokens = TokenCounter()
         self._keyless: RequestOptions = {}
@@ -81,8 +86,10 @@ class OpenAIChat:
 
     @property
     def identity(self) -> str:
-        """Protocol, address and model; no key and no credentials."""
-        return f"openai-chat {self._address.url} {self._model_id}"
+        """Protocol, address and model; no key, no credentials, and of a query only a digest."""
+        query = repr(self._address.query).encode("utf-8", "surrogatepass")
+        which = f"?{hashlib.sha256(query).hexdigest()}" if self._address.query else ""
+        return f"openai-chat {self._address.url}{which} {self._model_id}"
 
     @property
     def local(self) -> bool:
@@ -91,7 +98,7 @@ class OpenAIChat:
 
     @property
     def base_url(self) -> str:
-        """The address, without credentials."""
+        """The address, without credentials and query."""
         return self._address.url
 
     @property
@@ -146,6 +153,7 @@ class OpenAIChat:
     async def close(self) -> None:
         """Close the connections; an SDK that is still being loaded is not waited for, as it has none yet."""
         opening, self._opening = self._opening, None
+        self._struck.leave()
         if opening is not None and not opening.cancel():
             await opening.result().close()
 
@@ -187,6 +195,7 @@ class OpenAIChat:
 
         from apo_engine.models.transport import open_transport
 
+        self._struck.watch()
         credentials = self._address.credentials
         http_client = httpx2.AsyncClient(
             auth=None if credentials is None else httpx2.BasicAuth(*credentials),
@@ -215,6 +224,7 @@ class OpenAIChat:
             admin_api_key="",
             base_url=self._address.url,
             default_headers=cast("Mapping[str, str]", headers),
+            default_query=dict(self._address.query),
             max_retries=0,
             http_client=http_client,
         )
@@ -232,6 +242,11 @@ class OpenAIChat:
 
 
 def _ambient_headers() -> list[str]:
-    custom = os.environ.get("OPENAI_CUSTOM_HEADERS", "")
-    named = [line.partition(":")[0].strip() for line in custom.split("\n") if ":" in line]
-    return ["OpenAI-Organization", "OpenAI-Project", *(name for name in named if name.lower() != "authorization")]
+    named = (name for name in _custom_headers() if name.lower() != "authorization")
+    return ["OpenAI-Organization", "OpenAI-Project", *named]
+
+
+def _custom_headers() -> dict[str, str]:
+    """The headers that the SDK reads from the environment, as it reads them."""
+    lines = os.environ.get("OPENAI_CUSTOM_HEADERS", "").split("\n")
+    return {name.strip(): value.strip() for name, colon, value in (line.partition(":") for line in lines) if colon}

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from apo_engine.models import prices
-from apo_engine.models.chat import ChatModel, Usage
+from apo_engine.models.address import Address
+from apo_engine.models.chat import ChatModel, Remote, Usage
 from apo_engine.models.tokens import estimate_tokens
 from apo_engine.prompt.render import Renderer
 from apo_engine.runs.plan import CRITIQUE_GROUPS, MEASURED_FIXES, Plan
@@ -62,7 +63,22 @@ def announce(plan: Plan) -> RunStarted:
         files=_files(plan),
         file=str(plan.prompt.path.absolute()) if plan.prompt.path else "",
         caps=RunCaps(caps.calls, caps.tokens, caps.usd, caps.seconds),
+        exposed=_exposed(plan),
     )
+
+
+def on_exposure(started: RunStarted) -> str:
+    """What to tell people whose rows and key can be read on their way; empty where they cannot."""
+    if not started.exposed:
+        return ""
+    hosts = " and ".join(started.exposed)
+    return f"What is sent to {hosts}, your key included, is not encrypted. Use an https:// address, or a tunnel."
+
+
+def _exposed(plan: Plan) -> tuple[str, ...]:
+    remote = [model for model in plan.models if isinstance(model, Remote)]
+    addresses = (Address.parse(model.base_url) for model in remote)
+    return tuple(dict.fromkeys(address.host for address in addresses if address.exposed))
 
 
 def _files(plan: Plan) -> tuple[FileRows, ...]:

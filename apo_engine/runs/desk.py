@@ -19,8 +19,9 @@ from apo_engine.models.cache import AnswerCache
 from apo_engine.models.chat import Remote, Usage
 from apo_engine.models.gateway import Gateway
 from apo_engine.models.limits import Limiter
+from apo_engine.models.memory_cache import MemoryCache
 from apo_engine.problems import Severity
-from apo_engine.runs.announcement import announce, few_unseen_rows
+from apo_engine.runs.announcement import announce, few_unseen_rows, on_exposure
 from apo_engine.runs.options import Options
 from apo_engine.runs.plan import Plan
 from apo_engine.runs.row_budget import left_out_words
@@ -43,7 +44,7 @@ from apo_engine.search.race import Race
 from apo_engine.search.reporter import Emit, Reporter
 from apo_engine.search.selection import selector
 from apo_engine.search.task import SearchTask
-from apo_engine.settings import OptimizerSettings
+from apo_engine.settings import BudgetSettings, OptimizerSettings
 
 
 @dataclass
@@ -163,9 +164,8 @@ class Desk:
 async def open_desk(plan: Plan, options: Options, emit: Emit) -> AsyncIterator[Desk]:
     """Open cache, budget, gateways and log for one run, and close them after it."""
     settings = plan.settings
-    caps = settings.budget
-    budget = Budget(Caps(caps.calls, caps.tokens, caps.usd, caps.seconds))
-    cache = AnswerCache(plan.folder / "answers.sqlite")
+    budget = Budget(_caps(settings.budget))
+    cache = MemoryCache() if plan.keeps_nothing else AnswerCache(plan.folder / "answers.sqlite")
     gateways = {
         id(model): Gateway(
             model,
@@ -179,7 +179,7 @@ async def open_desk(plan: Plan, options: Options, emit: Emit) -> AsyncIterator[D
     }
     task, optimizer = gateways[id(plan.task_model)], gateways[id(plan.optimizer_model)]
     grader = _grader(plan, gateways.get(id(plan.judge_model)))
-    store = RunStore(plan.folder)
+    store = RunStore(plan.folder, keeps=not plan.keeps_nothing)
 
     def tell(event: AnyEvent) -> None:
         emit(event)
@@ -197,13 +197,16 @@ async def open_desk(plan: Plan, options: Options, emit: Emit) -> AsyncIterator[D
     desk = Desk(plan, budget, task, optimizer, store, reporter, grader)
     failure: OSError | None = None
     try:
-        desk.log = store.begin(plan.run)
+        desk.log = store.begin(plan.run) if store.keeps else None
     except OSError as error:
         failure = error
     try:
         if grader is not None:
             await grader.open()
-        tell(announce(plan))
+        started = announce(plan)
+        tell(started)
+        if exposure := on_exposure(started):
+            reporter.note(exposure, Severity.WARNING)
         too_few = few_unseen_rows(plan, store)
         if too_few:
             reporter.note(too_few, Severity.WARNING)
@@ -222,6 +225,10 @@ async def open_desk(plan: Plan, options: Options, emit: Emit) -> AsyncIterator[D
             await grader.close()
         await cache.close()
         await plan.close()
+
+
+def _caps(asked: BudgetSettings) -> Caps:
+    return Caps(asked.calls, asked.tokens, asked.usd, asked.seconds)
 
 
 def _grader(plan: Plan, judge: Gateway | None) -> Grader | None:

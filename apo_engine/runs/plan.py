@@ -120,6 +120,11 @@ class Plan:
         return critic == "evidence" or (critic == "auto" and self.optimizer_model.name.startswith("embedded/"))
 
     @property
+    def keeps_nothing(self) -> bool:
+        """Whether nothing of the prompt, its rows and its answers may be written to disk."""
+        return self.settings.keep == "nothing"
+
+    @property
     def by_probability(self) -> bool:
         """Whether the task model answers with the most probable label, rather than with text."""
         return self.metric.by_label and isinstance(self.task_model, LabelScorer)
@@ -254,7 +259,7 @@ def _rows(job: Job, examples: ExampleSet) -> Split | None:
 def _run_id(plan: Plan) -> str:
     """Names a run by all that its path depends on: the same question is the same run."""
     path = msgspec.to_builtins(plan.settings)
-    del path["concurrency"], path["endpoints"]
+    del path["concurrency"], path["endpoints"], path["keep"]
     # What a run may spend in money and time says when it must stop, not which way it goes.
     path["budget"] = {key: path["budget"][key] for key in ("calls", "tokens")}
     models = [model.identity for model in (plan.task_model, plan.optimizer_model, plan.judge_model) if model]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from apo_engine.private import open_private, private_folder
 from apo_engine.search.events import AnyEvent, Progressed, RunEnded, decode, encode
 
 _UNFINISHED = ".part"
@@ -21,9 +22,9 @@ class RunLog:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._part = path.with_name(path.name + _UNFINISHED)
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(self._part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        self._file = os.fdopen(descriptor, "wb")
+        private_folder(path.parent.parent, shared=True)
+        private_folder(path.parent)
+        self._file = os.fdopen(open_private(self._part, os.O_WRONLY | os.O_TRUNC), "wb")
 
     def write(self, event: AnyEvent) -> None:
         """Append an event. Progress is left out: it is for those who watch."""
@@ -40,7 +41,9 @@ class RunLog:
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
-        self._part.replace(self._path)
+        # Somebody may have deleted it in the meantime: whatever was run is wanted no longer.
+        with suppress(FileNotFoundError):
+            self._part.replace(self._path)
 
     def close(self) -> None:
         """Close the file; without `finish` before, the run counts as unfinished."""
@@ -59,9 +62,10 @@ class KeptRun:
 
 
 class RunStore:
-    """Runs by id, below a folder that only the owner can read."""
+    """Runs by id, below a folder that only the owner can read. One that ``keeps`` nothing is read alone."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, keeps: bool = True) -> None:
+        self.keeps = keeps
         self._runs = folder / "runs"
         self._openings = folder / "holdouts"
 
@@ -118,10 +122,10 @@ class RunStore:
             OSError: that cannot be read or noted.
         """
         openings = self._openings_of(holdout)
-        if run not in openings:
+        if run not in openings and self.keeps:
             path = self._openings / holdout
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with path.open("a", encoding="utf-8") as file:
+            private_folder(path.parent)
+            with os.fdopen(open_private(path, os.O_WRONLY | os.O_APPEND), "a", encoding="utf-8") as file:
                 file.write(f"{run}\n")
         return self._before(openings, run)
 

@@ -89,7 +89,7 @@ class RunStarted(Event, frozen=True):
     ``judge_model`` grades answers where the metric is ``judge``, and is shown the rows it grades; ``own_code`` is run
     where the metric is a function of the user's. ``remote_models`` are those of the models asked that are not on this
     machine; ``local`` says that there are none, so that nothing leaves it. ``files`` are the example files, ``file`` is
-    the prompt's, empty where it has none.
+    the prompt's, empty where it has none. ``exposed`` are the hosts that are reached without encryption over a network.
     """
 
     run: str
@@ -109,6 +109,7 @@ class RunStarted(Event, frozen=True):
     files: tuple[FileRows, ...] = ()
     file: str = ""
     caps: RunCaps = RunCaps()
+    exposed: tuple[str, ...] = ()
 
 
 class Noted(Event, frozen=True):

@@ -17,6 +17,7 @@ import msgspec
 
 from apo_engine.decoding import decoded
 from apo_engine.machine import cache_dir, user_layer
+from apo_engine.private import open_private, private_folder
 from apo_engine.problems import InputError
 from apo_engine.search.events import OwnCode, RunStarted
 
@@ -108,8 +109,8 @@ class Consent:
             _log.warning("The consent cannot be remembered: %s", error.strerror)
 
     def _write(self, given: set[tuple[str, str]]) -> None:
-        self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with os.fdopen(os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
+        private_folder(self._file.parent, shared=True)
+        with os.fdopen(open_private(self._file, os.O_WRONLY | os.O_TRUNC), "wb") as out:
             out.write(msgspec.json.encode(sorted(given)))
 
 
@@ -120,8 +121,14 @@ def words(prompt: str, started: RunStarted, host: str) -> str:
     graded = f", where {started.judge_model} grades the answers" if started.judge_model in started.remote_models else ""
     return (
         f"Send {prompt} and {_rows(started)} to {host} ({models}){graded}? "
-        f"At most {started.estimate.calls:,} calls, {cost}."
+        f"At most {started.estimate.calls:,} calls, {cost}." + _on_the_way(started)
     )
+
+
+def _on_the_way(started: RunStarted) -> str:
+    if not started.exposed:
+        return ""
+    return f" Nothing is encrypted on its way to {' and '.join(started.exposed)}: an https:// address would be safe."
 
 
 def _rows(started: RunStarted) -> str:
@@ -151,11 +158,19 @@ def _host(model: str, environ: Mapping[str, str]) -> str:
     provider = model.partition("/")[0]
     if provider == "openai":
         address = environ.get("OPENAI_BASE_URL") or "https://api.openai.com"
-        return urlsplit(address).hostname or address
+        return _named(address) or "the address in OPENAI_BASE_URL"
     try:
         endpoints = user_layer().values.get("endpoints")
     except InputError:
         endpoints = None
     endpoint = endpoints.get(provider) if isinstance(endpoints, Mapping) else None
     named = endpoint.get("base_url") if isinstance(endpoint, Mapping) else None
-    return (urlsplit(str(named)).hostname if named else None) or f"the endpoint '{provider}'"
+    return (_named(str(named)) if named else None) or f"the endpoint '{provider}'"
+
+
+def _named(address: str) -> str | None:
+    """The host in an address; None where it cannot be made out, as nothing else of an address is fit to be shown."""
+    try:
+        return urlsplit(address).hostname
+    except ValueError:
+        return None

@@ -6,10 +6,12 @@ again shows what is known without a single call.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import logging
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,6 +19,7 @@ import msgspec
 
 from apo_engine.decoding import decoded
 from apo_engine.positions import Span
+from apo_engine.private import open_private, private_folder
 from apo_engine.scoring.comparison import Comparison, Interval
 from apo_engine.search.events import Job, Part, Verdict
 
@@ -183,11 +186,13 @@ class KnowledgeStore:
     """Knowledge and ignored critiques in a folder that only its owner can read.
 
     A file that is damaged counts as not there. What cannot be written is logged and otherwise forgotten: losing it
-    costs nothing but another look into the answer cache.
+    costs nothing but another look into the answer cache. Where it no longer ``keeps``
+    anything, it is read alone.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, keeps: Callable[[], bool] = lambda: True) -> None:
         self._folder = folder
+        self._keeps = keeps
 
     def load(self, path: Path, text: str) -> Knowledge | None:
         """What is known about this text, else about the text of this prompt that was measured last.
@@ -209,6 +214,8 @@ class KnowledgeStore:
 
     def save(self, path: Path, known: Knowledge) -> None:
         """Keep what is known about a text."""
+        if not self._keeps():
+            return
         folder = self._of(path)
         _write(folder / _name(known.text), known)
         _write(folder / _ORIGIN, os.fspath(path))
@@ -218,10 +225,10 @@ class KnowledgeStore:
     def moved(self, old: Path, new: Path) -> None:
         """A prompt has another path now: what is known of it, and what the user ignores, goes along."""
         before, now = self._of(old), self._of(new)
-        if before == now or not before.is_dir():
+        if not self._keeps() or before == now or not before.is_dir():
             return
         try:
-            _make_private(now)
+            _make(now)
             ignored = self.ignored(old) | self.ignored(new)
             for file in before.iterdir():
                 if not (now / file.name).exists():
@@ -241,12 +248,14 @@ class KnowledgeStore:
     def ignore(self, path: Path, gradient: str) -> frozenset[str]:
         """Add a critique to the ignored ones, and give them all."""
         ignored = self.ignored(path) | {gradient}
-        _write(self._of(path) / _IGNORED, sorted(ignored))
+        if self._keeps():
+            _write(self._of(path) / _IGNORED, sorted(ignored))
         return ignored
 
     def restore(self, path: Path) -> None:
         """Ignore no critique of a prompt any longer."""
-        _write(self._of(path) / _IGNORED, [])
+        if self._keeps():
+            _write(self._of(path) / _IGNORED, [])
 
     def save_page(self, path: Path, kind: str, page: str) -> Path:
         """Write a page of a kind about a prompt for the user to read, and say where it lies.
@@ -254,9 +263,11 @@ class KnowledgeStore:
         Raises:
             OSError: the folder cannot be written.
         """
+        if not self._keeps():
+            raise OSError(errno.EPERM, "'apo.keep' is 'nothing'")
         file = self._of(path) / f"{path.stem}.{kind}.md"
-        _make_private(file.parent)
-        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as out:
+        _make(file.parent)
+        with os.fdopen(open_private(file, os.O_WRONLY | os.O_TRUNC), "w", encoding="utf-8") as out:
             out.write(page)
         return file
 
@@ -273,10 +284,11 @@ class KnowledgeStore:
         return self._folder / "editor" / name
 
 
-def _make_private(folder: Path) -> None:
-    """Make a folder and those above it that are missing, each for its owner alone."""
-    for one in (*reversed(folder.parents), folder):
-        one.mkdir(exist_ok=True, mode=0o700)
+def _make(folder: Path) -> None:
+    """The folder of a prompt, below `editor` in the folder of everything stored."""
+    private_folder(folder.parent.parent, shared=True)
+    private_folder(folder.parent)
+    private_folder(folder)
 
 
 def _name(text: str) -> str:
@@ -302,9 +314,9 @@ def _read(file: Path, kind: type[KindT]) -> KindT | None:
 
 def _write(file: Path, value: object) -> None:
     try:
-        _make_private(file.parent)
+        _make(file.parent)
         part = file.with_name(f"{file.name}.{os.getpid()}.part")
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
+        with os.fdopen(open_private(part, os.O_WRONLY | os.O_TRUNC), "wb") as out:
             out.write(msgspec.json.encode(value))
         part.replace(file)
     except (OSError, UnicodeError) as error:

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from apo_engine.machine import cache_dir
-from apo_engine.problems import Problem
+from apo_engine.machine import cache_dir, user_layer
+from apo_engine.problems import InputError, Problem
 from apo_server.capabilities import ClientCapabilities
 from apo_server.documents import Document, Documents, path_of
 from apo_server.knowledge import Knowledge, KnowledgeStore, merged
@@ -96,7 +96,17 @@ class Session:
     @property
     def store(self) -> KnowledgeStore:
         """What is kept of earlier sessions."""
-        return KnowledgeStore(self.cache)
+        return KnowledgeStore(self.cache, keeps=self._keeps)
+
+    def _keeps(self) -> bool:
+        """Whether what is found out may be written to disk; nothing may where anybody says so. Reads a file."""
+        said = [self.settings.editor, *(settings.editor for settings in self.folder_settings.values())]
+        try:
+            said.append(user_layer().values)
+        except InputError:
+            # A file that cannot be read stops every run; until it is mended, nothing is known of its wishes.
+            return False
+        return not any(layer.get("keep") == "nothing" for layer in said)
 
     def view(self, uri: str) -> PromptView | None:
         """The current version of an open prompt with everything in its place; None for other documents."""

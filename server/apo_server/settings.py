@@ -61,7 +61,7 @@ def updated(settings: ServerSettings, configuration: object) -> tuple[ServerSett
         wrong.append(f"'apo.background' must be one of {', '.join(get_args(Background))}.")
         background = settings.background
     editor = dict(settings.editor)
-    for name, kinds in (("model", str), ("optimizer", (str, Mapping)), ("budget", Mapping)):
+    for name, kinds in (("model", str), ("optimizer", (str, Mapping)), ("budget", Mapping), ("keep", str)):
         value = section.get(name)
         if value is not None and not isinstance(value, kinds):
             wrong.append(f"'apo.{name}' must be {'text' if kinds is str else 'a map'}.")

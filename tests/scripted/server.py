@@ -26,6 +26,7 @@ class Exchange:
     """One request as it came in, and what became of it. Times are seconds of ``time.monotonic``."""
 
     path: str
+    query: str
     headers: Mapping[str, str]
     body: dict[str, Any]
     began: float
@@ -70,7 +71,8 @@ def _yes(request: dict[str, Any]) -> str:
 class ScriptedServer:
     """Serves until stopped, in a thread of its own. ``script`` and ``latency`` may be changed at any time.
 
-    ``GET /v1/models`` lists ``models``; ``GET /log`` gives the log as JSON, for other processes.
+    ``log`` holds the chat requests, ``every`` all requests of any kind. ``GET /v1/models`` lists ``models``;
+    ``GET /log`` gives the log as JSON, for other processes.
     A 401 is answered to whoever does not bring ``key``, if there is one.
     """
 
@@ -88,6 +90,7 @@ class ScriptedServer:
         self.key = key
         self.models = models
         self.log = Log()
+        self.every: list[Exchange] = []
         self._port = port
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="scripted-server", daemon=True)
@@ -222,8 +225,10 @@ class _Connection(asyncio.Protocol):
 
     def _begin(self, path: str, headers: dict[str, str], body: bytes) -> None:
         log = self._server.log
-        exchange = Exchange(path.partition("?")[0], headers, json.loads(body) if body else {}, time.monotonic())
+        where, _, query = path.partition("?")
+        exchange = Exchange(where, query, headers, json.loads(body) if body else {}, time.monotonic())
         self._open = exchange
+        self._server.every.append(exchange)
         if exchange.path.endswith("/chat/completions"):
             log.exchanges.append(exchange)
             log.active += 1
