@@ -33,6 +33,7 @@ describe("settingsSnapshot", () => {
       model: "",
       optimizer: {},
       cacheDir: "",
+      keep: "all",
       python: "",
       trusted: true,
     });
@@ -51,6 +52,11 @@ describe("settingsSnapshot", () => {
     expect(snapshot({ user: { consent: true } }).consent).toBe(true);
     expect(snapshot({ workspace: { consent: true } }).consent).toBe(false);
     expect(snapshot({ user: { consent: "yes" } }).consent).toBe(false);
+  });
+
+  it("takes what is kept from the user, never from the workspace", () => {
+    expect(snapshot({ user: { keep: "nothing" }, workspace: { keep: "all" } }).keep).toBe("nothing");
+    expect(snapshot({ workspace: { keep: "nothing" } }).keep).toBe("all");
   });
 
   it("takes what may leave in a day from the user, never from the workspace", () => {

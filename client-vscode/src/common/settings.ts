@@ -12,6 +12,7 @@ export interface Settings {
   readonly model: string;
   readonly optimizer: Readonly<Record<string, unknown>>;
   readonly cacheDir: string;
+  readonly keep: string;
   readonly python: string;
   /** False in Restricted Mode: static checks only. */
   readonly trusted: boolean;
@@ -20,8 +21,8 @@ export interface Settings {
 /**
  * Snapshot of the section `apo`.
  *
- * Consent and what may leave in a day are read from the user's own settings alone: a workspace must not be able to
- * give the one, nor to raise the other.
+ * Consent, what may leave in a day and what is kept are read from the user's own settings alone: a workspace must not
+ * be able to give the one, nor to raise the other.
  */
 export function settingsSnapshot(
   configuration: Pick<WorkspaceConfiguration, "get" | "inspect">,
@@ -35,6 +36,7 @@ export function settingsSnapshot(
     model: configuration.get("model", ""),
     optimizer: configuration.get("optimizer", {}),
     cacheDir: configuration.get("cacheDir", ""),
+    keep: configuration.inspect<string>("keep")?.globalValue ?? "all",
     python: configuration.get("python", ""),
     trusted,
   };
