@@ -71,7 +71,7 @@ class Health:
             self._ever = True
 
     def lost(self, given: Pass) -> None:
-        """It was given up, or came to nothing for a reason of ours: nothing is learned."""
+        """It was given up, came to nothing for a reason of ours, or is not waited for: nothing is learned so far."""
         if given.probe and given.era == self._era:
             self._probing = False
 

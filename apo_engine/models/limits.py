@@ -19,6 +19,8 @@ T = TypeVar("T")
 
 # How much longer a request waits to be repeated where the endpoint was asked too much.
 _THROTTLED = 5.0
+# How long the others wait for what becomes of a probe before one more leaves.
+_PROBE_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,7 @@ class _Leave:
 
     departure: Departure
     given: Pass
+    overdue: asyncio.TimerHandle | None
 
 
 class Limiter:
@@ -34,8 +37,9 @@ class Limiter:
 
     The number of slots adapts to what the endpoint takes, between 1 and ``width`` (see
     :class:`~apo_engine.models.width.AdaptiveWidth`). An endpoint that asks for a wait (Retry-After) pauses every
-    request, and one that seems ill is probed by one request at a time (see :class:`~apo_engine.models.health.Health`);
-    once it is given up, every call fails. Who waits to retry holds no slot. Belongs to one event loop.
+    request, and one that seems ill is probed by one request at a time, and one more every ten seconds where nothing
+    comes back (see :class:`~apo_engine.models.health.Health`); once it is given up, every call fails. Who waits to
+    retry holds no slot. Belongs to one event loop.
 
     Args:
         width: the most requests at once.
@@ -175,7 +179,7 @@ class Limiter:
             self._width.answered(leave.departure, kind and kind(answer), clock() - began)
             return answer
         finally:
-            self._leave()
+            self._leave(leave)
 
     def _heed(self, leave: _Leave, failure: TransientFailure) -> None:
         if failure.throttled:
@@ -200,14 +204,24 @@ class Limiter:
                 leave = turn.result()
                 self._width.lost(leave.departure)
                 self._health.lost(leave.given)
-                self._leave()
+                self._leave(leave)
             raise
 
     def _let_go(self, *, timed: bool) -> _Leave:
         self._active += 1
-        return _Leave(self._width.leave(self._active, timed=timed), self._health.leave())
+        given = self._health.leave()
+        overdue = None
+        if given.probe:
+            overdue = asyncio.get_running_loop().call_later(_PROBE_SECONDS, self._overdue, given)
+        return _Leave(self._width.leave(self._active, timed=timed), given, overdue)
 
-    def _leave(self) -> None:
+    def _overdue(self, given: Pass) -> None:
+        self._health.lost(given)
+        self._admit()
+
+    def _leave(self, leave: _Leave) -> None:
+        if leave.overdue is not None:
+            leave.overdue.cancel()
         self._active -= 1
         self._admit()
 

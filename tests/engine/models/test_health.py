@@ -18,16 +18,18 @@ _PROBLEM = Problem("test", "It failed.")
 
 
 class Endpoint:
-    """Takes a second for an answer, or for the failure that ``ill`` gives for that time."""
+    """Takes a second for an answer, or for the failure that ``ill`` gives for that time; for the first few, longer."""
 
-    def __init__(self, ill: Callable[[float], Exception | None]) -> None:
+    def __init__(self, ill: Callable[[float], Exception | None], *, slow: int = 0, seconds: float = 1) -> None:
         self.ill = ill
+        self.slow = slow
+        self.seconds = seconds
         self.began: list[float] = []
 
     async def __call__(self) -> str:
         clock = asyncio.get_running_loop().time
         self.began.append(clock())
-        await asyncio.sleep(1)
+        await asyncio.sleep(self.seconds if len(self.began) <= self.slow else 1)
         failure = self.ill(clock())
         if failure is not None:
             raise failure
@@ -80,6 +82,21 @@ def test_an_endpoint_that_never_answers_is_given_up_after_a_few_scouts(scouts: i
     assert all(isinstance(failure, FinalFailure) for failure in found)
     assert len(endpoint.began) == scouts
     assert endpoint.began[-1] < most_seconds
+
+
+def test_a_scout_that_is_long_under_way_is_followed_by_another() -> None:
+    endpoint = Endpoint(lambda now: None, slow=1, seconds=120)
+    assert traffic(endpoint) == ["answer"] * 100
+    assert endpoint.began[1] <= 10
+    assert max(endpoint.began) < 20
+
+
+def test_an_endpoint_that_lets_everyone_wait_in_vain_is_given_up_in_minutes() -> None:
+    endpoint = Endpoint(lambda now: TransientFailure(_PROBLEM), slow=1000, seconds=120)
+    found = traffic(endpoint)
+    assert all(isinstance(failure, FinalFailure) for failure in found)
+    assert len(endpoint.began) < 30
+    assert max(endpoint.began) < 240
 
 
 def test_an_outage_is_sat_out_with_a_probe_now_and_then() -> None:
