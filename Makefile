@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo test lint format test-local test-client test-editors e2e package vsix bench bench-extension bench-peers bench-servers injections fuzz lock clean
+.PHONY: help demo test lint format test-local test-client test-editors e2e package vsix bench bench-extension bench-peers bench-servers injections fuzz trials lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -59,6 +59,13 @@ injections: $(VENV)/.dev ## try every injection there is on what reads rows and 
 fuzz: .venv-fuzz/.installed ## fuzz every parser with coverage guidance (ten minutes of the processor each; seeds are tried by make test)
 	for target in front_matter template examples answers messages; do .venv-fuzz/bin/python -m tests.fuzz $$target --seconds 600 || exit 1; done
 	APO_FUZZ_SIZE=300000 $(BIN)/python -m pytest -q tests/fuzz/test_scaling.py
+
+trials: $(VENV)/.dev fuzz ## all that tries to break the program, with its figures (about three hours)
+	$(BIN)/python -m tests.injection
+	$(BIN)/python -m tests.faults
+	$(BIN)/python -m tests.faults.spending --trials 100
+	$(BIN)/python -m tests.kills --kills 200
+	$(BIN)/python -m benchmarks.server.soak --minutes 60
 
 bench-peers: $(VENV)/.dev .venv-peers/.installed ## compare what the search finds with other optimizers (about half an hour)
 	$(BIN)/python -m benchmarks.search_quality --peers
