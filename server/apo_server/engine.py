@@ -35,7 +35,7 @@ class Patience:
 
     first_restart: float = 0.5
     longest_restart: float = 30.0
-    cancel: float = 10.0
+    cancel: float = 30.0
     end: float = 3.0
     rest: float = 30.0
 
