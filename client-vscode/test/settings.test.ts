@@ -33,6 +33,7 @@ describe("settingsSnapshot", () => {
       model: "",
       optimizer: {},
       cacheDir: "",
+      keep: "all",
       python: "",
       trusted: true,
     });

@@ -12,6 +12,7 @@ export interface Settings {
   readonly model: string;
   readonly optimizer: Readonly<Record<string, unknown>>;
   readonly cacheDir: string;
+  readonly keep: string;
   readonly python: string;
   /** False in Restricted Mode: static checks only. */
   readonly trusted: boolean;
@@ -35,6 +36,7 @@ export function settingsSnapshot(
     model: configuration.get("model", ""),
     optimizer: configuration.get("optimizer", {}),
     cacheDir: configuration.get("cacheDir", ""),
+    keep: configuration.get("keep", "all"),
     python: configuration.get("python", ""),
     trusted,
   };

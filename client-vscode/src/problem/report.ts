@@ -4,7 +4,7 @@ import { describe, type ServerState } from "../server/state";
 import { problemReport } from "./text";
 
 /** Settings whose value tells nothing of the user's work; of the others it is told only that they are set. */
-const HARMLESS = ["background", "trace.server"];
+const HARMLESS = ["background", "keep", "trace.server"];
 const OTHERS = ["model", "optimizer", "budget", "workspaceBudget", "consent", "cacheDir", "python"];
 
 /** Opens a problem report to be completed; nothing is sent. */
