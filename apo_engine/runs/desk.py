@@ -205,13 +205,13 @@ async def open_desk(plan: Plan, options: Options, emit: Emit) -> AsyncIterator[D
             await grader.open()
         started = announce(plan)
         tell(started)
-        if exposure := on_exposure(started):
-            reporter.note(exposure, Severity.WARNING)
-        too_few = few_unseen_rows(plan, store)
-        if too_few:
-            reporter.note(too_few, Severity.WARNING)
-        if failure is not None:
-            reporter.note(unwritable(plan.folder, failure), Severity.WARNING)
+        warnings = (
+            on_exposure(started),
+            few_unseen_rows(plan, store),
+            unwritable(plan.folder, failure) if failure else "",
+        )
+        for warning in filter(None, warnings):
+            reporter.note(warning, Severity.WARNING)
         left_out = plan.rows and plan.whole and left_out_words(plan.whole, plan.rows, plan.settings.budget.calls)
         if left_out:
             reporter.note(left_out)

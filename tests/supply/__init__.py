@@ -1,0 +1,1 @@
+"""What the program is made of, and whether what is said about it is so."""
