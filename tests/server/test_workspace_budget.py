@@ -35,7 +35,8 @@ async def test_a_run_ends_where_the_day_has_nothing_left_and_so_does_the_next(
     editor.save(uri)
     await asyncio.sleep(1.5)
     await editor.lens(uri, "Paused by budget")
-    (message,) = editor.messages()
+    unencrypted, message = editor.messages()
+    assert "is not encrypted. Use an https:// address" in unencrypted
     assert message.startswith("APO: Paused by budget. What may be spent here in a day is used up: 50 of 50 requests.")
     assert len(scripted.log) == 50
     assert not [found for found in editor.diagnostics(uri) if found.severity == types.DiagnosticSeverity.Error]
