@@ -13,7 +13,7 @@ demo: $(VENV)/.local ## optimize a prompt on an embedded model: no key, nothing 
 	$(BIN)/apo optimize examples/tickets/tickets.prompt
 
 test: $(VENV)/.dev ## the tests that need Python alone
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 -m "not local_model and not neovim and not emacs"
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 -m "not local_model and not neovim and not emacs and not thorough"
 
 lint: $(VENV)/.dev ## style, types, import rules
 	$(BIN)/ruff check .
@@ -61,6 +61,7 @@ fuzz: .venv-fuzz/.installed ## fuzz every parser with coverage guidance (ten min
 	APO_FUZZ_SIZE=300000 $(BIN)/python -m pytest -q tests/fuzz/test_scaling.py
 
 trials: $(VENV)/.dev fuzz ## all that tries to break the program, with its figures (about three hours)
+	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 -m thorough
 	$(BIN)/python -m tests.injection
 	$(BIN)/python -m tests.faults
 	$(BIN)/python -m tests.faults.spending --trials 100

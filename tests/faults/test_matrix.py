@@ -44,7 +44,7 @@ SAID = {
 }
 
 
-@pytest.mark.parametrize("command", ["evaluate", "optimize"])
+@pytest.mark.parametrize("command", ["evaluate", pytest.param("optimize", marks=pytest.mark.thorough)])
 @pytest.mark.parametrize("kind", FINAL)
 def test_what_no_second_attempt_can_mend_fails_at_once_and_once(kind: str, command: str, tmp_path: Path) -> None:
     trial = attempt(tmp_path, Faulty(WORLD.script, FINAL[kind], share=1), command)
