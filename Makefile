@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo test lint format test-local test-client test-editors e2e package vsix bench bench-extension bench-peers bench-servers injections fuzz trials lock clean
+.PHONY: help demo test lint format test-local test-client test-editors e2e package vsix bench bench-extension bench-peers bench-servers injections fuzz trials lock sbom audit clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -76,9 +76,19 @@ bench-servers: $(VENV)/.dev .venv-servers/.installed ## measure the language ser
 
 lock: $(VENV)/.dev ## resolve the dependencies anew
 	$(BIN)/python requirements/lock.py
+	$(BIN)/python -m requirements.licences
+
+sbom: $(VENV)/.dev ## print the bill of materials of a release (CycloneDX)
+	@$(BIN)/python -m requirements.sbom
+
+audit: $(VENV)/.dev ## look up known weaknesses of what a release depends on (needs the network)
+	$(PYTHON) -m venv .venv-audit
+	.venv-audit/bin/python -m pip --disable-pip-version-check --quiet install "pip-audit>=2.9,<3"
+	.venv-audit/bin/python -m pip_audit --requirement requirements/server.txt --require-hashes --disable-pip
+	cd client-vscode && npm audit --omit=dev
 
 clean: ## remove the environment and what was built
-	rm -rf $(VENV) .venv-fuzz .venv-peers .venv-servers dist build client-vscode/node_modules client-vscode/out client-vscode/wheels client-vscode/*.vsix
+	rm -rf $(VENV) .venv-audit .venv-fuzz .venv-peers .venv-servers dist build client-vscode/node_modules client-vscode/out client-vscode/wheels client-vscode/*.vsix
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
