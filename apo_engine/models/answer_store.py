@@ -19,9 +19,10 @@ _MOST_BYTES = 10 * 2**30
 _DAY_SECONDS = 86_400.0
 # How many answers make room at a time.
 _EVICTED = 64
+# ``stored`` is when an answer was stored, or last used.
 _SCHEMA = (
-    "CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, value BLOB NOT NULL, used REAL NOT NULL) WITHOUT ROWID",
-    "CREATE INDEX IF NOT EXISTS answers_by_use ON answers (used)",
+    "CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, value BLOB NOT NULL, stored REAL NOT NULL) WITHOUT ROWID",
+    "CREATE INDEX IF NOT EXISTS answers_by_age ON answers (stored)",
 )
 _SIDE_FILES = ("-wal", "-shm")
 
@@ -182,7 +183,7 @@ def _connected(path: Path) -> sqlite3.Connection:
 
 
 def _row(connection: sqlite3.Connection, key: str) -> tuple[bytes, float] | None:
-    row = connection.execute("SELECT value, used FROM answers WHERE key = ?", (key,)).fetchone()
+    row = connection.execute("SELECT value, stored FROM answers WHERE key = ?", (key,)).fetchone()
     return None if row is None else (bytes(row[0]), float(row[1]))
 
 
@@ -193,13 +194,13 @@ def _note_use(connection: sqlite3.Connection, used: Mapping[str, float]) -> None
     if rows:
         # Where nothing can be written, what is there is read all the same.
         with contextlib.suppress(sqlite3.OperationalError):
-            connection.executemany("UPDATE answers SET used = ? WHERE key = ?", rows)
+            connection.executemany("UPDATE answers SET stored = ? WHERE key = ?", rows)
 
 
 def _make_room(connection: sqlite3.Connection, most: int) -> None:
     """Delete the answers that have not been used for longest until what is left takes ``most`` bytes at most."""
     while _bytes_used(connection) > most:
-        oldest = "DELETE FROM answers WHERE key IN (SELECT key FROM answers ORDER BY used LIMIT ?)"
+        oldest = "DELETE FROM answers WHERE key IN (SELECT key FROM answers ORDER BY stored LIMIT ?)"
         if not connection.execute(oldest, (_EVICTED,)).rowcount:
             return
 

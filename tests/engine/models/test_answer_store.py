@@ -71,7 +71,7 @@ def test_reading_writes_at_most_once_a_day(tmp_path: Path, clock: Clock) -> None
 
     def used() -> float:
         with sqlite3.connect(path) as connection:
-            return float(connection.execute("SELECT used FROM answers").fetchone()[0])
+            return float(connection.execute("SELECT stored FROM answers").fetchone()[0])
 
     written = used()
     clock.now += 0.9 * DAY
@@ -91,7 +91,7 @@ def test_an_answer_used_under_a_clock_that_was_ahead_counts_as_used_today(tmp_pa
     clock.now -= 3_650 * DAY
     store.read(["a"])
     with sqlite3.connect(path) as connection:
-        assert connection.execute("SELECT used FROM answers").fetchone()[0] == clock.now
+        assert connection.execute("SELECT stored FROM answers").fetchone()[0] == clock.now
     store.close()
 
 
