@@ -79,7 +79,7 @@ async def _search(
     model = _Model(task, minds)
     plan = _plan(task, model, calls, seed, settings)
     budget = Budget(Caps(calls=calls))
-    gateway = Gateway(model, cache=None, budget=budget, limiter=Limiter(plan.settings.concurrency))
+    gateway = Gateway(model, cache=None, budget=budget, limiter=Limiter(plan.settings.concurrency, well=True))
     desk = Desk(plan, budget, gateway, gateway, RunStore(plan.folder), _Silence(budget))
     searching = desk.search_task()
     pool = Pool(searching)

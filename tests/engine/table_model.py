@@ -42,7 +42,7 @@ class TableModel:
 
 
 def gateway(model: TableModel, calls: int | None = None) -> Gateway:
-    return Gateway(model, cache=None, budget=Budget(Caps(calls=calls)), limiter=Limiter(8))
+    return Gateway(model, cache=None, budget=Budget(Caps(calls=calls)), limiter=Limiter(8, well=True))
 
 
 def evaluator(model: TableModel, labels: Sequence[str] = ("yes", "no"), calls: int | None = None) -> Evaluator:

@@ -42,7 +42,7 @@ class Judging:
 
 
 def grader(model: Judging, repeats: int = 1, calls: int | None = None) -> RubricGrader:
-    door = Gateway(model, cache=None, budget=Budget(Caps(calls=calls)), limiter=Limiter(8))
+    door = Gateway(model, cache=None, budget=Budget(Caps(calls=calls)), limiter=Limiter(8, well=True))
     return RubricGrader(door, "Friendly and right.", repeats)
 
 
@@ -140,7 +140,7 @@ def test_an_empty_answer_is_invalid_and_costs_no_judgement() -> None:
 async def test_judgements_are_calls_of_their_own_role_within_one_budget() -> None:
     model, budget = TableModel(lambda system, user: "fine"), Budget(Caps(calls=11))
     judge = Judging('{"grade": 5}', '{"grade": 3}')
-    task, judging = (Gateway(m, cache=None, budget=budget, limiter=Limiter(8)) for m in (model, judge))
+    task, judging = (Gateway(m, cache=None, budget=budget, limiter=Limiter(8, well=True)) for m in (model, judge))
     scorer = Evaluator(task, make_metric("judge", ()), grader=RubricGrader(judging, "Be right.", 2))
     rows = [row(n) for n in range(5)]
     assert scorer.cost(prompt(), rows[:3]) == 9

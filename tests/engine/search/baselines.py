@@ -24,7 +24,7 @@ def baseline(name: Baseline, calls: int, world: World = WORLD, **more: Any) -> S
     """The search of that name, set up as `searching` sets up its own."""
     found = searching(world, calls, **more)
     task = found.task
-    gateway = Gateway(found.model, cache=None, budget=found.budget, limiter=Limiter(32))
+    gateway = Gateway(found.model, cache=None, budget=found.budget, limiter=Limiter(32, well=True))
     choose = selector(task.settings.selection)
     if name == "monte-carlo":
         editor = ModelEditor(gateway, MetaPrompts(), temperature=1.0)

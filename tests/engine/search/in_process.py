@@ -155,7 +155,7 @@ def searching(
 
     model = TableModel(reply, pause)
     budget = Budget(Caps(calls=calls))
-    gateway = Gateway(model, cache=cast(AnswerCache, Remembered()), budget=budget, limiter=Limiter(width))
+    gateway = Gateway(model, cache=cast(AnswerCache, Remembered()), budget=budget, limiter=Limiter(width, well=True))
     evaluator = Evaluator(gateway, METRIC, labels=LABELS, grader=CostlyGrader(gateway, grading))
     optimizer = OptimizerSettings(**settings)
     rows, meta = rows_of(world), MetaPrompts()

@@ -11,6 +11,7 @@ from apo_engine.models import failure, wire
 from apo_engine.models.chat import Completion
 from apo_engine.models.failure import CallFailure
 from apo_engine.models.failure import Target as Endpoint
+from apo_engine.models.secrets import Secrets
 from apo_engine.prompt.file import parse_prompt
 from apo_engine.prompt.tags import between
 from apo_engine.scoring.json_match import json_match, no_json
@@ -30,7 +31,7 @@ _WORDS = (
     "NaN", "Infinity", "1e999", "\\ud800", "\\u202e", "\x1b[31m", "\u202e", "\x00", "[", "{", "]", "}", '"', ":",
     ",", "null", "true", "not sure", "sure", "yes", "<html>", "data: ", "\\u0000", "(a+)+$", "\u0661", "\u00b2",
 )  # fmt: skip
-_ENDPOINT = Endpoint("model.example", "m", "KEY", "URL", "sk-key")
+_ENDPOINT = Endpoint("model.example", "m", "KEY", "URL", Secrets(("sk-key",)))
 _PROMPT = parse_prompt('{{role "system"}}\nSort the ticket. Answer with one word.\n{{role "user"}}{{text}}')
 
 
