@@ -21,7 +21,8 @@ _DAY_SECONDS = 86_400.0
 _EVICTED = 64
 # ``stored`` is when an answer was stored, or last used.
 _SCHEMA = (
-    "CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, value BLOB NOT NULL, stored REAL NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS answers"
+    " (key TEXT PRIMARY KEY, value BLOB NOT NULL, stored REAL NOT NULL) WITHOUT ROWID",
     "CREATE INDEX IF NOT EXISTS answers_by_age ON answers (stored)",
 )
 _SIDE_FILES = ("-wal", "-shm")
