@@ -17,7 +17,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct, inspect
 
-from apo_engine.decoding import converted
+from apo_engine.decoding import converted, described
 from apo_engine.problems import InputError, Place, Problem, Repair
 
 Count = Annotated[int, Meta(ge=1, le=1_000_000_000)]
@@ -210,7 +210,7 @@ def _checked(layer: Layer, problems: list[Problem]) -> dict[str, object]:
 @lru_cache(maxsize=64)
 def _shape(struct: type[Struct]) -> tuple[dict[str, inspect.Field], dict[str, object]]:
     """The fields of a struct as they are described, and their types. Both are slow to find out."""
-    fields = {field.name: field for field in inspect.type_info(struct).fields}  # type: ignore[attr-defined]
+    fields = {field.name: field for field in described(struct).fields}
     return fields, {field.name: field.type for field in msgspec.structs.fields(struct)}
 
 

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-import msgspec
-
+from apo_engine.decoding import converted
 from apo_engine.evaluation.evaluator import Tick, silent
 from apo_engine.evaluation.fanout import fan_out
 from apo_engine.examples.example import Example, ExampleSet
@@ -112,7 +111,7 @@ def _plan(task: Task, model: _Model, calls: int, seed: int, settings: Mapping[st
         prompt=parse_prompt(f'{{{{role "system"}}}}\n{task.seed_text}\n{{{{role "user"}}}}\n{{{{text}}}}\n', None),
         settings=Settings(
             model=model.name,
-            optimizer=msgspec.convert(settings, OptimizerSettings),
+            optimizer=converted(settings, OptimizerSettings),
             budget=BudgetSettings(calls=calls),
             seed=seed,
         ),

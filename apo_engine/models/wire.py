@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
+from apo_engine.decoding import decoded
 from apo_engine.encodable import encodable
 from apo_engine.models import failure
 from apo_engine.models.chat import Completion, Message, Params, Shape, Usage
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from apo_engine.models.failure import Target
 
+KindT = TypeVar("KindT")
 _ROLES = {"model": "assistant"}
 # Dotprompt's names; whatever else stands in `config` goes out as it is written.
 _PARAMS = {
@@ -83,10 +85,6 @@ class _Models(msgspec.Struct):
     data: list[_Model]
 
 
-_ANSWER = msgspec.json.Decoder(_Answer)
-_MODELS = msgspec.json.Decoder(_Models)
-
-
 def messages(given: Sequence[Message]) -> list[dict[str, str]]:
     """Messages as the protocol has them; what UTF-8 cannot carry becomes ``?``."""
     return [
@@ -117,7 +115,7 @@ def completion(target: Target, body: bytes) -> Completion | Refusal:
     Raises:
         CallFailure: the body holds no answer.
     """
-    answer = _decoded(target, body, _ANSWER)
+    answer = _decoded(target, body, _Answer)
     if not answer.choices:
         if bytes(answer.error) not in (b"", b"null"):
             return _refusal(_status_in(bytes(answer.error)), {}, bytes(answer.error))
@@ -139,7 +137,7 @@ def model_ids(target: Target, body: bytes) -> tuple[str, ...]:
     Raises:
         CallFailure: the body is no such list.
     """
-    return tuple(sorted(model.id for model in _decoded(target, body, _MODELS).data))
+    return tuple(sorted(model.id for model in _decoded(target, body, _Models).data))
 
 
 def refusal(response: httpx2.Response) -> Refusal:
@@ -172,15 +170,15 @@ def _status_in(error: bytes) -> int:
     return code if isinstance(code, int) and 400 <= code < 600 else 500
 
 
-def _decoded(target: Target, body: bytes, decoder: msgspec.json.Decoder[Any]) -> Any:
+def _decoded(target: Target, body: bytes, kind: type[KindT]) -> KindT:
     try:
         try:
-            return decoder.decode(body)
+            return decoded(body, kind)
         except msgspec.ValidationError:
             raise
         except (msgspec.DecodeError, UnicodeDecodeError):
             # Lone surrogates, which some models emit as escapes, are legal to this parser only.
-            return decoder.decode(encodable(json.dumps(json.loads(body), ensure_ascii=False)).encode())
+            return decoded(encodable(json.dumps(json.loads(body), ensure_ascii=False)), kind)
     except msgspec.ValidationError as error:
         raise failure.no_answer(target, f"it is not of the protocol's form ({error})") from None
     except (msgspec.DecodeError, ValueError, RecursionError):

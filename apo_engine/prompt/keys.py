@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from apo_engine.decoding import described
 from apo_engine.prompt.frontmatter import NAMESPACE
 from apo_engine.settings import METRICS, Settings
 
@@ -141,10 +142,7 @@ PICOSCHEMA = {
 @lru_cache(maxsize=1)
 def keys() -> dict[tuple[str, ...], Key]:
     """Every key by its path, Dotprompt's first."""
-    from msgspec import inspect
-
-    described = inspect.type_info(Settings)
-    return {key.path: key for key in (*DOTPROMPT, *_ours(described, ()))}
+    return {key.path: key for key in (*DOTPROMPT, *_ours(described(Settings), ()))}
 
 
 def below(path: tuple[str, ...]) -> tuple[Key, ...]:
@@ -152,9 +150,9 @@ def below(path: tuple[str, ...]) -> tuple[Key, ...]:
     return tuple(key for key in keys().values() if key.path[:-1] == path)
 
 
-def _ours(described: Any, path: tuple[str, ...]) -> Iterator[Key]:
+def _ours(struct: inspect.StructType, path: tuple[str, ...]) -> Iterator[Key]:
     """The keys of a settings struct, each before those below it."""
-    for field in described.fields:
+    for field in struct.fields:
         here = (*path, field.name)
         if here[0] in _ELSEWHERE:
             continue

@@ -15,10 +15,10 @@ _RACE = """
 import sys, threading
 from typing import Annotated
 import msgspec
-from apo_engine.decoding import converted, decoded
+from apo_engine.decoding import converted, decoded, described
 
 sys.setswitchinterval(1e-6)
-for number in range(60):
+for number in range(400):
     fields = [(f"field{at}", Annotated[int, msgspec.Meta(ge=0)], 0) for at in range(20)]
     inner = msgspec.defstruct(f"Inner{number}", fields)
     outer = msgspec.defstruct(f"Outer{number}", [(f"field{at}", "Inner | None", None) for at in range(20)],
@@ -27,7 +27,9 @@ for number in range(60):
     start = threading.Barrier(4)
     def read(number, outer=outer, start=start):
         start.wait()
-        if number % 2:
+        if number < 2:
+            described(outer)
+        elif number < 3:
             converted({f"field{at}": {"field1": 1} for at in range(20)}, outer)
         else:
             decoded(b'{"field19": {"field3": 3}}', outer)

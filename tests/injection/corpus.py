@@ -9,6 +9,8 @@ from typing import TypeVar
 
 import msgspec
 
+from apo_engine.decoding import converted
+
 KindT = TypeVar("KindT")
 
 _FOLDER = Path(__file__).parent
@@ -60,4 +62,4 @@ def harmless() -> tuple[Harmless, ...]:
 def _read(name: str, kind: type[KindT]) -> Iterator[KindT]:
     for line in (_FOLDER / name).read_text("ascii").splitlines():
         # The standard decoder takes lone surrogates, which are among the attacks.
-        yield msgspec.convert(json.loads(line), kind)
+        yield converted(json.loads(line), kind)
