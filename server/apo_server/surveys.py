@@ -67,9 +67,10 @@ class Surveys:
 
     def closed(self, uri: str) -> None:
         """A prompt was closed: what only it had to say about its files goes."""
-        task = self._tasks.get(uri)
+        task = self._tasks.pop(uri, None)
         if task is not None:
             task.cancel()
+        self._again.discard(uri)
         self._keys.pop(uri, None)
         self._files.pop(uri, None)
         self._stamps.pop(uri, None)
@@ -109,12 +110,12 @@ class Surveys:
             return
         self._keys[uri] = _key(view)
         files = files_of(view)
-        self._files[uri] = files
         self._stamps[uri] = await asyncio.to_thread(_stamps, files)
         # A name that leads off this machine stands for no file; that much is to be said of it.
         named = view.document.path is not None and "examples" in view.prompt.layer().values
         found = await self._found(view, files) if named else None
         if self._session.view(uri) is not None:
+            self._files[uri] = files
             self._session.surveyed(uri, found)
             self._show_all()
 
@@ -148,21 +149,31 @@ class Surveys:
         return SurveyOf(prompt.text, files, reply.survey.facts, tuple(problems))
 
     def _show_all(self) -> None:
-        """Every file's problems, as all open prompts that name it have them, each once."""
+        """Every file's problems, as all open prompts that name it have them, each once.
+
+        What is shown stays while a prompt that was just opened may have the same to say.
+        """
         found: defaultdict[Path, dict[Problem, None]] = defaultdict(dict)
         for uri, files in self._files.items():
             survey = self._session.survey(uri)
             for path in files if survey else ():
                 assert survey is not None
                 found[path].update(dict.fromkeys(survey.in_file(path)))
-        for path in self._shown - found.keys():
+        gone = self._shown - found.keys() - self._awaited()
+        for path in gone:
             self._show(path, ())
         for path, problems in found.items():
             self._show(path, tuple(problems))
-        self._shown = set(found)
+        self._shown = (self._shown | found.keys()) - gone
+
+    def _awaited(self) -> set[Path]:
+        """The files of open prompts that are still to be looked through for the first time."""
+        fresh = (view for view in self._session.prompts if view.document.uri not in self._files)
+        return {path for view in fresh for path in files_of(view)}
 
     def _ended(self, uri: str, task: asyncio.Task[None]) -> None:
-        self._tasks.pop(uri, None)
+        if self._tasks.get(uri) is task:
+            del self._tasks[uri]
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.warning("The example files could not be looked through: %s", type(error).__name__)
             _log.debug("The error in full:", exc_info=error)

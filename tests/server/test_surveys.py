@@ -65,6 +65,25 @@ async def test_closing_the_last_prompt_takes_the_rows_findings_away(start: Start
     await editor.until(lambda: codes(editor, path.as_uri()) == [])
 
 
+async def test_findings_stay_while_a_prompt_that_was_just_opened_is_looked_through(
+    start: StartEditor, workspace: Path
+) -> None:
+    path = write(workspace, [*rows(), "not json"])
+    editor = await start(options=OFF)
+    first = editor.open("first.prompt", PROMPT)
+    await editor.until(lambda: codes(editor, path.as_uri()) == ["row-unusable"])
+    second = editor.open("second.prompt", PROMPT)
+    editor.close(first)
+    editor.replace(second, "{{text}}", "{{text}} {{typo}}")
+    # What the rows have to say about a variable is known once they have been looked through for the second prompt.
+    await editor.until(lambda: editor.diagnostics(second, "variable-undefined"))
+    shown = [params.diagnostics for params in editor.published if params.uri == path.as_uri()]
+    assert shown
+    assert all(shown)
+    editor.close(second)
+    await editor.until(lambda: codes(editor, path.as_uri()) == [])
+
+
 async def test_the_unsaved_text_of_an_example_file_counts(start: StartEditor, workspace: Path) -> None:
     path = write(workspace, rows())
     editor = await start(options=OFF)
