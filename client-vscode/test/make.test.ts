@@ -95,7 +95,7 @@ describe("installing over the network", () => {
     expect((await readdir(path.dirname(made))).map(String)).toEqual([path.basename(made)]);
     expect((await stat(installedPython(made, process.platform))).isFile()).toBe(true);
     const [locked, own] = (await readFile(path.join(folder, "asked"), "utf8")).trim().split("\n");
-    expect(locked).toContain(`install --require-hashes -r ${bundle.wheels}/requirements.txt`);
+    expect(locked).toContain(`install --no-deps --require-hashes -r ${bundle.wheels}/requirements.txt`);
     expect(own).toContain(`install --no-deps --no-index ${bundle.wheels}/${bundle.serverWheel}`);
   });
 

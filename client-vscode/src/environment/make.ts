@@ -92,7 +92,7 @@ function steps({ kind, interpreter }: Setup, bundle: Bundle, part: string): read
   const python = installedPython(part, process.platform);
   return [
     [interpreter.command, ["-I", "-m", "venv", part]],
-    [python, [...pip, "--require-hashes", "-r", path.join(bundle.wheels, "requirements.txt")]],
+    [python, [...pip, "--no-deps", "--require-hashes", "-r", path.join(bundle.wheels, "requirements.txt")]],
     [python, [...pip, "--no-deps", "--no-index", path.join(bundle.wheels, bundle.serverWheel)]],
   ];
 }
