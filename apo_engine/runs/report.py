@@ -294,9 +294,12 @@ def _failing(results: Iterable[RowResult]) -> tuple[Failure, ...]:
     return tuple(failing[:_MOST])
 
 
-def _confusion(results: Iterable[RowResult], labels: Sequence[str]) -> Confusion:
-    """Rows by expected and answered label; empty where the metric reads no labels. What cannot be read counts as ''."""
-    if not labels:
+def _confusion(results: Sequence[RowResult], labels: Sequence[str]) -> Confusion:
+    """Rows by expected and answered label; empty without rows, and where the metric reads no labels.
+
+    What cannot be read counts as ''.
+    """
+    if not labels or not results:
         return {}
     found: dict[str, Counter[str]] = {label: Counter() for label in labels}
     for result in results:

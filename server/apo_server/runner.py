@@ -186,6 +186,8 @@ class Runner:
         collector = Collector(order.text)
         progress = self._screen.progress(f"{_TITLES[order.job]} {order.path.name}", order.uri)
         self._paused.pop(order.uri, None)
+        if order.asked:
+            self._noted = {(uri, words) for uri, words in self._noted if uri != order.uri}
         advance = self._advances[order.uri] = Advance()
         words = "cancelled"
         showing: asyncio.Task[None] | None = None
@@ -266,12 +268,12 @@ class Runner:
             self._screen.tell_problem(problem)
 
     def _advise(self, order: Order, message: str, severity: Severity) -> None:
-        """Tell what a run notes by the way; of background work each note once, for every run would bring it again.
+        """Tell what a run notes by the way, each note once: in background work not again until a run is asked for.
 
         With other figures it is the same note.
         """
         note = (order.uri, _FIGURE.sub("#", message))
-        if order.asked or note not in self._noted:
+        if note not in self._noted:
             self._noted.add(note)
             self._screen.tell(f"{order.path.name}: {message}", severity)
 

@@ -74,6 +74,16 @@ def test_confusion_and_changes_count_the_same_open_rows(again: Apo) -> None:
         assert rows[change["line"] - 1]["label" if "label" in rows[0] else "expected"] == change["expected"]
 
 
+def test_a_run_that_has_just_begun_has_no_confusion_to_show(again: Apo) -> None:
+    (log,) = (again.folder / "cache" / "runs").glob("*.jsonl")
+    events = log.read_text().splitlines(keepends=True)
+    begun = next(at for at, event in enumerate(events) if json.loads(event)["event"] == "RunStarted")
+    log.write_text("".join(events[: begun + 1]))
+    found = again("report", "--json").object
+    assert found["labels"]
+    assert (found["compared"], found["before"], found["after"]) == (0, {}, {})
+
+
 def test_failing_rows_are_those_that_the_evaluation_names(again: Apo) -> None:
     named = again("evaluate", "tickets.prompt", "--json").object["failing"]
     found = again("report", "--json").object["failing"]

@@ -12,7 +12,7 @@ import pytest
 from lsprotocol import types
 
 from tests.scripted import ScriptedServer, unauthorized
-from tests.scripted.world import SEED, World
+from tests.scripted.world import SEED, World, kind_of
 from tests.server.conftest import StartEditor
 from tests.server.editor import Editor
 
@@ -154,3 +154,18 @@ async def test_too_few_unseen_rows_are_told_once_for_all_saves(start: StartEdito
     ]
     await editor.command("apo.optimize", uri)
     await editor.until(lambda: len([m for m in editor.messages() if "told from chance" in m]) == 2)
+
+
+async def test_what_every_round_of_a_run_notes_is_told_once_for_the_run(
+    start: StartEditor, world: World, scripted: ScriptedServer
+) -> None:
+    scripted.script = lambda request: "I cannot." if kind_of(request) == "edit" else world.script(request)
+    editor = await start(options={"background": "off", "budget": {"calls": 600}})
+    uri = editor.open("tickets.prompt")
+    for number in (1, 2):
+        await editor.command("apo.optimize", uri)
+        await editor.until(lambda number=number: len(editor.progress()) == number and editor.finished(), 60)
+        told = [message for message in editor.messages() if "could be used" in message]
+        assert len(told) == number
+    logged = [message.message for message in editor.client.log_messages if "could be used" in message.message]
+    assert len(logged) > 2, "more than one round had this to say"
