@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.server.client import Client
+from benchmarks.server.client import Client, Message
 from benchmarks.server.keystrokes import ended
 from benchmarks.server.memory import family
 from tests.cli.conftest import Apo, make_apo
@@ -145,10 +145,17 @@ def engine(place: Place, seconds: float | None) -> Attempt:
         pids = family(client.process.pid)[1:]
         for pid in pids:
             os.kill(pid, signal.SIGKILL)
-        client.wait(ended)
+        client.wait(_over)
+        client.drain()
         client.command("apo.optimize", uri)
         client.wait(ended, 100)
         return Attempt(killed=bool(pids), through=True)
+
+
+def _over(message: Message) -> bool:
+    """Whether this says that a search is over; one that has shown no progress yet has a word of its own."""
+    told = message.content.get("method") == "window/showMessage" and "The run ended" in message.params["message"]
+    return told or ended(message)
 
 
 @contextmanager
