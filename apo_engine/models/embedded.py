@@ -22,7 +22,7 @@ from apo_engine.models.weights import (
     has_chat_template,
     sha256_of,
 )
-from apo_engine.problems import ModelError, Problem
+from apo_engine.problems import ModelError, Place, Problem
 
 PROVIDER = "embedded"
 DEFAULT_MODEL = "embedded/gemma-3-270m"
@@ -39,7 +39,7 @@ _STOP_KEYS = ("stopSequences", "stop")
 T = TypeVar("T")
 
 
-def load_embedded(name: str, cache_dir: Path) -> EmbeddedModel:
+def load_embedded(name: str, cache_dir: Path, place: Place | None = None) -> EmbeddedModel:
     """The embedded model of that name: ``embedded/gemma-3-270m``, or ``embedded/`` and the path of a GGUF file.
 
     Nothing is downloaded and no model is loaded yet: the first request does that. A GGUF file of the user's is read
@@ -48,6 +48,7 @@ def load_embedded(name: str, cache_dir: Path) -> EmbeddedModel:
     Args:
         name: as in a prompt file, with ``embedded/``.
         cache_dir: where the packaged weights are put together, and hashes are remembered.
+        place: where the user has written the name; None where that is in no file.
 
     Raises:
         ModelError: the extra ``local`` is not installed, or there is no such model.
@@ -67,7 +68,7 @@ def load_embedded(name: str, cache_dir: Path) -> EmbeddedModel:
     except OSError as error:
         message = f"There is no embedded model {name!r}: {path} cannot be read ({error.strerror or error})."
         remedy = f"Use {DEFAULT_MODEL}, or {PROVIDER}/ and the path of a GGUF file."
-        raise ModelError(Problem("model-not-found", message, remedy)) from error
+        raise ModelError(Problem("model-not-found", message, remedy, place)) from error
     return EmbeddedModel(name, _identity(sha256, version), lambda: path)
 
 

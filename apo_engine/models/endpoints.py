@@ -13,7 +13,7 @@ from apo_engine.models.chat import ChatModel
 from apo_engine.models.failure import Target
 from apo_engine.models.openai_chat import OpenAIChat
 from apo_engine.models.reachable import EndpointStatus, ModelEntry
-from apo_engine.problems import ApoError, InputError, Problem
+from apo_engine.problems import ApoError, InputError, Place, Problem
 
 #: The model of a prompt that names none, where the environment names no endpoint either.
 DEFAULT_MODEL = "embedded/gemma-3-270m"
@@ -38,6 +38,7 @@ def open_model(
     endpoints: Mapping[str, Endpoint],
     cache_dir: Path,
     concurrency: int,
+    place: Place | None = None,
 ) -> ChatModel:
     """The model of that name; nothing is sent or loaded yet.
 
@@ -48,6 +49,7 @@ def open_model(
         endpoints: the user's named endpoints.
         cache_dir: where weights may be unpacked.
         concurrency: the most requests at once.
+        place: where the user has written the name; None where that is in no file.
 
     Raises:
         InputError: there is no such provider, or its address is none.
@@ -65,15 +67,17 @@ def open_model(
         name = DEFAULT_MODEL
     provider, slash, model_id = name.partition("/")
     if not slash or not model_id or not provider:
-        raise _unknown(name, endpoints)
+        raise _unknown(name, endpoints, place)
     if provider == _EMBEDDED:
         from apo_engine.models.embedded import load_embedded
 
-        embedded: ChatModel = load_embedded(name, cache_dir)
+        embedded: ChatModel = load_embedded(name, cache_dir, place)
         return embedded
     if provider != _OPENAI and provider not in endpoints:
-        raise _unknown(name, endpoints)
-    return _open_remote(name, provider, model_id, environ=environ, endpoints=endpoints, concurrency=concurrency)
+        raise _unknown(name, endpoints, place)
+    return _open_remote(
+        name, provider, model_id, environ=environ, endpoints=endpoints, concurrency=concurrency, place=place
+    )
 
 
 async def list_models(
@@ -130,6 +134,7 @@ def _open_remote(
     environ: Mapping[str, str],
     endpoints: Mapping[str, Endpoint],
     concurrency: int,
+    place: Place | None = None,
 ) -> OpenAIChat:
     address = base_url(provider, environ, endpoints)
     named = endpoints.get(provider)
@@ -152,6 +157,7 @@ def _open_remote(
         url_env=url_env,
         ambient=named is None,
         concurrency=concurrency,
+        place=place,
     )
 
 
@@ -179,7 +185,7 @@ def _fits_a_header(text: str) -> bool:
     return text.isascii() and text.isprintable()
 
 
-def _unknown(name: str, endpoints: Mapping[str, Endpoint]) -> InputError:
+def _unknown(name: str, endpoints: Mapping[str, Endpoint], place: Place | None = None) -> InputError:
     providers = ", ".join(f"{provider}/" for provider in (_OPENAI, *endpoints, _EMBEDDED))
     remedy = f"Write provider/name, where the provider is one of {providers}. `apo models` lists what is reachable."
-    return InputError(Problem("model-unknown", f"'{name}' names no model that can be opened.", remedy))
+    return InputError(Problem("model-unknown", f"'{name}' names no model that can be opened.", remedy, place))

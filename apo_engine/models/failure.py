@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 
 from apo_engine.models.secrets import Secrets
-from apo_engine.problems import ModelError, Problem
+from apo_engine.problems import ModelError, Place, Problem
 from apo_engine.unseen import spelled
 
 _BAD_REQUEST, _UNAUTHORIZED, _PAYMENT, _FORBIDDEN, _NOT_FOUND, _THROTTLED = 400, 401, 402, 403, 404, 429
+_PROXY_UNAUTHORIZED = 407
 _TRANSIENT_STATUSES = frozenset({408, 409, 425})
 # Somebody in between gave up waiting, and the model may have answered all the same.
 _TIMED_OUT = frozenset({408, 504, 524})
@@ -64,7 +65,8 @@ class FinalFailure(CallFailure):
 class Target:
     """Whom a request went to, as messages may name it; ``secrets`` are known only in order to be struck out.
 
-    ``host`` holds no credentials; ``key_env`` and ``url_env`` are the variables that a remedy can name.
+    ``host`` holds no credentials; ``key_env`` and ``url_env`` are the variables that a remedy can name. ``place`` is
+    where the user has written the model's name, if that is known.
     """
 
     host: str
@@ -72,6 +74,7 @@ class Target:
     key_env: str | None
     url_env: str | None
     secrets: Secrets = field(default_factory=Secrets)
+    place: Place | None = None
 
     @property
     def address_remedy(self) -> str:
@@ -114,6 +117,8 @@ def from_status(
             retry_after=retry_after(headers),
             throttled=status == 503 and retry_after(headers) is not None,
         )  # fmt: skip
+    if status == _PROXY_UNAUTHORIZED:
+        return proxy_refuses(target, str(status))
     return FinalFailure(_final_problem(target, status, said))
 
 
@@ -132,7 +137,7 @@ def _final_problem(target: Target, status: int, said: str) -> Problem:
         return Problem("model-forbidden", f"{host} does not allow this key to use '{model}' (403){said}", remedy)
     if status == _NOT_FOUND:
         message = f"{host} knows no model '{model}', or is not a model server (404){said}"
-        return Problem("model-not-found", message, f"Check the model's name. {target.address_remedy}")
+        return Problem("model-not-found", message, f"Check the model's name. {target.address_remedy}", target.place)
     if status in (_PAYMENT, _THROTTLED):
         message = f"The account at {host} has no credit left for '{model}' ({status}){said}"
         return Problem("model-out-of-credit", message, "Add credit, or use another model.")
@@ -160,6 +165,16 @@ def unreachable(target: Target, reason: str, *, connected: bool) -> TransientFai
         f"Check that the server runs and the network is up. {target.address_remedy}",
     )
     return TransientFailure(problem, charged=connected)
+
+
+def proxy_refuses(target: Target, reason: str) -> CallFailure:
+    """A proxy on the way that lets nothing through; ``reason`` begins with the status that it answered, if it did."""
+    message = (
+        f"The proxy on the way to {target.host} lets no request to '{target.model}' through ({target.shown(reason)})."
+    )
+    problem = Problem("model-proxy", message, "Check HTTPS_PROXY and HTTP_PROXY.")
+    wants_name = reason.startswith(str(_PROXY_UNAUTHORIZED))
+    return FinalFailure(problem) if wants_name else TransientFailure(problem)
 
 
 def timed_out(target: Target, seconds: float) -> TransientFailure:

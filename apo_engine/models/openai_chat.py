@@ -16,6 +16,7 @@ from apo_engine.models.dialect import Dialect, dialect_of
 from apo_engine.models.failure import CallFailure, Target
 from apo_engine.models.secrets import Secrets, SecretsStruck
 from apo_engine.models.tokens import TokenCounter, estimate_tokens
+from apo_engine.problems import Place
 
 if TYPE_CHECKING:
     import httpx2
@@ -46,6 +47,7 @@ class OpenAIChat:
         concurrency: the most connections to keep open.
         connect_seconds: how long to wait for a connection.
         read_seconds: how long to wait for a complete answer.
+        place: where the user has written the name; None where that is in no file.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class OpenAIChat:
         concurrency: int = 32,
         connect_seconds: float = _CONNECT_SECONDS,
         read_seconds: float = _READ_SECONDS,
+        place: Place | None = None,
     ) -> None:
         self._name = name
         self._model_id = model_id
@@ -72,7 +75,7 @@ class OpenAIChat:
         self._read_seconds = read_seconds
         custom = _custom_headers().values() if ambient else ()
         secrets = Secrets.of((key, *(value for _, value in address.query), *custom), address.credentials)
-        self._target = Target(address.host, model_id, key_env, url_env, secrets)
+        self._target = Target(address.host, model_id, key_env, url_env, secrets, place)
         self._struck = SecretsStruck(secrets)
         self._dialect: Dialect = dialect_of(address.url, model_id)
         self._tokens = TokenCounter()
@@ -178,6 +181,8 @@ class OpenAIChat:
             if isinstance(cause, httpx2.ConnectTimeout):
                 reason = f"no connection within {self._connect_seconds:g} s"
                 raise failure.unreachable(self._target, reason, connected=False) from None
+            if isinstance(cause, httpx2.ProxyError):
+                raise failure.proxy_refuses(self._target, str(cause)) from None
             connected = not isinstance(cause, httpx2.ConnectError)
             raise failure.unreachable(self._target, str(cause or ""), connected=connected) from None
 

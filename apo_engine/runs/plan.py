@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -168,18 +169,25 @@ async def make_plan(job: Job, prompt: PromptFile, options: Options, *, fixes: bo
     folder = cache_dir(environ)
     endpoints = endpoints_of(settings)
 
-    def opened(name: str | None) -> ChatModel:
+    def opened(name: str | None, *key: str) -> ChatModel:
         return open_model(
-            name, environ=environ, endpoints=endpoints, cache_dir=folder, concurrency=settings.concurrency
+            name,
+            environ=environ,
+            endpoints=endpoints,
+            cache_dir=folder,
+            concurrency=settings.concurrency,
+            place=_written(prompt, name, key),
         )
 
-    task = opened(settings.model)
-    optimizer = task if settings.optimizer.model in (None, settings.model) else opened(settings.optimizer.model)
+    task = opened(settings.model, "model")
+    optimizer = task
+    if settings.optimizer.model not in (None, settings.model):
+        optimizer = opened(settings.optimizer.model, "optimizer", "model")
     judge = None
     if metric.name == "judge":
         name = settings.judge.model or settings.optimizer.model or settings.model
         known = {settings.optimizer.model or settings.model: optimizer, settings.model: task}
-        judge = known[name] if name in known else opened(name)
+        judge = known[name] if name in known else opened(name, "judge", "model")
     per_row = calls_per_row(settings, metric)
     if settings.budget.calls < per_row:
         message = f"A cap of {settings.budget.calls:,} calls leaves no room for one row, which takes {per_row:,}."
@@ -192,6 +200,16 @@ async def make_plan(job: Job, prompt: PromptFile, options: Options, *, fixes: bo
     if not plan.local:
         await prices.load()
     return plan
+
+
+def _written(prompt: PromptFile, name: str | None, key: tuple[str, ...]) -> Place | None:
+    """Where the prompt names a model; None where something else names it."""
+    layer = prompt.layer()
+    found: object = layer.values
+    for part in key:
+        # A list of settings may be written as the model's name alone.
+        found = found.get(part) if isinstance(found, Mapping) else found
+    return layer.place(key) if name is not None and found == name else None
 
 
 async def reachable_models(options: Options) -> tuple[EndpointStatus, ...]:

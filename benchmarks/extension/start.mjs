@@ -6,6 +6,7 @@
  */
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { cpus, loadavg } from "node:os";
 import path from "node:path";
 
 import { command } from "../../tests/e2e/editor.mjs";
@@ -43,6 +44,8 @@ const { page, address, close } = await openWorkbench({
   environment: { APO_BENCH_PYTHON: OTHER },
 });
 
+const [load = 0] = loadavg();
+console.log(`load before: ${load.toFixed(1)}, on ${cpus().length} processors\n`);
 const windows = { "first.prompt": [], "other.py": [] };
 const activations = [];
 try {

@@ -3,7 +3,7 @@ import { type ExtensionContext, workspace } from "vscode";
 import { createCandidates } from "./candidates/view";
 import { offerModel, registerCommands, tellProblem } from "./common/commands";
 import { createLogger } from "./common/logger";
-import { onInterpreterChange } from "./common/python";
+import { ChosenInterpreters } from "./common/python";
 import { createStatus } from "./common/status";
 import type { ProblemMessage } from "./common/wayOut";
 import { Environments } from "./environment/environments";
@@ -21,7 +21,7 @@ import { States } from "./server/states";
 import { openSample } from "./walkthrough/sample";
 
 /** Settings that a running server does not take up: which program it is, and what only the user may grant it. */
-const ONLY_AT_START = ["apo.python", "apo.baseUrl", "apo.consent", "apo.workspaceBudget"];
+const ONLY_AT_START = ["apo.python", "apo.baseUrl", "apo.consent", "apo.workspaceBudget", "http.proxy", "http.noProxy"];
 
 let server: Server | undefined;
 
@@ -34,6 +34,7 @@ export function activate(context: ExtensionContext): void {
   const report = new ReportPanel(runs, context.extensionUri);
   const key = new ApiKey(context);
   const environments = new Environments(context, log);
+  const chosen = new ChosenInterpreters();
   const states = new States(
     (now) => {
       status.show(now);
@@ -51,7 +52,7 @@ export function activate(context: ExtensionContext): void {
     runs.take(told);
   };
   const onProblem = (problem: ProblemMessage): void => void tellProblem(problem);
-  const current = new Server(context, { log, show: states.turn, onStatus, onProblem, environments, key });
+  const current = new Server(context, { log, show: states.turn, onStatus, onProblem, environments, chosen, key });
   server = current;
 
   context.subscriptions.push(
@@ -64,6 +65,7 @@ export function activate(context: ExtensionContext): void {
     createCandidates(runs),
     createRowDecorations(runs, context.extensionUri),
     environments,
+    chosen,
     ...registerCommands({
       settled: states.settled,
       restart: async () => current.restart(),
@@ -82,6 +84,7 @@ export function activate(context: ExtensionContext): void {
       },
     }),
     key.onChange(() => void current.restart()),
+    chosen.onChange(() => void current.reconsider()),
     workspace.onDidGrantWorkspaceTrust(() => void current.restart()),
     workspace.onDidChangeConfiguration((change) => {
       if (ONLY_AT_START.some((setting) => change.affectsConfiguration(setting))) {
@@ -89,12 +92,7 @@ export function activate(context: ExtensionContext): void {
       }
     }),
   );
-  void current.restart().then(async () => {
-    const listener = await onInterpreterChange(() => void current.reconsider());
-    if (listener !== undefined) {
-      context.subscriptions.push(listener);
-    }
-  });
+  void current.restart();
 }
 
 /** Lets the server shut down in order before the window goes. */

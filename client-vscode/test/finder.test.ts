@@ -37,7 +37,7 @@ function window(): InstanceType<typeof Finder> {
     },
   };
   const environments = { bundle: async () => Promise.resolve({ stamp: "1" }) };
-  return new Finder({ workspaceState: state } as never, { cwd: "/", env: {} }, environments as never, {} as never);
+  return new Finder({ workspaceState: state } as never, { cwd: "/", env: {} }, { environments } as never);
 }
 
 beforeEach(async () => {

@@ -3,12 +3,17 @@ import { readFile } from "node:fs/promises";
 import { describe, expect, it, vi } from "vitest";
 
 const manifest = JSON.parse(await readFile("package.json", "utf8")) as {
-  capabilities: { untrustedWorkspaces: { supported: string; restrictedConfigurations: string[] } };
+  dependencies: Record<string, string>;
+  capabilities: {
+    virtualWorkspaces: { supported: boolean; description: string };
+    untrustedWorkspaces: { supported: string; restrictedConfigurations: string[] };
+  };
   contributes: {
-    commands: { command: string }[];
+    commands: { command: string; title: string }[];
     configuration: { properties: Record<string, { scope: string; default: unknown }> };
     walkthroughs: { steps: { description: string; media: { markdown: string }; completionEvents: string[] }[] }[];
     languages: { id: string; extensions: string[] }[];
+    snippets: { path: string }[];
   };
 };
 
@@ -64,6 +69,34 @@ describe("trust", () => {
     const settable = Object.keys(properties).filter((key) => properties[key]?.scope !== "application");
     expect(settable.filter((key) => !restrictedConfigurations.includes(key))).toEqual(["apo.trace.server"]);
   });
+});
+
+describe("what the reader is told", () => {
+  it("names every setting, and every command of the palette", async () => {
+    const text = await readFile("README.md", "utf8");
+    const hidden = ["Apply Candidate", "Compare Candidate with Prompt"];
+    const titles = manifest.contributes.commands.map(({ title }) => title).filter((title) => !hidden.includes(title));
+    expect(Object.keys(properties).filter((name) => !text.includes(`\`${name}\``))).toEqual([]);
+    expect(titles.filter((title) => !text.includes(`| APO: ${title} |`))).toEqual([]);
+  });
+
+  it("is one sentence where a workspace is on no disk", () => {
+    const { supported, description } = manifest.capabilities.virtualWorkspaces;
+    expect(supported).toBe(false);
+    expect(description).toMatch(/^[^.]+\.$/);
+  });
+});
+
+it("carries nothing that could report what the user does", () => {
+  expect(Object.keys(manifest.dependencies).sort()).toEqual(["@vscode/python-extension", "vscode-languageclient"]);
+});
+
+it("packages the snippets that it names", async () => {
+  const packaged = await readFile(".vscodeignore", "utf8");
+  for (const { path } of manifest.contributes.snippets) {
+    expect(packaged).toContain(path.replace("./", "!"));
+    expect(JSON.parse(await readFile(path, "utf8"))).not.toEqual({});
+  }
 });
 
 it("registers .prompt as dotprompt", () => {

@@ -33,6 +33,19 @@ test("what is wrong in a file leads there, and says what to do", () => {
   expect(told({ ...problem, code: "anything" }).way).toBeUndefined();
 });
 
+test("a proxy that lets nothing through leads to its setting, wherever that is found", () => {
+  const { way } = told({ ...problem, code: "model-proxy" });
+  expect(way).toMatchObject({ button: "Open settings", args: ["http.proxy"] });
+  expect(wayOutOfTest("model-proxy")).toBe(way);
+});
+
+test("a model that nobody knows leads to where it is named, be it a file or the settings", () => {
+  const placed = { ...problem, code: "model-not-found", file: "file:///a/b.prompt", line: 2 };
+  expect(told(placed).way).toEqual({ button: "Show", file: "file:///a/b.prompt", line: 2 });
+  expect(told({ ...problem, code: "model-unknown" }).way).toMatchObject({ args: ["apo.model"] });
+  expect(told({ ...problem, code: "model-not-found" }).way).toMatchObject({ button: "Test connection" });
+});
+
 test("every code is one of the engine's", () => {
   const engine = path.join(import.meta.dirname, "../../apo_engine");
   const sources = readdirSync(engine, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".py"));

@@ -81,7 +81,7 @@ export function scenario(name, options, steps) {
       await stage.page.screenshot({ path: path.join(ARTEFACTS, `${name} - ${what}.png`.replaceAll(/[^\w .-]/g, "")) });
     };
     try {
-      await steps({ ...stage, folder, endpoint, picture });
+      await steps({ ...stage, base, folder, endpoint, picture });
       if (stage.strangers.length > 0) {
         throw new Error(`requests to strangers: ${stage.strangers.join(", ")}`);
       }

@@ -82,6 +82,7 @@ async def test_a_configuration_file_that_cannot_be_used_is_told(start: StartEdit
     [
         ("model-key-missing", f"There is no API key for {URL} yet."),
         ("model-timeout", f"{URL} does not answer in time."),
+        ("model-proxy", f"The proxy on the way to {URL} lets nothing through."),
         ("model-server-error", "Why not."),
         ("", "Why not."),
     ],

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from lsprotocol import types
 
-from tests.scripted import ScriptedServer, unauthorized
+from tests.scripted import ScriptedServer, not_found, unauthorized
 from tests.scripted.world import SEED, World, kind_of
 from tests.server.conftest import StartEditor
 from tests.server.editor import Editor
@@ -81,6 +81,41 @@ async def test_what_keeps_a_run_from_beginning_is_shown_where_it_is(start: Start
     await editor.command("apo.evaluate", uri)
     await editor.until(editor.messages)
     assert "tickets.prompt:4:15" in editor.messages()[0]
+
+
+@pytest.mark.parametrize(
+    ("written", "named", "words"),
+    [
+        ("model: some/thing", "some/thing", "names no model that can be opened"),
+        ("model: openai/other", "openai/other", "knows no model 'other'"),
+        ("model: openai/scripted\napo.optimizer: {model: some/thing}", "some/thing", "names no model"),
+        ("model: openai/scripted\napo.optimizer: some/thing", "some/thing", "names no model"),
+    ],
+)
+async def test_a_model_that_nobody_knows_is_marked_where_it_is_named(
+    start: StartEditor, scripted: ScriptedServer, workspace: Path, written: str, named: str, words: str
+) -> None:
+    scripted.script = lambda _: not_found("other")
+    prompt = workspace / "tickets.prompt"
+    prompt.write_text(prompt.read_text("utf-8").replace("model: openai/scripted", written), "utf-8")
+    editor = await start(options={"consent": True})
+    uri = editor.open("tickets.prompt")
+    await editor.command("apo.evaluate", uri)
+    (problem,) = await editor.until(lambda: editor.diagnostics(uri))
+    assert words in problem.message
+    assert editor.marked(uri, problem) == named
+    assert editor.messages()[0].startswith(f"APO: {prompt}:")
+
+
+async def test_a_model_that_nobody_knows_in_the_settings_is_told_alone(start: StartEditor, workspace: Path) -> None:
+    prompt = workspace / "tickets.prompt"
+    prompt.write_text(prompt.read_text("utf-8").replace("model: openai/scripted\n", ""), "utf-8")
+    editor = await start(options={"model": "some/thing"})
+    uri = editor.open("tickets.prompt")
+    await editor.command("apo.evaluate", uri)
+    await editor.until(editor.messages)
+    assert editor.messages()[0].startswith("APO: 'some/thing' names no model")
+    assert editor.diagnostics(uri) == []
 
 
 async def test_an_endpoint_that_refuses_is_told_once_for_all_saves(

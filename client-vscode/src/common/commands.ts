@@ -50,6 +50,10 @@ async function runOnActivePrompt(handlers: CommandHandlers, serverCommand: strin
     await window.showInformationMessage("Open a .prompt file first.");
     return;
   }
+  if (document.uri.scheme !== "file") {
+    await offer("This prompt is no file on this machine yet: save it as one first.", "Save as…", "workbench.action.files.saveAs");
+    return;
+  }
   if (await isServed(handlers, serverCommand)) {
     await commands.executeCommand(serverCommand, document.uri.toString());
   }

@@ -1,18 +1,43 @@
 import { PythonExtension } from "@vscode/python-extension";
-import { type Disposable, extensions, type LogOutputChannel, Uri } from "vscode";
+import { type Disposable, EventEmitter, extensions, type LogOutputChannel, Uri } from "vscode";
+
+import { within } from "../server/process";
 
 const EXTENSION_ID = "ms-python.python";
+/** An extension that is still looking for interpreters keeps the server waiting no longer. */
+const PATIENCE_MS = 30_000;
 
-/** Interpreters chosen in the Python extension, one per folder; none where that extension is missing or broken. */
-export async function selectedInterpreters(
-  folders: readonly string[],
-  log: LogOutputChannel,
-): Promise<readonly string[]> {
-  if (extensions.getExtension(EXTENSION_ID) === undefined) {
-    return [];
+/** What is chosen in the Python extension. */
+export class ChosenInterpreters implements Disposable {
+  readonly #news = new EventEmitter<void>();
+  #listening: Disposable | undefined;
+
+  /** Told whenever another interpreter is chosen there, from the first question on. */
+  readonly onChange = this.#news.event;
+
+  /** The interpreters, one per folder; none where that extension is missing, broken or too slow. */
+  async of(folders: readonly string[], log: LogOutputChannel): Promise<readonly string[]> {
+    if (extensions.getExtension(EXTENSION_ID) === undefined) {
+      return [];
+    }
+    try {
+      return await within(this.#ask(folders), PATIENCE_MS, "It did not answer in time.");
+    } catch (error) {
+      log.warn("The Python extension did not name an interpreter:", error);
+      return [];
+    }
   }
-  try {
+
+  dispose(): void {
+    this.#listening?.dispose();
+    this.#news.dispose();
+  }
+
+  async #ask(folders: readonly string[]): Promise<readonly string[]> {
     const { environments } = await PythonExtension.api();
+    this.#listening ??= environments.onDidChangeActiveEnvironmentPath(() => {
+      this.#news.fire();
+    });
     const resources = folders.length === 0 ? [undefined] : folders.map((folder) => Uri.file(folder));
     const interpreters = await Promise.all(
       resources.map(async (resource) => {
@@ -21,18 +46,5 @@ export async function selectedInterpreters(
       }),
     );
     return [...new Set(interpreters.filter((interpreter) => interpreter !== undefined))];
-  } catch (error) {
-    log.warn("The Python extension did not name an interpreter:", error);
-    return [];
   }
-}
-
-/** Calls `listener` whenever another interpreter is chosen, once the Python extension is there. */
-export async function onInterpreterChange(listener: () => void): Promise<Disposable | undefined> {
-  const extension = extensions.getExtension<PythonExtension>(EXTENSION_ID);
-  if (extension?.isActive !== true) {
-    return undefined;
-  }
-  const { environments } = await PythonExtension.api();
-  return environments.onDidChangeActiveEnvironmentPath(listener);
 }

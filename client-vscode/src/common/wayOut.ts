@@ -43,13 +43,17 @@ export const OF_CODE: Readonly<Record<string, WayOut>> = {
   "model-not-found": TEST,
   "model-throttled": TEST,
   "model-server-error": TEST,
+  "model-proxy": settings("http.proxy"),
+  "model-unknown": settings("apo.model"),
+  "model-unnamed": settings("apo.model"),
+  "budget-failures": TEST,
   "budget-day": settings("apo.workspaceBudget"),
 };
 
-/** What is said of a problem, and the way out of it: the fix, or else its place; undefined where there is neither. */
+/** What is said of a problem, and the way out of it: its place, or else the fix; undefined where there is neither. */
 export function told({ message, remedy, code, file, line }: ProblemMessage): { sentence: string; way: WayOut | Place | undefined } {
   const fix = OF_CODE[code];
-  if (fix !== undefined) {
+  if (file === null && fix !== undefined) {
     return { sentence: `APO: ${message}`, way: fix };
   }
   const sentence = `APO: ${[message, remedy].filter((part) => part !== "").join(" ")}`;
@@ -57,8 +61,8 @@ export function told({ message, remedy, code, file, line }: ProblemMessage): { s
   return { sentence, way };
 }
 
-/** The way out of what a test of the connection found: the key, or else the address. */
+/** The way out of what a test of the connection found: the key, the proxy, or else the address. */
 export function wayOutOfTest(code: string): WayOut {
   const way = OF_CODE[code];
-  return way === SET_KEY ? way : settings("apo.baseUrl");
+  return way !== undefined && way !== TEST ? way : settings("apo.baseUrl");
 }

@@ -9,6 +9,7 @@ import {
   workspace,
 } from "vscode";
 
+import { HTTP, withProxy } from "../common/proxy";
 import { type Bundle, modelSetupFor, readBundle, type Setup } from "./bundle";
 import { isMade, make } from "./make";
 import type { Trouble } from "./trouble";
@@ -48,7 +49,7 @@ export class Environments implements Disposable {
         });
         return make(setup, bundle, {
           script: this.#script,
-          env: withProxy(process.env, workspace.getConfiguration("http").get("proxy", "")),
+          env: withProxy(process.env, workspace.getConfiguration(HTTP)),
           signal: AbortSignal.any([cancellation.signal, this.#disposal.signal]),
           log: (text) => {
             this.#log.info(text);
@@ -90,9 +91,4 @@ function titleOf({ kind, interpreter }: Setup): string {
     case "model":
       return "Installing the embedded model (about 300 MB; Gemma Terms of Use)…";
   }
-}
-
-/** pip goes through the editor's proxy, unless the user's own environment names one. */
-function withProxy(env: NodeJS.ProcessEnv, proxy: string): NodeJS.ProcessEnv {
-  return proxy === "" ? env : { HTTPS_PROXY: proxy, HTTP_PROXY: proxy, ...env };
 }

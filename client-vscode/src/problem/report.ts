@@ -5,7 +5,7 @@ import { problemReport } from "./text";
 
 /** Settings whose value tells nothing of the user's work; of the others it is told only that they are set. */
 const HARMLESS = ["background", "keep", "trace.server"];
-const OTHERS = ["model", "optimizer", "budget", "workspaceBudget", "consent", "cacheDir", "python"];
+const OTHERS = ["model", "optimizer", "budget", "workspaceBudget", "consent", "baseUrl", "cacheDir", "python"];
 
 /** Opens a problem report to be completed; nothing is sent. */
 export async function openProblemReport(extension: Extension<unknown>, state: ServerState): Promise<void> {

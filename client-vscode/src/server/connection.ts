@@ -18,6 +18,7 @@ import { PROMPT_DOCUMENTS } from "../common/documents";
 import { SECTION, type Settings } from "../common/settings";
 import type { ProblemMessage } from "../common/wayOut";
 import type { RunStatus } from "../runs/status";
+import { levels } from "./levels";
 import type { Surroundings } from "./machine";
 import { spawnServer, within } from "./process";
 import type { Launch } from "./resolution";
@@ -121,8 +122,9 @@ export class Connection {
 
   #options(parts: Parts): LanguageClientOptions {
     const logLines = (stream: Readable): void => {
+      const levelOf = levels();
       createInterface({ input: stream }).on("line", (line) => {
-        parts.log.info(line);
+        parts.log[levelOf(line)](line);
       });
     };
     return {

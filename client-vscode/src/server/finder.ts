@@ -1,8 +1,8 @@
-import { type ExtensionContext, type LogOutputChannel, type Memento, workspace } from "vscode";
+import { type ExtensionContext, type Memento, workspace } from "vscode";
 
 import { SECTION } from "../common/settings";
-import type { Environments } from "../environment/environments";
 import { isMade } from "../environment/make";
+import type { Helpers } from "./helpers";
 import { resolveHere } from "./here";
 import { isExecutable, type Surroundings } from "./machine";
 import type { Resolution } from "./resolution";
@@ -13,15 +13,13 @@ const MEMORY = "apo.server";
 export class Finder {
   readonly #memory: Memento;
   readonly #surroundings: Surroundings;
-  readonly #environments: Environments;
-  readonly #log: LogOutputChannel;
+  readonly #with: Pick<Helpers, "environments" | "chosen" | "log">;
   #fresh = true;
 
-  constructor(context: ExtensionContext, surroundings: Surroundings, environments: Environments, log: LogOutputChannel) {
+  constructor(context: ExtensionContext, surroundings: Surroundings, helpers: Pick<Helpers, "environments" | "chosen" | "log">) {
     this.#memory = context.workspaceState;
     this.#surroundings = surroundings;
-    this.#environments = environments;
-    this.#log = log;
+    this.#with = helpers;
   }
 
   /** Where the server was in the last window, if the same was asked then and it is still there; only the first time. */
@@ -39,14 +37,15 @@ export class Finder {
   /** Where the server is, as the settings, the Python extension and the machine say now. */
   async resolve(): Promise<Resolution> {
     const question = await this.#question();
-    const found = await resolveHere(this.#surroundings, await this.#environments.bundle(), this.#log);
+    const { environments, chosen, log } = this.#with;
+    const found = await resolveHere(this.#surroundings, await environments.bundle(), chosen, log);
     await this.#memory.update(MEMORY, found.found ? { question, found } : undefined);
     return found;
   }
 
   /** All that the answer depends on, but for the machine. */
   async #question(): Promise<string> {
-    const { stamp } = (await this.#environments.bundle()) ?? {};
+    const { stamp } = (await this.#with.environments.bundle()) ?? {};
     const folders = (workspace.workspaceFolders ?? []).map(({ uri }) => uri.toString());
     const named = workspace.getConfiguration(SECTION).get("python", "");
     return JSON.stringify([stamp ?? "", workspace.isTrusted, named, process.env["PATH"] ?? "", folders]);

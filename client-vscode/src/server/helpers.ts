@@ -1,5 +1,6 @@
 import type { LogOutputChannel } from "vscode";
 
+import type { ChosenInterpreters } from "../common/python";
 import type { ProblemMessage } from "../common/wayOut";
 import type { Environments } from "../environment/environments";
 import type { RunStatus } from "../runs/status";
@@ -13,5 +14,6 @@ export interface Helpers {
   readonly onStatus: (status: RunStatus) => void;
   readonly onProblem: (problem: ProblemMessage) => void;
   readonly environments: Environments;
+  readonly chosen: ChosenInterpreters;
   readonly key: ApiKey;
 }

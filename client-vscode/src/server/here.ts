@@ -2,7 +2,7 @@ import { homedir } from "node:os";
 
 import { type LogOutputChannel, workspace } from "vscode";
 
-import { selectedInterpreters } from "../common/python";
+import type { ChosenInterpreters } from "../common/python";
 import { SECTION } from "../common/settings";
 import type { Bundle } from "../environment/bundle";
 import { ask, isExecutable, type Surroundings } from "./machine";
@@ -12,6 +12,7 @@ import { type Resolution, resolve } from "./resolution";
 export async function resolveHere(
   surroundings: Surroundings,
   bundle: Bundle | undefined,
+  chosen: ChosenInterpreters,
   log: LogOutputChannel,
 ): Promise<Resolution> {
   const folders = (workspace.workspaceFolders ?? [])
@@ -27,7 +28,7 @@ export async function resolveHere(
       setting: workspace.getConfiguration(SECTION).get("python", ""),
     },
     {
-      selectedInterpreters: async () => selectedInterpreters(folders, log),
+      selectedInterpreters: async () => chosen.of(folders, log),
       ask: async (command, args) => {
         const answer = await ask(command, args, surroundings);
         log.debug(answer.ok ? `${command} is Python ${answer.interpreter.version}` : answer.clause);

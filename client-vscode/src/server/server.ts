@@ -4,6 +4,7 @@ import { type Disposable, type ExtensionContext, workspace } from "vscode";
 
 import { offerLogs, offerRemedy } from "../common/commands";
 import { EXAMPLE_FILES } from "../common/documents";
+import { HTTP, withProxy } from "../common/proxy";
 import { SECTION, settingsSnapshot } from "../common/settings";
 import type { Setup } from "../environment/bundle";
 import { ownServer, type Trouble } from "../environment/trouble";
@@ -36,7 +37,7 @@ export class Server implements Disposable {
   constructor(context: ExtensionContext, helpers: Helpers) {
     this.#with = helpers;
     this.#surroundings = safeSurroundings(context.extensionPath, process.env);
-    this.#finder = new Finder(context, this.#surroundings, helpers.environments, helpers.log);
+    this.#finder = new Finder(context, this.#surroundings, helpers);
   }
 
   /** Stops the server if it runs, and starts it from what the settings say now. */
@@ -192,6 +193,6 @@ export class Server implements Disposable {
   async #surroundingsOf({ modules }: Launch, setup: Setup | undefined): Promise<Surroundings> {
     const folders = [modules, setup && (await this.#with.environments.model(setup))].filter((folder) => folder !== undefined);
     const { cwd, env } = folders.length === 0 ? this.#surroundings : ownSurroundings(this.#surroundings, folders);
-    return { cwd, env: await this.#with.key.given(env) };
+    return { cwd, env: await this.#with.key.given(withProxy(env, workspace.getConfiguration(HTTP))) };
   }
 }

@@ -18,6 +18,7 @@ _WORDS = {
     _NO_KEY: "There is no API key for {} yet.",
     "model-unreachable": "Nothing answers at {}.",
     "model-timeout": "{} does not answer in time.",
+    "model-proxy": "The proxy on the way to {} lets nothing through.",
     "model-answer-not-json": "{} is not an endpoint that speaks OpenAI's protocol; such an address often ends in /v1.",
     "model-redirect": "{} leads elsewhere, and the key is not sent there; such an address often ends in /v1.",
     "model-not-found": "{} lists no models; such an address often ends in /v1.",

@@ -79,12 +79,30 @@ scenario("the report panel follows a run, in every theme", { latency: 1, user: P
   endpoint.hurry(0.02);
   await frame.locator(".callout.adopt").waitFor({ timeout: 60_000 });
   assert.match(await frame.locator(".callout").innerText(), /^Adopt the winner: \+\d+\.\d points on 45 unseen rows/);
+  const ran = await frame.evaluate(() => {
+    const script = document.createElement("script");
+    script.textContent = "window.smuggled = true";
+    document.body.append(script);
+    script.remove();
+    return window.smuggled ?? false;
+  });
+  assert.equal(ran, false, "the page's policy lets no script in but its own");
   const headings = await frame.locator("h2").allInnerTexts();
   assert.deepEqual(headings.slice(0, 5), ["Why it fails", "Score by round", "Search tree", "What it changes", "Confusion"]);
   assert.ok((await frame.locator(".plot").count()) >= 2);
+  const chosen = async () => frame.locator('.candidates [aria-pressed="true"]').evaluateAll((all) => all.map((one) => one.innerText));
+  const [winner] = await chosen();
   await frame.locator(".candidates button").last().click();
-  await until("another candidate is chosen by keyboard and mouse", async () => (await frame.locator('[aria-pressed="true"]').count()) === 1);
-  await frame.locator(".link").first().click();
+  const [other] = await until("another candidate is chosen by mouse", async () => {
+    const now = await chosen();
+    return now[0] === winner ? undefined : now;
+  });
+  // What was chosen has the focus; the one before it is a step back.
+  await page.keyboard.press("Shift+Tab");
+  await page.keyboard.press("Enter");
+  await until("and by keyboard", async () => (await chosen())[0] !== other);
+  await frame.locator(".link").first().focus();
+  await page.keyboard.press("Enter");
   await page.locator(".tab.active", { hasText: "tickets.jsonl" }).waitFor();
   await page.locator(".glyph-margin-widgets [class*=TextEditorDecorationType]").first().waitFor();
   await picture("rows");

@@ -1,34 +1,12 @@
 /** What goes wrong, and what is not allowed: each with one sentence and a way on. */
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 
-import { answer, command, focus, lens, message, openFile } from "../editor.mjs";
+import { answer, command, focus, lens, lines, message, openFile } from "../editor.mjs";
+import { server } from "../servers.mjs";
 import { scenario } from "../stage.mjs";
-import { filesBelow, until } from "../workbench.mjs";
-
-/** The server processes of a workbench. */
-function servers(home) {
-  const processes = execFileSync("ps", ["-eo", "pid=,args="], { encoding: "utf8" }).trim().split("\n");
-  return processes
-    .filter((line) => / -m apo_server( |$)/.test(line))
-    .map((line) => Number(line.trim().split(/\s+/)[0]))
-    .filter((pid) => {
-      try {
-        return readFileSync(`/proc/${pid}/environ`, "utf8").includes(`HOME=${home}\0`);
-      } catch {
-        return false;
-      }
-    });
-}
-
-/** The server that serves, another one than before. */
-async function server(page, home, before) {
-  const pid = await until("a server", () => servers(home).find((one) => one !== before));
-  await page.locator('.statusbar-item [aria-label*="APO: nothing runs"]').first().waitFor();
-  return pid;
-}
+import { filesBelow } from "../workbench.mjs";
 
 scenario("the server comes back, and in the end stays away and says so", {}, async ({ page, home, picture }) => {
   await openFile(page, "tickets.prompt");
@@ -113,9 +91,14 @@ scenario(
 );
 
 const KEY = "sk-canary-7f3e9a1c5b";
-const REFUSING = { environment: () => ({ OPENAI_API_KEY: "sk-wrong-0000" }), endpointKey: KEY };
+const PROXY = "http://127.0.0.1:9";
+const REFUSING = {
+  environment: () => ({ OPENAI_API_KEY: "sk-wrong-0000" }),
+  endpointKey: KEY,
+  user: { "http.proxy": PROXY },
+};
 
-scenario("a refused key leads to another one, which is kept out of every file", REFUSING, async ({ page, home, picture }) => {
+scenario("a refused key leads to another one, which is kept out of every file", REFUSING, async ({ page, home, base, picture }) => {
   await openFile(page, "tickets.prompt");
   await lens(page, /Optimize/);
   const before = await server(page, home);
@@ -126,13 +109,20 @@ scenario("a refused key leads to another one, which is kept out of every file", 
   await answer(page, KEY);
   await message(page, "The API key is stored.");
   const after = await server(page, home, before);
-  assert.match(readFileSync(`/proc/${after}/environ`, "utf8"), new RegExp(`OPENAI_API_KEY=${KEY}`));
+  const given = readFileSync(`/proc/${after}/environ`, "utf8").split("\0");
+  assert.ok(given.includes(`OPENAI_API_KEY=${KEY}`));
+  assert.ok(given.includes(`HTTPS_PROXY=${PROXY}`), "and the editor's proxy, past which what is on this machine is asked");
   await command(page, "APO: Test Connection");
   await message(page, "The connection works: 1 model at http://127.0.0.1");
   await picture("connection");
   await command(page, "APO: Evaluate This Prompt");
   await lens(page, /acc [\d.]+ %/);
-  const holding = filesBelow(home, /./).filter((file) => {
+  await command(page, "APO: Report a Problem");
+  await page.locator(".tab.active", { hasText: "A problem with APO" }).waitFor();
+  const told = (await lines(page)).join("\n");
+  assert.match(told, /- apo\.background: gradients/);
+  assert.doesNotMatch(told, /sk-|help desk|refund/);
+  const holding = [home, base].flatMap((folder) => filesBelow(folder, /./)).filter((file) => {
     try {
       return readFileSync(file).includes(KEY);
     } catch {
@@ -153,6 +143,22 @@ scenario("an endpoint that is down leads to the test, and that to the address", 
   const found = await message(page, "Nothing answers at");
   await found.getByRole("button", { name: "Open settings" }).click();
   await page.locator(".settings-editor").getByText("Base Url").first().waitFor();
+});
+
+const unknown = (folder) => {
+  const file = path.join(folder, "tickets.prompt");
+  writeFileSync(file, readFileSync(file, "utf8").replace("openai/scripted", "nobody/knows"));
+};
+
+scenario("a model that nobody knows leads to where it is named", { before: unknown }, async ({ page, picture }) => {
+  await openFile(page, "tickets.prompt");
+  await lens(page, /Optimize/);
+  await command(page, "APO: Evaluate This Prompt");
+  const said = await message(page, "'nobody/knows' names no model that can be opened");
+  await page.locator(".squiggly-error").first().waitFor({ state: "attached" });
+  await picture("unknown");
+  await said.getByRole("button", { name: "Show" }).click();
+  await page.locator(".statusbar-item", { hasText: "Ln 2, Col 1" }).waitFor();
 });
 
 scenario("a prompt that another extension claims is served all the same", { beside: ["claimant"] }, async ({ page }) => {

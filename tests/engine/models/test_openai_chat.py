@@ -163,6 +163,7 @@ FAULTS: list[tuple[Reply, type[CallFailure], str, str]] = [
     (unauthorized(KEY), FinalFailure, "model-unauthorized", "OPENAI_API_KEY"),
     (failure(403, f"Key {KEY} may not"), FinalFailure, "model-forbidden", "OPENAI_API_KEY"),
     (not_found(), FinalFailure, "model-not-found", "`apo models`"),
+    (Reply(status=407), FinalFailure, "model-proxy", "HTTPS_PROXY"),
     (failure(429, "No credit", code="insufficient_quota"), FinalFailure, "model-out-of-credit", "credit"),
     (Reply(status=307, headers={"Location": "http://127.0.0.1:9/"}), FinalFailure, "model-redirect", "OPENAI_BASE_URL"),
     (html(), TransientFailure, "model-answer-not-json", "OPENAI_BASE_URL"),
@@ -330,6 +331,34 @@ async def test_credentials_in_the_address_authorize_and_stay_out_of_sight(
 )
 def test_only_loopback_addresses_are_local(scripted: ScriptedServer, url: str, local: bool) -> None:
     assert chat(scripted, address=Address.parse(url)).local is local
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [("407 Proxy Authentication Required", FinalFailure), ("503 Service Unavailable", TransientFailure)],
+)
+async def test_a_proxy_that_lets_nothing_through_is_named(
+    scripted: ScriptedServer, monkeypatch: pytest.MonkeyPatch, status: str, kind: type[CallFailure]
+) -> None:
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(f"HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n".encode())
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as proxy:
+        port = proxy.sockets[0].getsockname()[1]
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        model = chat(scripted, address=Address.parse("https://models.example/v1"))
+        with pytest.raises(kind) as caught:
+            await model.complete(ask())
+        await model.close()
+    problem = caught.value.problems[0]
+    assert problem.code == "model-proxy"
+    assert "models.example" in problem.message
+    assert status in problem.message
+    assert not caught.value.charged, "no model has seen the request"
 
 
 async def test_a_proxy_of_the_environment_is_not_asked_for_loopback(
