@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import os
 import sqlite3
 import time
@@ -199,10 +200,15 @@ def _note_use(connection: sqlite3.Connection, used: Mapping[str, float]) -> None
 
 
 def _make_room(connection: sqlite3.Connection, most: int) -> None:
-    """Delete the answers that have not been used for longest until what is left takes ``most`` bytes at most."""
+    """Delete the answers that have not been used for longest until what is left takes ``most`` bytes at most.
+
+    Those of a clock that was ahead go first: when they were used is not known, and they would outlive all others.
+    """
+    oldest = "DELETE FROM answers WHERE key IN (SELECT key FROM answers WHERE stored > ? ORDER BY stored LIMIT ?)"
     while _bytes_used(connection) > most:
-        oldest = "DELETE FROM answers WHERE key IN (SELECT key FROM answers ORDER BY stored LIMIT ?)"
-        if not connection.execute(oldest, (_EVICTED,)).rowcount:
+        if not any(
+            connection.execute(oldest, (after, _EVICTED)).rowcount for after in (time.time() + _DAY_SECONDS, -math.inf)
+        ):
             return
 
 
