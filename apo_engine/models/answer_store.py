@@ -123,7 +123,14 @@ class AnswerStore:
         return self._connection
 
     def _connect(self) -> sqlite3.Connection:
-        _private(self._path)
+        try:
+            _private(self._path)
+        except OSError as error:
+            if not self._path.is_file():
+                raise
+            # What is there was paid for.
+            self._warn(error)
+            return _reading(self._path)
         for tries_left in reversed(range(_OPEN_TRIES)):
             try:
                 return _connected(self._path)
@@ -181,6 +188,19 @@ def _connected(path: Path) -> sqlite3.Connection:
     except BaseException:
         connection.close()
         raise
+    return connection
+
+
+def _reading(path: Path) -> sqlite3.Connection:
+    """A connection to a file, or a folder, that cannot be written."""
+    address = f"{path.absolute().as_uri()}?mode=ro"
+    connection = sqlite3.connect(address, timeout=_BUSY_SECONDS, isolation_level=None, uri=True)
+    try:
+        connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()
+    except sqlite3.OperationalError:
+        connection.close()
+        # What stands beside the file cannot be written either, so nobody else writes it meanwhile.
+        connection = sqlite3.connect(f"{address}&immutable=1", isolation_level=None, uri=True)
     return connection
 
 
