@@ -10,7 +10,17 @@ from typing import TypeVar
 from apo_engine.models import prices
 from apo_engine.models.budget import Budget, CallRole, Debt, Reservation
 from apo_engine.models.cache import answer_key
-from apo_engine.models.chat import ChatModel, ChatRequest, Completion, LabelScorer, LabelScores, Message, Params, Remote, Usage
+from apo_engine.models.chat import (
+    ChatModel,
+    ChatRequest,
+    Completion,
+    LabelScorer,
+    LabelScores,
+    Message,
+    Params,
+    Remote,
+    Usage,
+)
 from apo_engine.models.failure import CallFailure
 from apo_engine.models.limits import Limiter
 from apo_engine.models.memory_cache import Answers
