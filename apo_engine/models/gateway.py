@@ -10,17 +10,7 @@ from typing import TypeVar
 from apo_engine.models import prices
 from apo_engine.models.budget import Budget, CallRole, Debt, Reservation
 from apo_engine.models.cache import answer_key
-from apo_engine.models.chat import (
-    ChatModel,
-    ChatRequest,
-    Completion,
-    LabelScorer,
-    LabelScores,
-    Message,
-    Params,
-    Remote,
-    Usage,
-)
+from apo_engine.models.chat import ChatModel, ChatRequest, Completion, LabelScorer, LabelScores, Message, Remote, Usage
 from apo_engine.models.failure import CallFailure
 from apo_engine.models.limits import Limiter
 from apo_engine.models.memory_cache import Answers
@@ -138,7 +128,7 @@ class Gateway:
         """
         request = self._bounded(request)
         key = answer_key(self._model.identity, request.messages, params=request.params, draw=request.draw)
-        bound = Usage(_input_bound(request.messages), _output_bound(request.params) or OUTPUT_BOUND)
+        bound = Usage(_input_bound(request.messages), _output_bound(request) or OUTPUT_BOUND)
         return await self._answer(role, key, Completion, bound, lambda: self._model.complete(request))
 
     async def score_labels(self, role: CallRole, messages: Sequence[Message], labels: Sequence[str]) -> LabelScores:
@@ -160,7 +150,7 @@ class Gateway:
         """The request with a longest answer, where a cap could not be kept without one."""
         caps = self._budget.caps
         money = caps.usd is not None or (self._purse is not None and self._purse.caps.usd is not None)
-        if not (money or caps.tokens is not None) or _output_bound(request.params) is not None:
+        if not (money or caps.tokens is not None) or _output_bound(request) is not None:
             return request
         # What bounds nothing, such as -1 where a server takes it for no bound, must not stand beside what does.
         others = {name: value for name, value in request.params.items() if name not in _BOUND_KEYS}
@@ -304,8 +294,8 @@ def _input_bound(messages: Sequence[Message]) -> int:
     return texts + len(messages) * _MESSAGE_OVERHEAD + _REQUEST_OVERHEAD
 
 
-def _output_bound(params: Params) -> int | None:
-    """The longest answer that is asked for, by whichever name an endpoint goes; None where one of them sets no bound."""
-    named = [value for name in _BOUND_KEYS if (value := params.get(name)) is not None]
+def _output_bound(request: ChatRequest) -> int | None:
+    """The longest answer that is asked for, by whichever name an endpoint goes; None where one sets no bound."""
+    named = [value for name in _BOUND_KEYS if (value := request.params.get(name)) is not None]
     bounds = [value for value in named if isinstance(value, int) and not isinstance(value, bool) and value > 0]
     return max(bounds) if bounds and len(bounds) == len(named) else None

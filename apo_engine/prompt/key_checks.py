@@ -32,7 +32,7 @@ _BELOW = {name: (*(key.name for key in DOTPROMPT if key.path[:-1] == (name,)), *
 
 
 def key_problems(prompt: PromptFile) -> Iterator[Problem]:
-    """Keys that are likely to be misspelled, at the top and below Dotprompt's own keys, and parameters that are not sent."""
+    """Keys that are likely misspelled, at the top and below Dotprompt's own keys, and parameters that are not sent."""
     if prompt.front_matter is None:
         return
     root = prompt.front_matter.root
