@@ -74,9 +74,11 @@ def clear(yes: bool, as_json: bool) -> None:
     if as_json:
         emit({"before": _object(before), "after": _object(after)})
         return
-    say(results(), f"Deleted {count(before.answers, 'answer')} and {count(before.runs, 'run')}.")
+    answers, runs = max(0, before.answers - after.answers), max(0, before.runs - after.runs)
+    say(results(), f"Deleted {count(answers, 'answer')} and {count(runs, 'run')}.")
     if any(number for _, number, _ in _lines(after)):
-        say(remarks(), literal("Warning: ", "yellow"), "Some of it is in use and still there. Run this again later.")
+        left = "Some of it is still there: it is in use, or may not be deleted. Run this again later."
+        say(remarks(), literal("Warning: ", "yellow"), left)
 
 
 def _lines(found: Kept) -> tuple[tuple[str, int, int], ...]:

@@ -26,7 +26,8 @@ class Quotations:
         self._lines: list[int] = []
         length = room = 0
         for number, text in lines:
-            part = folded(text) if text else _BREAK
+            # A line may be as long as the file.
+            part = folded(text[: _MOST_CHARS - room]) if text else _BREAK
             self._starts.append(length)
             self._lines.append(number)
             parts.append(part)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import os
 import sqlite3
 import time
@@ -122,7 +123,14 @@ class AnswerStore:
         return self._connection
 
     def _connect(self) -> sqlite3.Connection:
-        _private(self._path)
+        try:
+            _private(self._path)
+        except OSError as error:
+            if not self._path.is_file():
+                raise
+            # What is there was paid for.
+            self._warn(error)
+            return _reading(self._path)
         for tries_left in reversed(range(_OPEN_TRIES)):
             try:
                 return _connected(self._path)
@@ -183,6 +191,19 @@ def _connected(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def _reading(path: Path) -> sqlite3.Connection:
+    """A connection to a file, or a folder, that cannot be written."""
+    address = f"{path.absolute().as_uri()}?mode=ro"
+    connection = sqlite3.connect(address, timeout=_BUSY_SECONDS, isolation_level=None, uri=True)
+    try:
+        connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()
+    except sqlite3.OperationalError:
+        connection.close()
+        # What stands beside the file cannot be written either, so nobody else writes it meanwhile.
+        connection = sqlite3.connect(f"{address}&immutable=1", isolation_level=None, uri=True)
+    return connection
+
+
 def _row(connection: sqlite3.Connection, key: str) -> tuple[bytes, float] | None:
     row = connection.execute("SELECT value, stored FROM answers WHERE key = ?", (key,)).fetchone()
     return None if row is None else (bytes(row[0]), float(row[1]))
@@ -199,10 +220,15 @@ def _note_use(connection: sqlite3.Connection, used: Mapping[str, float]) -> None
 
 
 def _make_room(connection: sqlite3.Connection, most: int) -> None:
-    """Delete the answers that have not been used for longest until what is left takes ``most`` bytes at most."""
+    """Delete the answers that have not been used for longest until what is left takes ``most`` bytes at most.
+
+    Those of a clock that was ahead go first: when they were used is not known, and they would outlive all others.
+    """
+    oldest = "DELETE FROM answers WHERE key IN (SELECT key FROM answers WHERE stored > ? ORDER BY stored LIMIT ?)"
     while _bytes_used(connection) > most:
-        oldest = "DELETE FROM answers WHERE key IN (SELECT key FROM answers ORDER BY stored LIMIT ?)"
-        if not connection.execute(oldest, (_EVICTED,)).rowcount:
+        if not any(
+            connection.execute(oldest, (after, _EVICTED)).rowcount for after in (time.time() + _DAY_SECONDS, -math.inf)
+        ):
             return
 
 

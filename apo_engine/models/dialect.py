@@ -9,9 +9,10 @@ from functools import lru_cache
 
 _LOG = logging.getLogger(__name__)
 
-# Only what tunes the sampling may be left out; a parameter of another kind that is refused is an error.
+# Only what tunes the sampling may be left out; a parameter of another kind that is refused is an error, and so is a
+# bound that is known by neither name: a cap may rest on it.
 _OTHER_NAMES = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
-_OPTIONAL = frozenset({"temperature", "top_p", "top_k", "seed", "stop", *_OTHER_NAMES})
+_OPTIONAL = frozenset({"temperature", "top_p", "top_k", "seed", "stop"})
 _REFUSED = frozenset({400, 422})
 # A value out of range is the author's mistake and must be told, not dropped.
 _UNSUPPORTED = re.compile(

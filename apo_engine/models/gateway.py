@@ -152,7 +152,9 @@ class Gateway:
         money = caps.usd is not None or (self._purse is not None and self._purse.caps.usd is not None)
         if not (money or caps.tokens is not None) or _output_bound(request) is not None:
             return request
-        return replace(request, params={**request.params, "maxOutputTokens": OUTPUT_BOUND})
+        # What bounds nothing, such as -1 where a server takes it for no bound, must not stand beside what does.
+        others = {name: value for name, value in request.params.items() if name not in _BOUND_KEYS}
+        return replace(request, params={**others, "maxOutputTokens": OUTPUT_BOUND})
 
     async def _answer(
         self, role: CallRole, key: str, kind: type[AnswerT], bound: Usage, ask: Callable[[], Awaitable[AnswerT]]
@@ -293,8 +295,7 @@ def _input_bound(messages: Sequence[Message]) -> int:
 
 
 def _output_bound(request: ChatRequest) -> int | None:
-    for key in _BOUND_KEYS:
-        value = request.params.get(key)
-        if isinstance(value, int) and not isinstance(value, bool):
-            return value
-    return None
+    """The longest answer that is asked for, by whichever name an endpoint goes; None where one sets no bound."""
+    named = [value for name in _BOUND_KEYS if (value := request.params.get(name)) is not None]
+    bounds = [value for value in named if isinstance(value, int) and not isinstance(value, bool) and value > 0]
+    return max(bounds) if bounds and len(bounds) == len(named) else None

@@ -8,7 +8,6 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date, timedelta
 from pathlib import Path
 
 from apo_engine.models.purse import PICO, DailyCaps
@@ -25,6 +24,8 @@ _ADD = (
     "INSERT INTO spending VALUES (?, ?, ?, ?) "
     "ON CONFLICT (day, name) DO UPDATE SET calls = calls + excluded.calls, pico = pico + excluded.pico"
 )
+# By what was counted, not by the clock: one that is ahead for a moment would forget what was spent today.
+_FORGET = "DELETE FROM spending WHERE day NOT IN (SELECT DISTINCT day FROM spending ORDER BY day DESC LIMIT ?)"
 
 
 class Ledger:
@@ -100,7 +101,7 @@ class Ledger:
         # What a power cut takes from the count could be spent again.
         ledger.execute("PRAGMA synchronous = FULL")
         ledger.execute(_SCHEMA)
-        ledger.execute("DELETE FROM spending WHERE day < ?", ((date.today() - timedelta(_DAYS_KEPT)).isoformat(),))
+        ledger.execute(_FORGET, (_DAYS_KEPT,))
         self._connection = ledger
         return ledger
 

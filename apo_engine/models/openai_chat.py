@@ -198,6 +198,7 @@ class OpenAIChat:
         import httpx2
         import openai
 
+        from apo_engine.models import answer_size
         from apo_engine.models.transport import open_transport
 
         self._struck.watch()
@@ -213,6 +214,8 @@ class OpenAIChat:
             transport=open_transport(
                 idle_seconds=_IDLE_SECONDS, trust_env=not self.local, encrypted=self._address.url.startswith("https:")
             ),
+            headers=answer_size.UNPACKED,
+            event_hooks={"response": [answer_size.limit]},
             follow_redirects=False,
             # A proxy of the environment would take what is meant for this machine elsewhere.
             trust_env=not self.local,

@@ -12,6 +12,7 @@ from apo_engine.decoding import decoded
 from apo_engine.encodable import encodable
 from apo_engine.models import failure
 from apo_engine.models.chat import Completion, Message, Params, Shape, Usage
+from apo_engine.prompt.keys import LEFT_OUT
 
 if TYPE_CHECKING:
     import httpx2
@@ -94,7 +95,8 @@ def messages(given: Sequence[Message]) -> list[dict[str, str]]:
 
 def params(given: Params) -> dict[str, object]:
     """Parameters by the protocol's names; ``None`` stands for the endpoint's default and is left out."""
-    return {_PARAMS.get(name, name): value for name, value in given.items() if value is not None}
+    said = {name: value for name, value in given.items() if value is not None and name not in LEFT_OUT}
+    return {_PARAMS.get(name, name): value for name, value in said.items()}
 
 
 def shape(wanted: Shape | None) -> dict[str, object]:

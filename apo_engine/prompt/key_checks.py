@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from apo_engine.positions import Span
 from apo_engine.problems import Problem, Repair, Severity
 from apo_engine.prompt.frontmatter import NAMESPACE
-from apo_engine.prompt.keys import DOTPROMPT
+from apo_engine.prompt.keys import DOTPROMPT, LEFT_OUT
 from apo_engine.prompt.yaml_tree import Mapping
 from apo_engine.settings import nearest
 
@@ -32,7 +32,7 @@ _BELOW = {name: (*(key.name for key in DOTPROMPT if key.path[:-1] == (name,)), *
 
 
 def key_problems(prompt: PromptFile) -> Iterator[Problem]:
-    """Keys that are likely to be misspelled, at the top and below Dotprompt's own keys."""
+    """Keys that are likely misspelled, at the top and below Dotprompt's own keys, and parameters that are not sent."""
     if prompt.front_matter is None:
         return
     root = prompt.front_matter.root
@@ -45,6 +45,8 @@ def key_problems(prompt: PromptFile) -> Iterator[Problem]:
         elif name in _BELOW and isinstance(entry.value, Mapping):
             for inner in entry.value.entries:
                 yield from _misspelled(prompt, inner, entry.value, _BELOW[name], f"'{name}'")
+                if name == "config" and inner.key.text in LEFT_OUT:
+                    yield _not_sent(prompt, inner)
 
 
 def _misspelled(
@@ -61,6 +63,12 @@ def _misspelled(
             prompt.place(entry.key.span),
         )
         yield Problem("key-unknown", message, remedy, place, Severity.WARNING, repairs)
+
+
+def _not_sent(prompt: PromptFile, entry: Entry) -> Problem:
+    message = f"'{entry.key.text}' is not sent: each request asks for one answer, as a whole."
+    remedy = "Keep it for other programs, or remove it."
+    return Problem("key-not-sent", message, remedy, prompt.place(entry.key.span), Severity.INFORMATION)
 
 
 def _nested_namespace(prompt: PromptFile, entry: Entry) -> Problem:

@@ -22,6 +22,10 @@ FILE, FOLDER, MODEL, COLUMN = "a file", "a folder", "a model", "a column"
 # These of the settings are no keys of a prompt file, or are Dotprompt's and described there.
 _ELSEWHERE = ("endpoints", "keep", "model", "config")
 
+#: Parameters in ``config`` that no endpoint is sent: they ask for more answers than the one that is read, each of them
+#: paid for, or for an answer in pieces.
+LEFT_OUT = frozenset({"n", "best_of", "candidateCount", "candidate_count", "stream", "stream_options"})
+
 
 @dataclass(frozen=True, slots=True)
 class Key:

@@ -1,8 +1,9 @@
 """Many callers, faults and caps at once, and what the endpoint's own books say of it.
 
 One trial draws everything from a seed: which cap, how tight; how many prompts share it, as one run or as runs of their
-own that share a day; prices, known or not; faults, answers that come late, and callers that leave. The endpoint bills
-every request that it worked on, whatever became of the answer.
+own that share a day; prices, known or not; parameters that ask for more than one answer, or for one without end;
+faults, answers that come late, and callers that leave. The endpoint bills every request that it worked on, whatever
+became of the answer.
 
 ``python -m tests.faults.spending --trials 200`` prints the worst of as many trials for each cap.
 """
@@ -37,6 +38,15 @@ from tests.scripted.faults import PASSING
 CAPS = ("calls", "tokens", "usd", "calls of a day", "usd of a day")
 _CALLERS = 64
 _LONGEST = 40
+# An answer that nothing bounds; a request that may get one is refused by the smaller caps.
+_ENDLESS = 10_000
+# What a prompt may ask for besides.
+_GREEDY: tuple[Mapping[str, object], ...] = (
+    {"n": 3},
+    {"stream": True, "n": 2},
+    {"max_completion_tokens": 2 * _LONGEST},
+    {"max_tokens": -1},
+)
 _INPUT_USD, _OUTPUT_USD = 1e-6, 4e-6
 #: Sums of floats drift.
 ROUNDING = 1e-9
@@ -97,7 +107,9 @@ class _Books:
         """As much as there may be, every third time."""
         asked = sum(len(message["content"].encode()) for message in request["messages"])
         share = 1.0 if self._draw.random() < 0.3 else self._draw.random()
-        return Usage(math.ceil(asked * share), math.ceil(request.get("max_tokens", _LONGEST) * share))
+        bounds = [request[name] for name in ("max_tokens", "max_completion_tokens") if name in request]
+        longest = _ENDLESS if min(bounds, default=0) < 1 else max(bounds)
+        return Usage(math.ceil(asked * share), request.get("n", 1) * math.ceil(longest * share))
 
 
 def price(usage: Usage) -> float:
@@ -186,7 +198,10 @@ async def _call(draw: random.Random, gateways: list[Gateway]) -> int:
     refused = 0
     for _ in range(draw.randrange(1, 5)):
         text = f"{draw.randrange(100)} " * draw.randrange(1, 30)
-        request = ChatRequest((Message("user", text),), {"maxOutputTokens": draw.randrange(1, _LONGEST)})
+        params: dict[str, object] = {"maxOutputTokens": draw.randrange(1, _LONGEST)}
+        if draw.random() < 0.2:
+            params |= draw.choice(_GREEDY)
+        request = ChatRequest((Message("user", text),), params)
         call = asyncio.ensure_future(draw.choice(gateways).complete("task", request))
         if draw.random() < 0.1:
             await asyncio.sleep(draw.random() * 0.05)

@@ -26,7 +26,7 @@ class Heard:
         self.said: list[bytes] = []
 
     @staticmethod
-    async def start(folder: Path, environ: dict[str, str]) -> Heard:
+    async def start(folder: Path, environ: dict[str, str], **options: object) -> Heard:
         raw, process = await Raw.start("--log-level", "debug", environ=environ)
         heard = Heard(raw, process)
         capabilities = {"window": {"workDoneProgress": True, "showDocument": {"support": True}}}
@@ -35,7 +35,7 @@ class Heard:
             "rootUri": folder.as_uri(),
             "capabilities": capabilities,
             "trace": "verbose",
-            "initializationOptions": {"background": "off", "consent": True},
+            "initializationOptions": {"background": "off", "consent": True, **options},
             "workspaceFolders": [{"uri": folder.as_uri(), "name": "work"}],
         }
         await raw.say({"id": 0, "method": "initialize", "params": hello})
@@ -139,4 +139,32 @@ async def test_trouble_tells_no_key(trouble: str, tmp_path: Path) -> None:
         )
         await heard.until("did not accept the key", "refused the request", "is not an http:// or https:// address")
         said = await heard.end()
+    _assert_untold(canary, said, folder)
+
+
+# Places in an editor's settings where a key does not belong, and is none that would be used.
+MISPLACED: dict[str, dict[str, object]] = {
+    "unknown": {"apiKey": "{key}", "openai": {"api_key": "{key}"}},
+    "endpoints": {"endpoints": {"corp": {"base_url": "http://user:{quoted}@127.0.0.1:9/v1", "key_env": "{key}"}}},
+    "base URL": {"baseUrl": "http://user:{quoted}@127.0.0.1:9/v1"},
+    "wrong kind": {"budget": "{key}", "background": "{key}", "workspaceBudget": {"usd": "{key}"}},
+}
+
+
+@pytest.mark.parametrize("where", MISPLACED)
+async def test_a_key_in_the_wrong_place_of_the_settings_is_not_told(where: str, tmp_path: Path) -> None:
+    canary = Canary.hatch()
+    text = json.dumps(MISPLACED[where]).replace("{key}", canary.secret).replace("{quoted}", canary.quoted)
+    with ScriptedServer(World(60).script) as server:
+        folder, environ = _place(tmp_path, ROUTES["environment"], Canary.hatch(), server)
+        heard = await Heard.start(folder, environ, **json.loads(text))
+        uri = (folder / "tickets.prompt").as_uri()
+        await heard.raw.say(opened(uri, (folder / "tickets.prompt").read_text()))
+        changed = {"settings": {"apo": json.loads(text)}}
+        await heard.raw.say({"method": "workspace/didChangeConfiguration", "params": changed})
+        await heard.command(1, "apo.testConnection")
+        await heard.command(2, "apo.evaluate", uri)
+        await heard.until('"kind": "end"')
+        said = await heard.end()
+        assert not [one for one in server.every if canary.seen_in(f"{one.headers} {one.query} {one.body}".encode())]
     _assert_untold(canary, said, folder)

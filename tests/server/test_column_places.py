@@ -61,7 +61,7 @@ def test_the_columns_of_any_file_are_found_in_order(
         written = [json.dumps(name, ensure_ascii=False)[1:-1] for name in names]
     else:
         table = io.StringIO()
-        csv.writer(table, quoting=csv.QUOTE_ALL).writerow(names)
+        csv.writer(table, quoting=csv.QUOTE_ALL).writerow(names)  # noqa: TID251
         path, content = tmp_path / "rows.csv", table.getvalue()
         written = [name.replace('"', '""') for name in names]
     places = [found(path, content, name) for name in names]

@@ -95,6 +95,20 @@ def test_an_answer_used_under_a_clock_that_was_ahead_counts_as_used_today(tmp_pa
     store.close()
 
 
+def test_answers_of_a_clock_that_was_ahead_make_room_before_those_of_now(tmp_path: Path, clock: Clock) -> None:
+    store = AnswerStore(tmp_path / "answers.sqlite", 400_000)
+    clock.now += 3_650 * DAY
+    for number in range(120):
+        store.write({f"ahead {number}": b"x" * 4_000})
+    clock.now -= 3_650 * DAY
+    for number in range(60):
+        store.write({f"now {number}": b"x" * 4_000})
+        clock.now += 60
+    now = [f"now {number}" for number in range(60)]
+    assert list(store.read(now)) == now
+    store.close()
+
+
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store in the middle of its work: the database, and the log before it, as the end of a process leaves them."""

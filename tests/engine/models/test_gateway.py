@@ -177,6 +177,8 @@ async def test_a_cap_on_tokens_holds(scripted: ScriptedServer) -> None:
         (Caps(usd=1), {}, OUTPUT_BOUND),
         (Caps(tokens=10**6), {}, OUTPUT_BOUND),
         (Caps(usd=1), {"maxOutputTokens": 9}, 9),
+        (Caps(usd=1), {"maxOutputTokens": -1, "max_tokens": 0}, OUTPUT_BOUND),
+        (Caps(usd=1), {"max_tokens": "9"}, OUTPUT_BOUND),
     ],
 )
 async def test_an_answer_is_bounded_where_a_cap_could_not_be_kept_otherwise(
@@ -185,6 +187,30 @@ async def test_an_answer_is_bounded_where_a_cap_could_not_be_kept_otherwise(
     model = chat(scripted)
     await gateway(model, caps=caps).complete("task", ask(**params))
     assert scripted.log[0].body.get("max_tokens") == sent
+    await model.close()
+
+
+@pytest.mark.parametrize(
+    ("params", "most"),
+    [
+        ({"max_tokens": 7, "max_completion_tokens": 900}, 900),
+        ({"maxOutputTokens": 7, "max_tokens": 900}, 900),
+        ({"max_completion_tokens": 900, "max_tokens": -1}, OUTPUT_BOUND),
+    ],
+)
+async def test_as_much_is_reserved_as_any_of_the_bounds_that_are_sent_allows(
+    scripted: ScriptedServer, params: dict[str, object], most: int
+) -> None:
+    scripted.script = lambda request: Reply("x", usage=(0, most))
+    model = chat(scripted)
+    with pytest.raises(BudgetError, match="cap on tokens"):
+        await gateway(model, caps=Caps(tokens=most)).complete("task", ask(**params))
+    assert len(scripted.log) == 0
+    door = gateway(model, caps=Caps(tokens=most + 200))
+    await door.complete("task", ask(**params))
+    named = {name: value for name, value in scripted.log[0].body.items() if name.startswith("max_")}
+    assert max(named.values()) == most
+    assert min(named.values()) > 0
     await model.close()
 
 

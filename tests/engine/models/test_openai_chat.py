@@ -72,6 +72,24 @@ async def test_roles_and_parameters_go_out_in_the_protocols_terms(scripted: Scri
     await model.close()
 
 
+async def test_one_answer_is_asked_for_as_a_whole_whatever_a_prompt_says(scripted: ScriptedServer) -> None:
+    model = chat(scripted)
+    wanted = {"n": 5, "best_of": 9, "candidateCount": 3, "stream": True, "stream_options": {"include_usage": True}}
+    assert (await model.complete(ask(temperature=0, **wanted))).text == "yes"
+    assert scripted.log[0].body.keys() == {"model", "messages", "temperature"}
+    await model.close()
+
+
+async def test_a_bound_that_is_known_by_neither_name_is_not_left_out(scripted: ScriptedServer) -> None:
+    """A cap may rest on it."""
+    scripted.script = _knows("temperature")
+    model = chat(scripted, "boundless")
+    with pytest.raises(FinalFailure, match="max_completion_tokens"):
+        await model.complete(ask(maxOutputTokens=9))
+    assert len(scripted.log) == 2
+    await model.close()
+
+
 async def test_no_parameter_can_replace_the_model_or_the_messages(scripted: ScriptedServer) -> None:
     model = chat(scripted)
     await model.complete(ask("mine", model="other", messages=[]))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
+import sqlite3
 import stat
 from datetime import date, timedelta
 from pathlib import Path
@@ -12,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from apo_engine.models import ledger
 from apo_engine.models.ledger import Ledger
 from apo_engine.models.purse import EMPTY, DailyCaps, Purse
 from apo_engine.problems import BudgetError
@@ -72,10 +75,45 @@ async def test_the_ledger_is_its_owners_alone(tmp_path: Path) -> None:
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
-async def test_a_ledger_that_cannot_be_written_lets_nothing_leave(tmp_path: Path) -> None:
-    (tmp_path / "spending.sqlite").mkdir()
-    with pytest.raises(BudgetError, match="cannot be counted"):
+@pytest.mark.parametrize("way", ["folder", "noise", "half"])
+async def test_a_ledger_that_cannot_be_read_or_written_lets_nothing_leave(tmp_path: Path, way: str) -> None:
+    """It is not begun anew as answers are: nobody knows any more what was spent."""
+    path = tmp_path / "spending.sqlite"
+    if way == "folder":
+        path.mkdir()
+    elif way == "noise":
+        path.write_bytes(bytes(range(256)) * 40)
+    else:
+        (await purse(tmp_path, DailyCaps(calls=5)).draw(None)).settle(None)
+        gc.collect()
+        path.write_bytes(path.read_bytes()[:4096] + b"\0" * 4096)
+    with pytest.raises(BudgetError, match=r"cannot be counted in .*spending\.sqlite") as raised:
         await purse(tmp_path, DailyCaps(calls=5)).draw(None)
+    assert "remove it" in raised.value.problems[0].remedy
+
+
+async def test_a_clock_that_is_ahead_for_a_moment_forgets_nothing_of_today(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Ahead(date):
+        @classmethod
+        def today(cls) -> date:
+            return DAY + timedelta(400)
+
+    caps = DailyCaps(calls=1)
+    (await purse(tmp_path, caps).draw(None)).settle(None)
+    monkeypatch.setattr(ledger, "date", Ahead, raising=False)
+    (await purse(tmp_path, caps, day=Ahead.today()).draw(None)).settle(None)
+    with pytest.raises(BudgetError, match="1 of 1 requests"):
+        await purse(tmp_path, caps).draw(None)
+
+
+async def test_a_month_of_days_is_remembered_and_no_more(tmp_path: Path) -> None:
+    for ago in range(60, 0, -1):
+        (await purse(tmp_path, DailyCaps(), day=DAY - timedelta(ago)).draw(None)).settle(None)
+    (await purse(tmp_path, DailyCaps()).draw(None)).settle(None)
+    with sqlite3.connect(tmp_path / "spending.sqlite") as connection:
+        assert connection.execute("SELECT count(*) FROM spending").fetchone()[0] in (31, 32)
 
 
 @given(costs=st.lists(st.tuples(st.floats(0, 0.4), st.floats(0, 1)), min_size=1, max_size=12))
