@@ -111,8 +111,8 @@ class Surveys:
         self._keys[uri] = _key(view)
         files = files_of(view)
         self._stamps[uri] = await asyncio.to_thread(_stamps, files)
-        # A name that leads off this machine stands for no file; that much is to be said of it.
-        named = view.document.path is not None and "examples" in view.prompt.layer().values
+        # A name that leads off this machine stands for no file; that much is to be said of it, and of a metric's.
+        named = view.document.path is not None and bool(view.prompt.layer().values.keys() & {"examples", "metric"})
         found = await self._found(view, files) if named else None
         if self._session.view(uri) is not None:
             self._files[uri] = files
