@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
-from apo_server.surveys import Stamp
+from apo_server.sources import Stamp
 
 if TYPE_CHECKING:
     from apo_server.server import ApoLanguageServer

@@ -157,6 +157,8 @@ async def saved(ls: ApoLanguageServer, params: types.DidSaveTextDocumentParams) 
         await asyncio.wait_for(ls.configured.wait(), _SETTINGS_WAIT)
     if view is not None:
         ls.background(view.document.uri)
+        if view.document.is_partial and view.document.path is not None:
+            ls.partial_written(view.document.path)
     elif (document := ls.session.documents.get(uri)) is not None and document.path is not None:
         ls.rows_changed(document.path)
 
@@ -186,7 +188,7 @@ def files_changed(ls: ApoLanguageServer, params: types.DidChangeWatchedFilesPara
         if path is None:
             continue
         if path.suffix.lower() == ".prompt":
-            ls.partials_changed()
+            ls.partial_written(path)
         else:
             ls.rows_changed(path)
 
