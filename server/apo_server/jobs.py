@@ -133,8 +133,10 @@ class Jobs:
             if not order.asked:
                 await asyncio.sleep(self._debounce)
             await self._work(order, self._turn(order))
-        except Exception:  # the boundary: a job that fails must not take the server along
-            _log.exception("A job failed.")
+        except Exception as error:  # the boundary: a job that fails must not take the server along
+            # What is wrong may quote the prompt.
+            _log.warning("A job failed: %s", type(error).__name__)
+            _log.debug("The error in full:", exc_info=error)
 
     @asynccontextmanager
     async def _turn(self, order: Order) -> AsyncIterator[None]:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from pathlib import Path
+
+import pytest
 
 from apo_engine.search.events import Job
 from apo_server.jobs import Jobs, Order, Turn
@@ -155,14 +158,17 @@ async def test_lenses_hear_of_beginning_and_end() -> None:
     assert bench.jobs.running("u") is None
 
 
-async def test_a_job_that_fails_takes_nothing_along() -> None:
+async def test_a_job_that_fails_takes_nothing_along_and_quotes_nothing(caplog: pytest.LogCaptureFixture) -> None:
     async def fail(order: Order, turn: Turn) -> None:
-        raise ValueError("broken")
+        raise ValueError("secretword")
 
     jobs = Jobs(fail, debounce=0)
-    jobs.place(Order("u", Path("p"), "a", "evaluate"))
-    await asyncio.sleep(0.05)
+    with caplog.at_level(logging.INFO):
+        jobs.place(Order("u", Path("p"), "a", "evaluate"))
+        await asyncio.sleep(0.05)
     assert jobs.running("u") is None
+    assert caplog.messages == ["A job failed: ValueError"]
+    assert "secretword" not in caplog.text
     await jobs.close()
 
 
