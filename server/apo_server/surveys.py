@@ -74,9 +74,11 @@ class Surveys:
         self._stamps.pop(uri, None)
         self._show_all()
 
-    async def outdated(self) -> dict[Path, Stamp]:
-        """The files that are no longer as they were when they were looked through, and what they are now."""
-        looked = [(path, stamp) for known in self._stamps.values() for path, stamp in known.items()]
+    async def outdated(self, wanted: Callable[[Path], bool]) -> dict[Path, Stamp]:
+        """The wanted files that are no longer as they were when they were looked through, and what they are now."""
+        looked = [(path, stamp) for known in self._stamps.values() for path, stamp in known.items() if wanted(path)]
+        if not looked:
+            return {}
         now = await asyncio.to_thread(stamps, dict(looked))
         return {path: now[path] for path, stamp in looked if now[path] != stamp}
 

@@ -26,7 +26,8 @@ _INTERVAL = 2.0
 async def watch(server: ApoLanguageServer, changed: Callable[[Path], None]) -> None:
     """Ask the client to tell of changes; where it does not, look for them until cancelled.
 
-    ``changed`` is only called by the latter; what the client tells goes the way of all messages.
+    A client tells of what lies in the folders of its workspace, and of nothing where it has none. ``changed`` is only
+    called by the looking; what the client tells goes the way of all messages.
     """
     client = server.session.client
     registrations = []
@@ -43,8 +44,7 @@ async def watch(server: ApoLanguageServer, changed: Callable[[Path], None]) -> N
         registrations.append(types.Registration("apo-row-actions", types.TEXT_DOCUMENT_CODE_ACTION, actions))
     if registrations and not await _registered(server, registrations):
         registrations = []
-    if not (registrations and client.file_watching):
-        await _poll(server, changed)
+    await _poll(server, changed, watched=bool(registrations) and client.file_watching)
 
 
 def _buffers() -> list[types.Registration]:
@@ -72,10 +72,15 @@ async def _registered(server: ApoLanguageServer, registrations: list[types.Regis
     return True
 
 
-async def _poll(server: ApoLanguageServer, changed: Callable[[Path], None]) -> None:
+async def _poll(server: ApoLanguageServer, changed: Callable[[Path], None], *, watched: bool) -> None:
+    """Look at example files again and again; where the workspace is ``watched``, at those outside of it."""
     told: dict[Path, Stamp] = {}
+
+    def untold(path: Path) -> bool:
+        return not (watched and any(path.is_relative_to(folder) for folder in server.session.grounds))
+
     while True:
-        for path, stamp in (await server.surveys.outdated()).items():
+        for path, stamp in (await server.surveys.outdated(untold)).items():
             if path not in told or told[path] != stamp:
                 told[path] = stamp
                 changed(path)

@@ -146,6 +146,22 @@ async def test_a_client_that_watches_files_is_asked_to_and_believed(start: Start
     await editor.until(lambda: codes(editor, path.as_uri()) == [])
 
 
+async def test_a_client_that_watches_its_workspace_alone_hears_of_rows_beside_it(
+    start: StartEditor, workspace: Path, tmp_path: Path
+) -> None:
+    """An editor with a single file open has no workspace to watch."""
+    path = write(tmp_path, [*rows(), "oops"])
+    (tmp_path / "queue.prompt").write_text(PROMPT)
+    editor = await start("vscode-1.139", options=OFF, features={types.CLIENT_REGISTER_CAPABILITY: lambda _: None})
+    folder = types.WorkspaceFolder(workspace.as_uri(), workspace.name)
+    gone = types.WorkspaceFoldersChangeEvent([], [folder])
+    editor.client.workspace_did_change_workspace_folders(types.DidChangeWorkspaceFoldersParams(gone))
+    editor.open("../queue.prompt")
+    await editor.until(lambda: codes(editor, path.as_uri()) == ["row-unusable"])
+    write(tmp_path, rows())
+    await editor.until(lambda: codes(editor, path.as_uri()) == [])
+
+
 async def test_changed_rows_are_run_again_and_no_others(
     start: StartEditor, workspace: Path, world: World, scripted: ScriptedServer
 ) -> None:
