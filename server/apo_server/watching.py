@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from lsprotocol import types
 from apo_server.sources import Stamp
 
 if TYPE_CHECKING:
+    from apo_server.capabilities import ClientCapabilities
     from apo_server.server import ApoLanguageServer
 
 _log = logging.getLogger(__name__)
@@ -36,12 +37,7 @@ async def watch(server: ApoLanguageServer, changed: Callable[[Path], None]) -> N
         options: object = types.DidChangeWatchedFilesRegistrationOptions(watchers=watchers)
         registrations.append(types.Registration("apo-files", types.WORKSPACE_DID_CHANGE_WATCHED_FILES, options))
     if client.sync_registration:
-        registrations += _buffers()
-    if client.sync_registration and client.action_registration and client.action_literals:
-        actions = types.CodeActionRegistrationOptions(
-            document_selector=_SELECTOR, code_action_kinds=[types.CodeActionKind.QuickFix]
-        )
-        registrations.append(types.Registration("apo-row-actions", types.TEXT_DOCUMENT_CODE_ACTION, actions))
+        registrations += [*_buffers(), *_in_buffers(client)]
     if registrations and not await _registered(server, registrations):
         registrations = []
     await _poll(server, changed, watched=bool(registrations) and client.file_watching)
@@ -61,6 +57,21 @@ def _buffers() -> list[types.Registration]:
         types.Registration("apo-saved", types.TEXT_DOCUMENT_DID_SAVE, save),
         types.Registration("apo-closed", types.TEXT_DOCUMENT_DID_CLOSE, plain),
     ]
+
+
+def _in_buffers(client: ClientCapabilities) -> Iterator[types.Registration]:
+    """What can be done in example files that are open."""
+    if client.action_registration and client.action_literals:
+        options: object = types.CodeActionRegistrationOptions(
+            document_selector=_SELECTOR, code_action_kinds=[types.CodeActionKind.QuickFix]
+        )
+        yield types.Registration("apo-row-actions", types.TEXT_DOCUMENT_CODE_ACTION, options)
+    if client.definition_registration:
+        options = types.DefinitionRegistrationOptions(document_selector=_SELECTOR)
+        yield types.Registration("apo-row-definition", types.TEXT_DOCUMENT_DEFINITION, options)
+    if client.reference_registration:
+        options = types.ReferenceRegistrationOptions(document_selector=_SELECTOR)
+        yield types.Registration("apo-row-references", types.TEXT_DOCUMENT_REFERENCES, options)
 
 
 async def _registered(server: ApoLanguageServer, registrations: list[types.Registration]) -> bool:
