@@ -38,9 +38,15 @@ async def watch(server: ApoLanguageServer, changed: Callable[[Path], None]) -> N
         registrations.append(types.Registration("apo-files", types.WORKSPACE_DID_CHANGE_WATCHED_FILES, options))
     if client.sync_registration:
         registrations += [*_buffers(), *_in_buffers(client)]
-    if registrations and not await _registered(server, registrations):
-        registrations = []
-    await _poll(server, changed, watched=bool(registrations) and client.file_watching)
+    agreed = asyncio.ensure_future(_registered(server, registrations)) if registrations else None
+    if agreed is not None:
+        server.spawn(agreed)
+
+    def watched() -> bool:
+        # A client that never answers watches nothing.
+        return client.file_watching and agreed is not None and agreed.done() and agreed.result()
+
+    await _poll(server, changed, watched)
 
 
 def _buffers() -> list[types.Registration]:
@@ -83,12 +89,12 @@ async def _registered(server: ApoLanguageServer, registrations: list[types.Regis
     return True
 
 
-async def _poll(server: ApoLanguageServer, changed: Callable[[Path], None], *, watched: bool) -> None:
+async def _poll(server: ApoLanguageServer, changed: Callable[[Path], None], watched: Callable[[], bool]) -> None:
     """Look at example files again and again; where the workspace is ``watched``, at those outside of it."""
     told: dict[Path, Stamp] = {}
 
     def untold(path: Path) -> bool:
-        return not (watched and any(path.is_relative_to(folder) for folder in server.session.grounds))
+        return not (watched() and any(path.is_relative_to(folder) for folder in server.session.grounds))
 
     while True:
         for path, stamp in (await server.surveys.outdated(untold)).items():

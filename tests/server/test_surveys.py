@@ -162,6 +162,21 @@ async def test_a_client_that_watches_its_workspace_alone_hears_of_rows_beside_it
     await editor.until(lambda: codes(editor, path.as_uri()) == [])
 
 
+async def test_a_client_that_never_says_that_it_watches_is_not_relied_on(start: StartEditor, workspace: Path) -> None:
+    gate = asyncio.Event()
+
+    async def never(_: types.RegistrationParams) -> None:
+        await gate.wait()
+
+    path = write(workspace, [*rows(), "oops"])
+    editor = await start("vscode-1.139", options=OFF, features={types.CLIENT_REGISTER_CAPABILITY: never})
+    editor.open("queue.prompt", PROMPT)
+    await editor.until(lambda: codes(editor, path.as_uri()) == ["row-unusable"])
+    write(workspace, rows())
+    await editor.until(lambda: codes(editor, path.as_uri()) == [])
+    gate.set()
+
+
 async def test_changed_rows_are_run_again_and_no_others(
     start: StartEditor, workspace: Path, world: World, scripted: ScriptedServer
 ) -> None:
