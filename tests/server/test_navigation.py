@@ -238,6 +238,10 @@ async def test_an_editor_finds_where_a_partial_is_included(start: StartEditor, w
         types.DocumentHighlightParams(named, types.Position(0, 5))
     )
     assert len(found or ()) == 2
+    partial = types.TextDocumentIdentifier(editor.open("_tone.prompt"))
+    params = types.ReferenceParams(types.ReferenceContext(True), partial, types.Position(0, 2))
+    places = await editor.client.text_document_references_async(params)
+    assert [place.uri for place in places or ()] == [(workspace / "other.prompt").as_uri()]
 
 
 async def test_an_editor_goes_from_a_row_to_the_prompts_that_name_its_file(start: StartEditor, workspace: Path) -> None:

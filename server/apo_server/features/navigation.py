@@ -69,8 +69,10 @@ def references(view: PromptView, position: types.Position, texts: Texts, *, decl
 
 
 def partial_at(view: PromptView, position: types.Position) -> str | None:
-    """The name of the partial under the caret."""
+    """The name of the partial under the caret; where nothing else is, that of the partial which this file is."""
     mention = mention_at(view.prompt, view.offset(position))
+    if mention is None and view.document.is_partial and view.prompt.path is not None:
+        return view.prompt.path.stem[1:]
     return mention.referent.name if mention is not None and isinstance(mention.referent, PartialName) else None
 
 
