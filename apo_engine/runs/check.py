@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from apo_engine.evaluation.checks import LABEL_METRICS, check_labels
+from apo_engine.evaluation.checks import LABEL_METRICS, check_labelled_rows, check_labels
 from apo_engine.evaluation.function import find_function
 from apo_engine.examples.facts import ExampleFacts
 from apo_engine.examples.quotation import Quotations
@@ -36,6 +36,8 @@ def check_rows(prompt: PromptFile, options: Options, buffers: Mapping[Path, str]
         return _survey(prompt, of_rows, options, buffers) if of_rows else RowCheck(None, ())
     rows = _survey(prompt, settings, options, buffers)
     problems = [*rows.problems, *_metric(prompt, settings, rows.facts)]
+    if rows.facts is not None:
+        problems += check_labelled_rows(prompt, rows.facts)
     if rows.facts is not None and not rows.facts.complete:
         message = f"There are {rows.facts.rows:,} rows: only the first of them were compared word by word."
         place = prompt.layer().place(("examples",))

@@ -87,6 +87,7 @@ Is it one for shipping, or of the first kind? For example: {QUOTED}
 """
 # By line, from 1.
 FOUND_IN_ROWS = {
+    1: "label-unmentioned",
     3: "row-duplicate",
     4: "row-near-duplicate",
     5: "row-contradiction",
