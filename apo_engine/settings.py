@@ -229,14 +229,15 @@ def _checked_struct(
             continue
         if key not in fields:
             close = nearest(str(key), fields)
-            remedy = f"Did you mean {close!r}?" if close else f"The keys here are {', '.join(fields)}."
+            meant = _written(layer, (*path, str(close)))
+            remedy = f"Did you mean {meant!r}?" if close else f"The keys here are {', '.join(fields)}."
             if "." in str(key):
                 remedy = "Write nested keys as a map."
             message = f"{_spelled(layer, here)} is not a setting."
             place = layer.key(here) or layer.place(here)
             # A key that stands there twice would break its map.
             certain = close and "." not in str(key) and close not in values
-            repairs = _respelled(place, _written(layer, (*path, str(close)))) if certain else ()
+            repairs = _respelled(place, meant) if certain else ()
             problems.append(Problem("setting-unknown", message, remedy, place, repairs=repairs))
             continue
         inner = _struct_of(fields[key].type)

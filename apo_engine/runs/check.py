@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from apo_engine.evaluation.checks import LABEL_METRICS, check_labels
+from apo_engine.evaluation.checks import LABEL_METRICS, check_labelled_rows, check_labels
 from apo_engine.evaluation.function import find_function
 from apo_engine.examples.facts import ExampleFacts
 from apo_engine.examples.quotation import Quotations
@@ -27,14 +27,26 @@ _PARTICULAR = ("regex", "numeric", "json_match")
 
 
 def check_rows(prompt: PromptFile, options: Options, buffers: Mapping[Path, str]) -> RowCheck:
-    """Look through the example files of a prompt, and at what prompt and rows say together. Never raises."""
-    settings: Settings | None
+    """Look through the example files of a prompt, and at what prompt, metric and rows say together. Never raises."""
     try:
         settings = resolved(prompt, options)
     except InputError:
         # What is wrong with the settings is said where they are checked; the rows may be fine all the same.
-        settings = _of_examples(prompt)
-    if settings is None or settings.examples is None:
+        of_rows = _of_examples(prompt)
+        return _survey(prompt, of_rows, options, buffers) if of_rows else RowCheck(None, ())
+    rows = _survey(prompt, settings, options, buffers)
+    problems = [*rows.problems, *_metric(prompt, settings, rows.facts)]
+    if rows.facts is not None:
+        problems += check_labelled_rows(prompt, rows.facts)
+    if rows.facts is not None and not rows.facts.complete:
+        message = f"There are {rows.facts.rows:,} rows: only the first of them were compared word by word."
+        place = prompt.layer().place(("examples",))
+        problems.append(Problem("rows-many", message, "", place, Severity.INFORMATION))
+    return RowCheck(rows.facts, tuple(problems))
+
+
+def _survey(prompt: PromptFile, settings: Settings, options: Options, buffers: Mapping[Path, str]) -> RowCheck:
+    if settings.examples is None:
         return RowCheck(None, ())
     folder = prompt.path.parent if prompt.path else Path.cwd()
     return survey(
@@ -57,16 +69,11 @@ def check(prompt: PromptFile, options: Options, buffers: Mapping[Path, str]) -> 
     columns = [column.name for column in facts.columns] if facts else None
     found = [*prompt.problems, *check_prompt(prompt, columns), *_partials(prompt), *rows.problems]
     try:
-        settings = resolved(prompt, options)
-        found += _metric(prompt, settings, facts)
+        resolved(prompt, options)
     except InputError as error:
         found += error.problems
     if facts is not None:
         found += check_labels(prompt, facts)
-        if not facts.complete:
-            message = f"There are {facts.rows:,} rows: only the first of them were compared word by word."
-            place = prompt.layer().place(("examples",))
-            found.append(Problem("rows-many", message, "", place, Severity.INFORMATION))
     return tuple(sorted(dict.fromkeys(found), key=lambda problem: _order(problem, prompt.path)))
 
 

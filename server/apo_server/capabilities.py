@@ -33,6 +33,8 @@ class ClientCapabilities:
     sync_registration: bool = False
     rename_notices: bool = False
     action_registration: bool = False
+    definition_registration: bool = False
+    reference_registration: bool = False
     snippets: bool = False
     inlay_hints: bool = False
     hint_refresh: bool = False
@@ -78,6 +80,8 @@ def resolve(capabilities: types.ClientCapabilities) -> ClientCapabilities:
         file_watching=bool(space.did_change_watched_files and space.did_change_watched_files.dynamic_registration),
         sync_registration=bool(text.synchronization and text.synchronization.dynamic_registration),
         action_registration=bool(action.dynamic_registration),
+        definition_registration=bool(text.definition and text.definition.dynamic_registration),
+        reference_registration=bool(text.references and text.references.dynamic_registration),
         snippets=bool(item.snippet_support),
         inlay_hints=text.inlay_hint is not None,
         hint_refresh=bool(space.inlay_hint and space.inlay_hint.refresh_support),

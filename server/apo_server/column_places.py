@@ -1,4 +1,4 @@
-"""Where an example file names a column, and where a row begins."""
+"""Where an example file names a column, where a row begins, and which column is under a caret."""
 
 from __future__ import annotations
 
@@ -11,13 +11,17 @@ from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
+from apo_engine.positions import Span
 from apo_server.positions import Encoding, units
 from apo_server.row_lines import lines_on_disk
 
 if TYPE_CHECKING:
     from apo_engine.examples.facts import ExampleFacts
+    from apo_server.documents import Document
     from apo_server.texts import Texts
 
+# Nobody looks for a name in a longer line.
+_LONGEST = 10_000
 # A name further down is not worth reading so much for: its line is shown from its beginning.
 _LINES = 1_000
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}
@@ -48,6 +52,34 @@ def _place(path: Path, line: int, column: str, texts: Texts, encoding: Encoding)
     start = types.Position(line - 1, units(text[:begin], encoding))
     end = types.Position(line - 1, start.character + units(name, encoding))
     return types.Location(document.uri if document else path.as_uri(), types.Range(start, end))
+
+
+def column_at(document: Document, position: types.Position) -> tuple[types.Range, str] | None:
+    """The column that a caret is in, in its name or in its value, and where that begins on the caret's line."""
+    kind = document.path.suffix.lower() if document.path else ""
+    begin, line = _line(document, position.line)
+    at = document.positions.offset(position) - begin
+    if kind in _DELIMITERS:
+        head = [name for _, _, name in _cells(_line(document, 0)[1], _DELIMITERS[kind])]
+        cells = [(start, written) for start, written, _ in _cells(line, _DELIMITERS[kind])]
+        before = [(*cell, name) for cell, name in zip(cells, head, strict=False) if cell[0] <= at]
+    else:
+        # A key is touched from its quotation mark on.
+        before = [key for key in _keys(line) if key[0] - 1 <= at]
+    if not before:
+        return None
+    start, written, name = before[-1]
+    return document.positions.range(Span(begin + start, begin + start + len(written))), name
+
+
+def _line(document: Document, number: int) -> tuple[int, str]:
+    """Where a 0-based line begins, behind a byte order mark, and what it says; nothing where it is very long."""
+    lines = document.positions.lines
+    if number >= len(lines.starts):
+        return len(document.text), ""
+    span = lines.span_of_line(number)
+    begin = span.start + document.text.startswith("\ufeff", span.start)
+    return begin, document.text[begin : span.end] if len(span) <= _LONGEST else ""
 
 
 def line_place(path: Path, line: int, texts: Texts) -> types.Location:

@@ -19,17 +19,25 @@ Turn = AbstractAsyncContextManager[None]
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A job to do on a text. ``asked`` tells a command from the background work that follows a save."""
+    """A job to do on a text. ``asked`` tells a command from the background work that follows a save.
+
+    ``sources`` says how the files stand that it reads besides the text.
+    """
 
     uri: str
     path: Path
     text: str
     job: Job
     asked: bool = False
+    sources: object = None
 
     def covers(self, other: Order) -> bool:
         """Whether what this order does answers the other one too."""
-        return self.text == other.text and _RANK[self.job] >= _RANK[other.job]
+        return (self.text, self.sources) == (other.text, other.sources) and _RANK[self.job] >= _RANK[other.job]
+
+    def yields(self, other: Order) -> bool:
+        """Whether this one, which nobody asked for, begins after the other one: only its files have changed."""
+        return other.asked and not self.asked and self.text == other.text
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +52,8 @@ class _Running:
 
 class Jobs:
     """Runs orders through ``work``, side by side for different prompts; those that follow a save wait a moment.
+
+    What was asked for is not cancelled because rows have changed: what follows from that begins at its end.
 
     Of the background work, ``at_once`` jobs at most have their turn together, and the others wait in the order in which
     they came; what was asked for begins at once. ``on_change`` is called when a job begins, waits or ends.
@@ -63,6 +73,7 @@ class Jobs:
         self._running: dict[str, _Running] = {}
         self._turns = asyncio.Semaphore(at_once)
         self._waiting: set[str] = set()
+        self._next: dict[str, Order] = {}
         # Cancelled tasks too, until they have put away what they held.
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -71,6 +82,10 @@ class Jobs:
         before = self._running.get(order.uri)
         if before is not None and before.answers(order, waits=order.uri in self._waiting):
             return
+        if before is not None and order.yields(before.order):
+            self._next[order.uri] = order
+            return
+        self._next.pop(order.uri, None)
         task = asyncio.get_running_loop().create_task(self._carry_out(order, before.task if before else None))
         self._running[order.uri] = _Running(order, task)
         self._tasks.add(task)
@@ -93,6 +108,7 @@ class Jobs:
 
     def cancel(self, uri: str, *, asked_too: bool = True) -> bool:
         """Cancel what runs for a prompt; ``asked_too=False`` leaves alone what the user asked for."""
+        self._next.pop(uri, None)
         found = self._running.get(uri)
         if found is None or (found.order.asked and not asked_too):
             return False
@@ -103,6 +119,7 @@ class Jobs:
     async def close(self) -> None:
         """Cancel everything and wait for it."""
         self._running.clear()
+        self._next.clear()
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
@@ -116,8 +133,10 @@ class Jobs:
             if not order.asked:
                 await asyncio.sleep(self._debounce)
             await self._work(order, self._turn(order))
-        except Exception:  # the boundary: a job that fails must not take the server along
-            _log.exception("A job failed.")
+        except Exception as error:  # the boundary: a job that fails must not take the server along
+            # What is wrong may quote the prompt.
+            _log.warning("A job failed: %s", type(error).__name__)
+            _log.debug("The error in full:", exc_info=error)
 
     @asynccontextmanager
     async def _turn(self, order: Order) -> AsyncIterator[None]:
@@ -144,3 +163,5 @@ class Jobs:
         if found is not None and found.task is task:
             del self._running[order.uri]
             self._on_change()
+            if order.uri in self._next:
+                self.place(self._next.pop(order.uri))

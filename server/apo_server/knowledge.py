@@ -223,7 +223,17 @@ class KnowledgeStore:
             file.unlink(missing_ok=True)
 
     def moved(self, old: Path, new: Path) -> None:
-        """A prompt has another path now: what is known of it, and what the user ignores, goes along."""
+        """A prompt, or a folder with prompts, has another path now.
+
+        What is known of them, and what the user ignores, goes along.
+        """
+        self._move(old, new)
+        for file in (self._folder / "editor").glob(f"*/{_ORIGIN}"):
+            origin = Path(_read(file, str) or "")
+            if origin != old and origin.is_relative_to(old):
+                self._move(origin, new / origin.relative_to(old))
+
+    def _move(self, old: Path, new: Path) -> None:
         before, now = self._of(old), self._of(new)
         if not self._keeps() or before == now or not before.is_dir():
             return
@@ -276,7 +286,7 @@ class KnowledgeStore:
             origin = _read(file.with_name(_ORIGIN), str)
             # One that is still there was copied: the rows beside the copy may be others.
             if origin is not None and not os.path.lexists(origin):
-                self.moved(Path(origin), path)
+                self._move(Path(origin), path)
                 return
 
     def _of(self, path: Path) -> Path:

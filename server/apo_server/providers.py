@@ -14,6 +14,7 @@ from apo_server.features import diagnostics
 from apo_server.token_legend import legend
 
 if TYPE_CHECKING:
+    from apo_server.documents import Document
     from apo_server.server import ApoLanguageServer
     from apo_server.session import Session
     from apo_server.view import PromptView
@@ -95,10 +96,31 @@ def _definition(
 ) -> list[types.Location] | list[types.LocationLink]:
     from apo_server.features.navigation import definition
 
-    found = definition(view, params.position, session.texts)
+    return _linked(definition(view, params.position, session.texts), session)
+
+
+def _column_definition(
+    params: types.DefinitionParams, session: Session
+) -> list[types.Location] | list[types.LocationLink]:
+    from apo_server.features.row_navigation import column_definition
+
+    document = session.documents.get(params.text_document.uri)
+    found = column_definition(document, params.position, _naming(document, session)) if document else []
+    return _linked(found, session)
+
+
+def _linked(
+    found: list[tuple[types.Range, types.Location]], session: Session
+) -> list[types.Location] | list[types.LocationLink]:
     if not session.client.definition_links:
         return [place for _, place in found]
     return [types.LocationLink(place.uri, place.range, place.range, origin) for origin, place in found]
+
+
+def _naming(document: Document, session: Session) -> list[PromptView]:
+    """The open prompts that name an example file."""
+    surveys = session.surveys_of(document.path) if document.path is not None else ()
+    return [view for uri in surveys if (view := session.view(uri)) is not None]
 
 
 async def _references(view: PromptView, params: types.ReferenceParams, session: Session) -> list[types.Location]:
@@ -110,6 +132,16 @@ async def _references(view: PromptView, params: types.ReferenceParams, session: 
         return found
     opened = {document.path: document for document in session.documents if document.path is not None}
     return [*found, *await asyncio.to_thread(included_elsewhere, view, partial, opened)]
+
+
+def _column_references(params: types.ReferenceParams, session: Session) -> list[types.Location]:
+    from apo_server.features.row_navigation import column_references
+
+    document = session.documents.get(params.text_document.uri)
+    if document is None:
+        return []
+    declarations = params.context.include_declaration
+    return column_references(document, params.position, _naming(document, session), declarations=declarations)
 
 
 def _highlights(view: PromptView, params: types.DocumentHighlightParams, _: Session) -> list[types.DocumentHighlight]:
@@ -219,8 +251,8 @@ def _pull_options(_: ClientCapabilities) -> types.DiagnosticOptions:
 PROVIDERS = (
     Provider(types.TEXT_DOCUMENT_HOVER, _hover),
     Provider(types.TEXT_DOCUMENT_COMPLETION, _completion, options=_completion_options),
-    Provider(types.TEXT_DOCUMENT_DEFINITION, _definition),
-    Provider(types.TEXT_DOCUMENT_REFERENCES, _references),
+    Provider(types.TEXT_DOCUMENT_DEFINITION, _definition, otherwise=_column_definition),
+    Provider(types.TEXT_DOCUMENT_REFERENCES, _references, otherwise=_column_references),
     Provider(types.TEXT_DOCUMENT_DOCUMENT_HIGHLIGHT, _highlights),
     Provider(types.TEXT_DOCUMENT_DOCUMENT_LINK, _links, options=lambda _: types.DocumentLinkOptions()),
     Provider(types.TEXT_DOCUMENT_PREPARE_RENAME, _prepare_rename, offered=lambda client: client.prepare_rename),

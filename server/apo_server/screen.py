@@ -108,18 +108,7 @@ class EditorScreen:
         if not self._server.session.client.status:
             self.tell(str(problem), problem.severity)
             return
-        place = problem.place
-        self._server.protocol.notify(
-            "apo/message",
-            {
-                "message": said(problem.message),
-                "remedy": said(problem.remedy),
-                "severity": problem.severity.value,
-                "code": problem.code,
-                "file": place.path.as_uri() if place and place.path else None,
-                "line": place.line if place else None,
-            },
-        )
+        self._server.status.tell(problem)
 
     def note(self, message: str) -> None:
         """Write a line into the editor's log."""

@@ -21,6 +21,7 @@ from apo_server.protocol import ApoProtocol
 from apo_server.runner import Runner
 from apo_server.screen import EditorScreen
 from apo_server.session import Session
+from apo_server.sources import files_of, normal, partials_of, stamps
 from apo_server.status import StatusFeed
 from apo_server.surveys import Surveys
 from apo_server.transports import Line
@@ -88,7 +89,8 @@ class ApoLanguageServer(LanguageServer):
             return
         document = view.document
         assert document.path is not None
-        self.jobs.place(Order(document.uri, document.path, view.prompt.text, job, asked))
+        sources = stamps((*files_of(view), *partials_of(view, self.session.texts)))
+        self.jobs.place(Order(document.uri, document.path, view.prompt.text, job, asked, sources))
 
     def background(self, uri: str) -> None:
         """Begin what the settings ask for in the background, for a prompt that has examples and is as it was saved."""
@@ -106,6 +108,14 @@ class ApoLanguageServer(LanguageServer):
     def partials_changed(self) -> None:
         """A partial has changed: what is said of the prompts that include it is looked at anew."""
         self.session.reread_partials()
+
+    def partial_written(self, path: Path) -> None:
+        """A partial has changed on disk: so has what was measured with it."""
+        self.partials_changed()
+        for view in self.session.prompts:
+            included = normal(path) in partials_of(view, self.session.texts)
+            if included and self.session.is_saved(view.document.uri):
+                self.background(view.document.uri)
 
     def named(self, arguments: tuple[object, ...]) -> str | None:
         """The prompt that a command is about: the one it names, else the only one; some editors can name none."""

@@ -119,9 +119,13 @@ class Session:
         return memory.view
 
     async def opened(self, uri: str) -> None:
+        """A prompt was opened, as it lies on disk as far as anybody knows."""
+        self.saved(uri)
+        await self.recall(uri)
+
+    async def recall(self, uri: str) -> None:
         """Remember what earlier sessions found out about a prompt."""
         view = self.view(uri)
-        self.saved(uri)
         if view is None or view.document.path is None:
             return
         store, path, text = self.store, view.document.path, view.prompt.text

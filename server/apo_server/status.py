@@ -2,7 +2,8 @@
 
 It goes only to a client that says ``{"experimental": {"apoStatus": true}}``; what it tells stands in the lenses too.
 Such a client tells the verdict of a search itself, from `apo.report`, once the prompt's state is no longer ``running``,
-and is told of problems by `apo/message` in parts, so that it can offer the way out of each.
+and is told of problems in parts, so that it can offer the way out of each: a notification holds a `Status`, or a
+``problem`` alone.
 """
 
 from __future__ import annotations
@@ -10,7 +11,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Literal, TypedDict
 
+from apo_server.features.plain import said
+
 if TYPE_CHECKING:
+    from apo_engine.problems import Problem
     from apo_server.server import ApoLanguageServer
 
 METHOD = "apo/status"
@@ -34,6 +38,17 @@ class Status(TypedDict):
     run: str | None
 
 
+class Trouble(TypedDict):
+    """What is wrong, what to do about it, and the address and 1-based line where it stands."""
+
+    message: str
+    remedy: str
+    severity: str
+    code: str
+    file: str | None
+    line: int | None
+
+
 class StatusFeed:
     """Tells the client what has changed, now and then."""
 
@@ -47,6 +62,19 @@ class StatusFeed:
         if self._server.session.client.status and not self._due:
             self._due = True
             asyncio.get_running_loop().call_later(_SOON, self._tell)
+
+    def tell(self, problem: Problem) -> None:
+        """Tell at once what is wrong."""
+        place = problem.place
+        trouble = Trouble(
+            message=said(problem.message),
+            remedy=said(problem.remedy),
+            severity=problem.severity.value,
+            code=problem.code,
+            file=place.path.as_uri() if place and place.path else None,
+            line=place.line if place else None,
+        )
+        self._server.protocol.notify(METHOD, {"problem": trouble})
 
     def _tell(self) -> None:
         self._due = False

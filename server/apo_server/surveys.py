@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from apo_engine.problems import ApoError, Problem
 from apo_server.engine import EngineClient
 from apo_server.session import Session
-from apo_server.survey import SurveyOf, example_files
+from apo_server.sources import Stamp, files_of, normal, stamps
+from apo_server.survey import SurveyOf
 from apo_server.view import PromptView
 from apo_server.wire import Request
 
@@ -24,8 +24,6 @@ _DEBOUNCE = 0.3
 _BURST = 0.02
 # Shows the problems of an example file; none takes back what was shown.
 Show = Callable[[Path, Sequence[Problem]], None]
-# When a file was last written, and its size; None where there is none.
-Stamp = tuple[int, int] | None
 
 
 class Surveys:
@@ -76,10 +74,12 @@ class Surveys:
         self._stamps.pop(uri, None)
         self._show_all()
 
-    async def outdated(self) -> dict[Path, Stamp]:
-        """The files that are no longer as they were when they were looked through, and what they are now."""
-        looked = [(path, stamp) for stamps in self._stamps.values() for path, stamp in stamps.items()]
-        now = await asyncio.to_thread(_stamps, dict(looked))
+    async def outdated(self, wanted: Callable[[Path], bool]) -> dict[Path, Stamp]:
+        """The wanted files that are no longer as they were when they were looked through, and what they are now."""
+        looked = [(path, stamp) for known in self._stamps.values() for path, stamp in known.items() if wanted(path)]
+        if not looked:
+            return {}
+        now = await asyncio.to_thread(stamps, dict(looked))
         return {path: now[path] for path, stamp in looked if now[path] != stamp}
 
     async def close(self) -> None:
@@ -110,9 +110,9 @@ class Surveys:
             return
         self._keys[uri] = _key(view)
         files = files_of(view)
-        self._stamps[uri] = await asyncio.to_thread(_stamps, files)
-        # A name that leads off this machine stands for no file; that much is to be said of it.
-        named = view.document.path is not None and "examples" in view.prompt.layer().values
+        self._stamps[uri] = await asyncio.to_thread(stamps, files)
+        # A name that leads off this machine stands for no file; that much is to be said of it, and of a metric's.
+        named = view.document.path is not None and bool(view.prompt.layer().values.keys() & {"examples", "metric"})
         found = await self._found(view, files) if named else None
         if self._session.view(uri) is not None:
             self._files[uri] = files
@@ -179,16 +179,6 @@ class Surveys:
             _log.debug("The error in full:", exc_info=error)
 
 
-def files_of(view: PromptView) -> tuple[Path, ...]:
-    """The example files that a prompt names, each by its one plain path."""
-    return tuple(dict.fromkeys(normal(path) for path in example_files(view.prompt)))
-
-
-def normal(path: Path) -> Path:
-    """A path without detours, so that two spellings of it are equal."""
-    return Path(os.path.normpath(path))
-
-
 def _normal(problem: Problem) -> Problem:
     place = problem.place
     if place is None or place.path is None:
@@ -201,15 +191,3 @@ def _key(view: PromptView) -> object:
     front = view.prompt.front_matter
     head = front.span.of(view.prompt.text) if front else ""
     return head, frozenset(view.prompt.required_inputs), view.document.path
-
-
-def _stamps(paths: Iterable[Path]) -> dict[Path, Stamp]:
-    return {path: _stamp(path) for path in paths}
-
-
-def _stamp(path: Path) -> Stamp:
-    try:
-        stat = path.stat()
-    except (OSError, ValueError):
-        return None
-    return stat.st_mtime_ns, stat.st_size

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
-from apo_server.surveys import Stamp
+from apo_server.sources import Stamp
 
 if TYPE_CHECKING:
+    from apo_server.capabilities import ClientCapabilities
     from apo_server.server import ApoLanguageServer
 
 _log = logging.getLogger(__name__)
@@ -26,7 +27,8 @@ _INTERVAL = 2.0
 async def watch(server: ApoLanguageServer, changed: Callable[[Path], None]) -> None:
     """Ask the client to tell of changes; where it does not, look for them until cancelled.
 
-    ``changed`` is only called by the latter; what the client tells goes the way of all messages.
+    A client tells of what lies in the folders of its workspace, and of nothing where it has none. ``changed`` is only
+    called by the looking; what the client tells goes the way of all messages.
     """
     client = server.session.client
     registrations = []
@@ -35,16 +37,16 @@ async def watch(server: ApoLanguageServer, changed: Callable[[Path], None]) -> N
         options: object = types.DidChangeWatchedFilesRegistrationOptions(watchers=watchers)
         registrations.append(types.Registration("apo-files", types.WORKSPACE_DID_CHANGE_WATCHED_FILES, options))
     if client.sync_registration:
-        registrations += _buffers()
-    if client.sync_registration and client.action_registration and client.action_literals:
-        actions = types.CodeActionRegistrationOptions(
-            document_selector=_SELECTOR, code_action_kinds=[types.CodeActionKind.QuickFix]
-        )
-        registrations.append(types.Registration("apo-row-actions", types.TEXT_DOCUMENT_CODE_ACTION, actions))
-    if registrations and not await _registered(server, registrations):
-        registrations = []
-    if not (registrations and client.file_watching):
-        await _poll(server, changed)
+        registrations += [*_buffers(), *_in_buffers(client)]
+    agreed = asyncio.ensure_future(_registered(server, registrations)) if registrations else None
+    if agreed is not None:
+        server.spawn(agreed)
+
+    def watched() -> bool:
+        # A client that never answers watches nothing.
+        return client.file_watching and agreed is not None and agreed.done() and agreed.result()
+
+    await _poll(server, changed, watched)
 
 
 def _buffers() -> list[types.Registration]:
@@ -63,6 +65,21 @@ def _buffers() -> list[types.Registration]:
     ]
 
 
+def _in_buffers(client: ClientCapabilities) -> Iterator[types.Registration]:
+    """What can be done in example files that are open."""
+    if client.action_registration and client.action_literals:
+        options: object = types.CodeActionRegistrationOptions(
+            document_selector=_SELECTOR, code_action_kinds=[types.CodeActionKind.QuickFix]
+        )
+        yield types.Registration("apo-row-actions", types.TEXT_DOCUMENT_CODE_ACTION, options)
+    if client.definition_registration:
+        options = types.DefinitionRegistrationOptions(document_selector=_SELECTOR)
+        yield types.Registration("apo-row-definition", types.TEXT_DOCUMENT_DEFINITION, options)
+    if client.reference_registration:
+        options = types.ReferenceRegistrationOptions(document_selector=_SELECTOR)
+        yield types.Registration("apo-row-references", types.TEXT_DOCUMENT_REFERENCES, options)
+
+
 async def _registered(server: ApoLanguageServer, registrations: list[types.Registration]) -> bool:
     try:
         await server.client_register_capability_async(types.RegistrationParams(registrations))
@@ -72,10 +89,15 @@ async def _registered(server: ApoLanguageServer, registrations: list[types.Regis
     return True
 
 
-async def _poll(server: ApoLanguageServer, changed: Callable[[Path], None]) -> None:
+async def _poll(server: ApoLanguageServer, changed: Callable[[Path], None], watched: Callable[[], bool]) -> None:
+    """Look at example files again and again; where the workspace is ``watched``, at those outside of it."""
     told: dict[Path, Stamp] = {}
+
+    def untold(path: Path) -> bool:
+        return not (watched() and any(path.is_relative_to(folder) for folder in server.session.grounds))
+
     while True:
-        for path, stamp in (await server.surveys.outdated()).items():
+        for path, stamp in (await server.surveys.outdated(untold)).items():
             if path not in told or told[path] != stamp:
                 told[path] = stamp
                 changed(path)

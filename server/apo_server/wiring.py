@@ -40,6 +40,15 @@ _NEEDED = (
     "apo_server.features.row_actions",
     "apo_server.features.semantic_tokens",
 )
+# What a client tells of that is renamed: prompts, and the folders that they lie in.
+_RENAMED = types.FileOperationRegistrationOptions(
+    [
+        types.FileOperationFilter(types.FileOperationPattern("**/*.prompt"), scheme="file"),
+        types.FileOperationFilter(
+            types.FileOperationPattern("**", matches=types.FileOperationPatternKind.Folder), scheme="file"
+        ),
+    ]
+)
 # How long a save waits for the settings of a client that was asked for them and has not answered, in seconds.
 _SETTINGS_WAIT = 2.0
 
@@ -90,8 +99,7 @@ def initialize(ls: ApoLanguageServer, params: types.InitializeParams) -> None:
     ls.complaints = wrong
     providers.offer(ls)
     if session.client.rename_notices:
-        prompts = types.FileOperationFilter(types.FileOperationPattern("**/*.prompt"), scheme="file")
-        ls.feature(types.WORKSPACE_DID_RENAME_FILES, types.FileOperationRegistrationOptions([prompts]))(files_renamed)
+        ls.feature(types.WORKSPACE_DID_RENAME_FILES, _RENAMED)(files_renamed)
     if session.client.action_resolve:
         ls.feature(types.CODE_ACTION_RESOLVE)(resolve_action)
 
@@ -125,8 +133,10 @@ async def configuration_changed(ls: ApoLanguageServer, params: types.DidChangeCo
 
 
 async def folders_changed(ls: ApoLanguageServer, params: types.DidChangeWorkspaceFoldersParams) -> None:
-    """Folders of the workspace come and go, and their settings with them."""
+    """Folders of the workspace come and go, and their settings with them; rows may lie in them, and no others."""
     ls.session.folders = _folders(ls)
+    for view in ls.session.prompts:
+        ls.surveys.due(view.document.uri)
     await _fetch_configuration(ls)
 
 
@@ -157,6 +167,8 @@ async def saved(ls: ApoLanguageServer, params: types.DidSaveTextDocumentParams) 
         await asyncio.wait_for(ls.configured.wait(), _SETTINGS_WAIT)
     if view is not None:
         ls.background(view.document.uri)
+        if view.document.is_partial and view.document.path is not None:
+            ls.partial_written(view.document.path)
     elif (document := ls.session.documents.get(uri)) is not None and document.path is not None:
         ls.rows_changed(document.path)
 
@@ -186,23 +198,24 @@ def files_changed(ls: ApoLanguageServer, params: types.DidChangeWatchedFilesPara
         if path is None:
             continue
         if path.suffix.lower() == ".prompt":
-            ls.partials_changed()
+            ls.partial_written(path)
         else:
             ls.rows_changed(path)
 
 
 def files_renamed(ls: ApoLanguageServer, params: types.RenameFilesParams) -> None:
-    """Prompts were renamed or moved in the editor: what is known of them goes along."""
+    """Prompts, or folders with prompts, were renamed or moved in the editor: what is known of them goes along."""
     for renamed in params.files:
         old, new = path_of(renamed.old_uri), path_of(renamed.new_uri)
         if old is not None and new is not None:
-            ls.spawn(_moved(ls, old, new, renamed.new_uri))
+            ls.spawn(_moved(ls, old, new))
 
 
-async def _moved(ls: ApoLanguageServer, old: Path, new: Path, uri: str) -> None:
+async def _moved(ls: ApoLanguageServer, old: Path, new: Path) -> None:
     await asyncio.to_thread(ls.session.store.moved, old, new)
-    if ls.session.view(uri) is not None:
-        await ls.session.opened(uri)
+    for view in ls.session.prompts:
+        if view.document.path is not None and view.document.path.is_relative_to(new):
+            await ls.session.recall(view.document.uri)
 
 
 def show_lenses(ls: ApoLanguageServer, params: types.CodeLensParams) -> list[types.CodeLens]:

@@ -102,19 +102,26 @@ def test_it_loads_no_model_client_and_nothing_for_pretty_output() -> None:
 
 
 @pytest.mark.parametrize(
-    ("template", "code"),
+    ("template", "codes"),
     [
-        (f"billing or shipping?\nFor example: {LONG}\n{{{{text}}}}", "row-quoted"),
-        (f"billing or shipping?\nFor example: {LONG.upper().replace(',', ' –')}\n{{{{text}}}}", "row-quoted"),
-        (f"billing or shipping?\n{{{{!-- apo:exemplars --}}}}\n{LONG}\n{{{{!-- apo:end --}}}}\n{{{{text}}}}", None),
-        (f"billing or shipping?\n{{{{!-- {LONG} --}}}}\n{{{{text}}}}", None),
-        ("billing or shipping?\nFor example: row 1\n{{text}}", None),
-        ("billing? {{text}}", "labels-unmentioned"),
+        (f"billing or shipping?\nFor example: {LONG}\n{{{{text}}}}", ["row-quoted"]),
+        (f"billing or shipping?\nFor example: {LONG.upper().replace(',', ' –')}\n{{{{text}}}}", ["row-quoted"]),
+        (f"billing or shipping?\n{{{{!-- apo:exemplars --}}}}\n{LONG}\n{{{{!-- apo:end --}}}}\n{{{{text}}}}", []),
+        (f"billing or shipping?\n{{{{!-- {LONG} --}}}}\n{{{{text}}}}", []),
+        ("billing or shipping?\nFor example: row 1\n{{text}}", []),
+        ("billing? {{text}}", ["labels-unmentioned", "label-unmentioned"]),
     ],
 )
-def test_what_shows_only_from_prompt_and_rows_together(tmp_path: Path, template: str, code: str | None) -> None:
+def test_what_shows_only_from_prompt_and_rows_together(tmp_path: Path, template: str, codes: list[str]) -> None:
     prompt = write(tmp_path, template, rows((LONG, "billing")))
-    assert [problem.code for problem in check(load_prompt(prompt))] == ([code] if code else [])
+    assert [problem.code for problem in check(load_prompt(prompt))] == codes
+
+
+def test_a_label_that_is_never_mentioned_is_told_at_its_first_row(tmp_path: Path) -> None:
+    *_, found = check(load_prompt(write(tmp_path, "billing? {{text}}", rows())))
+    assert found.place is not None
+    assert (found.place.path, found.place.line) == (tmp_path / "a.jsonl", 2)
+    assert found.message == "a.prompt never mentions the label 'shipping' of this row and 4 more."
 
 
 def test_a_quoted_row_says_where_and_is_worse_when_held_out(tmp_path: Path) -> None:

@@ -79,11 +79,10 @@ class Editor:
             client.diagnostic_refresh_count += 1
             editor._pull(*editor._open)
 
-        @client.feature(types.WORKSPACE_CODE_LENS_REFRESH)
         def refresh(_: None) -> None:
             return None
 
-        for method, feature in (features or {}).items():
+        for method, feature in {types.WORKSPACE_CODE_LENS_REFRESH: refresh, **(features or {})}.items():
             client.feature(method)(feature)
         capabilities = known_profile(profile).capabilities if isinstance(profile, str) else profile
         editor.result = await client.initialize_session(

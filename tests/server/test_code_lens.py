@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 
 import msgspec
@@ -84,3 +85,25 @@ async def test_a_run_tells_how_far_it_has_come(start: StartEditor, scripted: Scr
     told = [await editor.lens(uri, f"Evaluating … {tens}") for tens in (1, 4, 7)]
     assert all(words.endswith(" % · Scoring your prompt") for words in told)
     assert asked > before, "the client is told that its lenses have changed"
+
+
+async def test_an_editor_that_asks_for_lenses_only_when_told_to_shows_the_end_of_a_run(start: StartEditor) -> None:
+    shown: list[list[str]] = []
+    asking: set[asyncio.Task[None]] = set()
+
+    async def ask() -> None:
+        shown.append(await editor.lenses(uri))
+
+    def refresh(_: None) -> None:
+        task = asyncio.ensure_future(ask())
+        asking.add(task)
+        task.add_done_callback(asking.discard)
+
+    editor = await start(
+        "vscode-1.139", options={"background": "evaluate"}, features={types.WORKSPACE_CODE_LENS_REFRESH: refresh}
+    )
+    uri = editor.open("tickets.prompt")
+    editor.save(uri)
+    await editor.until(lambda: shown and shown[-1][0].startswith("acc "))
+    assert "Cancel" not in shown[-1]
+    assert any("Cancel" in titles for titles in shown)

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from lsprotocol import types
 
 from apo_engine.examples.facts import ColumnFacts, ExampleFacts, FileFacts
-from apo_server.column_places import column_places
-from apo_server.documents import Documents
+from apo_server.column_places import column_at, column_places
+from apo_server.documents import Document, Documents
 from apo_server.positions import Encoding, PositionMapper
 from apo_server.texts import Texts
 
@@ -67,3 +68,38 @@ def test_the_columns_of_any_file_are_found_in_order(
     places = [found(path, content, name) for name in names]
     assert [text for _, text in places] == written
     assert [at for at, _ in places] == sorted({at for at, _ in places})
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-32"])
+@pytest.mark.parametrize(
+    ("name", "content", "column"),
+    [
+        ("rows.jsonl", '{"😀": 1, ‸"size": "x"}', ("size", "size")),
+        ("rows.jsonl", '{"😀": 1, "si‸ze": "x"}', ("size", "size")),
+        ("rows.jsonl", '{"a": "size", "size": "x‸"}', ("size", "size")),
+        ("rows.jsonl", '{"a": "size"‸, "size": "x"}', ("a", "a")),
+        ("rows.jsonl", '{"a": {"size": ‸1}}', ("a", "a")),
+        ("rows.jsonl", '{"a": 1}\n{"\\u0061": ‸1}', ("\\u0061", "a")),
+        ("rows.jsonl", "no ‸json", None),
+        ("rows.jsonl", '‸ {"a": 1}', None),
+        ("rows.csv", "\ufefftext‸,size\na,b\n", ("text", "text")),
+        ("rows.csv", 'text,size\n"😀, a",b‸\n', ("b", "size")),
+        ("rows.csv", "text,size\na‸,b\n", ("a", "text")),
+        ("rows.csv", "text,size\na,b,c‸\n", ("b", "size")),
+        ("rows.tsv", "text\tsize\na\t‸b\n", ("b", "size")),
+        ("rows.csv", "‸", ("", "")),
+    ],
+)
+def test_the_column_under_a_caret_is_that_of_its_name_or_value(
+    name: str, content: str, column: tuple[str, str] | None, encoding: Encoding
+) -> None:
+    at = content.index("‸")
+    document = Document((Path("/x") / name).as_uri(), "data", 1, content.replace("‸", ""), encoding)
+    there = column_at(document, document.positions.position(at))
+    assert (there and (document.positions.span(there[0]).of(document.text), there[1])) == column
+
+
+@given(st.text(max_size=40), st.integers(0, 5), st.integers(0, 50), st.sampled_from(["a.jsonl", "a.csv", "a.tsv", "a"]))
+def test_no_text_and_no_caret_is_too_broken(text: str, line: int, character: int, name: str) -> None:
+    document = Document((Path("/x") / name).as_uri(), "data", 1, text, "utf-16")
+    column_at(document, types.Position(line, character))

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from pathlib import Path
+
+import pytest
 
 from apo_engine.search.events import Job
 from apo_server.jobs import Jobs, Order, Turn
@@ -31,8 +34,10 @@ class Bench:
             self.log.append(f"cancelled {order.text}")
             raise
 
-    def place(self, text: str, job: Job = "gradients", *, uri: str = "u", asked: bool = False) -> None:
-        self.jobs.place(Order(uri, Path("p"), text, job, asked))
+    def place(
+        self, text: str, job: Job = "gradients", *, uri: str = "u", asked: bool = False, sources: object = None
+    ) -> None:
+        self.jobs.place(Order(uri, Path("p"), text, job, asked, sources))
 
     async def settle(self) -> None:
         await asyncio.sleep(0.05)
@@ -75,6 +80,45 @@ async def test_a_greater_job_on_the_same_text_replaces_a_smaller_one() -> None:
     assert bench.log[-1] == "begin a optimize"
 
 
+async def test_rows_that_have_changed_begin_the_background_job_anew() -> None:
+    bench = Bench()
+    bench.place("a", sources=1)
+    await bench.settle()
+    bench.place("a", sources=1)
+    bench.place("a", sources=2)
+    await bench.settle()
+    assert bench.log == ["begin a gradients", "cancelled a", "begin a gradients"]
+
+
+async def test_rows_that_have_changed_leave_what_was_asked_for_to_its_end() -> None:
+    bench = Bench()
+    bench.place("a", "optimize", asked=True, sources=1)
+    await bench.settle()
+    bench.place("a", sources=2)
+    bench.place("a", sources=3)
+    await bench.settle()
+    assert bench.log == ["begin a optimize"]
+    bench.gate.set()
+    await bench.settle()
+    assert bench.log == ["begin a optimize", "end a", "begin a gradients", "end a"]
+
+
+async def test_what_would_follow_is_dropped_with_a_cancel_a_close_and_a_newer_text() -> None:
+    bench = Bench()
+    for end in ("cancel", "close", "text"):
+        bench.place(end, "optimize", asked=True, uri=end, sources=1)
+        bench.place(end, uri=end, sources=2)
+    await bench.settle()
+    bench.jobs.cancel("cancel")
+    bench.jobs.cancel("close", asked_too=False)
+    bench.place("newer", uri="text", sources=2)
+    await bench.settle()
+    bench.gate.set()
+    await bench.settle()
+    begun = [words for words in bench.log if words.endswith("gradients")]
+    assert begun == ["begin newer gradients"]
+
+
 async def test_prompts_do_not_wait_for_each_other() -> None:
     bench = Bench()
     bench.place("a", uri="u")
@@ -114,14 +158,17 @@ async def test_lenses_hear_of_beginning_and_end() -> None:
     assert bench.jobs.running("u") is None
 
 
-async def test_a_job_that_fails_takes_nothing_along() -> None:
+async def test_a_job_that_fails_takes_nothing_along_and_quotes_nothing(caplog: pytest.LogCaptureFixture) -> None:
     async def fail(order: Order, turn: Turn) -> None:
-        raise ValueError("broken")
+        raise ValueError("secretword")
 
     jobs = Jobs(fail, debounce=0)
-    jobs.place(Order("u", Path("p"), "a", "evaluate"))
-    await asyncio.sleep(0.05)
+    with caplog.at_level(logging.INFO):
+        jobs.place(Order("u", Path("p"), "a", "evaluate"))
+        await asyncio.sleep(0.05)
     assert jobs.running("u") is None
+    assert caplog.messages == ["A job failed: ValueError"]
+    assert "secretword" not in caplog.text
     await jobs.close()
 
 

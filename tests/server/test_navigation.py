@@ -141,6 +141,23 @@ def test_references_name_every_place_and_the_column(tmp_path: Path) -> None:
     assert kinds.count(types.DocumentHighlightKind.Write) == 2
 
 
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("---\napo.examples: {path: rows.jsonl, expected: ki‸nd}\n---\n", 0),
+        ("---\napo.examples: {path: rows.jsonl, input: {size: grö‸ße}}\n---\n", 0),
+        ("---\noutput: {schema: {kind(enum): [x, ‸y]}}\n---\n", 1),
+    ],
+)
+def test_references_of_a_column_and_a_label_name_the_rows(tmp_path: Path, text: str, line: int) -> None:
+    path, facts = folder_with_rows(tmp_path)
+    view, position = view_of(text, facts, path)
+    here, there = references(view, position, TEXTS, declarations=True)
+    assert here.uri == view.document.uri
+    assert (there.uri, there.range.start.line) == ((tmp_path / "rows.jsonl").as_uri(), line)
+    assert references(view, position, TEXTS, declarations=False) == [here]
+
+
 def test_references_of_a_partial_are_found_in_the_other_prompts(tmp_path: Path) -> None:
     (tmp_path / "_tone.prompt").write_text("Be kind.")
     (tmp_path / "other.prompt").write_text("Hi\n😀 {{> tone}} {{> tones}}")
@@ -221,3 +238,45 @@ async def test_an_editor_finds_where_a_partial_is_included(start: StartEditor, w
         types.DocumentHighlightParams(named, types.Position(0, 5))
     )
     assert len(found or ()) == 2
+    partial = types.TextDocumentIdentifier(editor.open("_tone.prompt"))
+    params = types.ReferenceParams(types.ReferenceContext(True), partial, types.Position(0, 2))
+    places = await editor.client.text_document_references_async(params)
+    assert [place.uri for place in places or ()] == [(workspace / "other.prompt").as_uri()]
+
+
+async def test_an_editor_goes_from_a_row_to_the_prompts_that_name_its_file(start: StartEditor, workspace: Path) -> None:
+    registered: list[types.Registration] = []
+
+    def register(params: types.RegistrationParams) -> None:
+        registered.extend(params.registrations)
+
+    (workspace / "rows.jsonl").write_text('{"body": "a", "queue": "x"}\n' * 3)
+    text = (
+        "---\ninput: {schema: {text: string}}\napo.examples: {path: rows.jsonl, input: {text: body}, expected: queue}\n"
+        "---\n😀 {{text}} {{#if text}}!{{/if}}\n"
+    )
+    features = {types.CLIENT_REGISTER_CAPABILITY: register}
+    editor = await start("vscode-1.139", options={"background": "off"}, features=features)
+    uri, other = editor.open("main.prompt", text), editor.open("other.prompt", "{{text}}\n")
+    data = editor.open("rows.jsonl")
+    await editor.until(lambda: editor.diagnostics(data))
+    methods = {one.method for one in registered}
+    assert {types.TEXT_DOCUMENT_DEFINITION, types.TEXT_DOCUMENT_REFERENCES} <= methods
+    named = types.TextDocumentIdentifier(data)
+
+    async def references(column: int, *, declarations: bool = True) -> list[str]:
+        params = types.ReferenceParams(types.ReferenceContext(declarations), named, types.Position(1, column))
+        found = await editor.client.text_document_references_async(params) or ()
+        assert {place.uri for place in found} == {uri} != {other}
+        return [editor.positions(uri).span(place.range).of(text) for place in found]
+
+    assert await references(3) == ["text", "text", "body", "text", "text"]
+    assert await references(3, declarations=False) == ["text", "body", "text", "text"]
+    assert await references(15) == ["queue"]
+    params = types.DefinitionParams(named, types.Position(1, 9))
+    (link,) = await editor.client.text_document_definition_async(params)  # type: ignore[misc]
+    assert isinstance(link, types.LocationLink)
+    assert (link.target_uri, link.target_range.start.line) == (uri, 1)
+    assert editor.positions(uri).span(link.target_range).of(text) == "text"
+    assert link.origin_selection_range is not None
+    assert editor.positions(data).span(link.origin_selection_range).of(editor.texts[data]) == "body"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -144,6 +146,37 @@ async def test_a_client_that_watches_files_is_asked_to_and_believed(start: Start
     await editor.until(lambda: codes(editor, path.as_uri()) == [])
 
 
+async def test_a_client_that_watches_its_workspace_alone_hears_of_rows_beside_it(
+    start: StartEditor, workspace: Path, tmp_path: Path
+) -> None:
+    """An editor with a single file open has no workspace to watch."""
+    path = write(tmp_path, [*rows(), "oops"])
+    (tmp_path / "queue.prompt").write_text(PROMPT)
+    editor = await start("vscode-1.139", options=OFF, features={types.CLIENT_REGISTER_CAPABILITY: lambda _: None})
+    folder = types.WorkspaceFolder(workspace.as_uri(), workspace.name)
+    gone = types.WorkspaceFoldersChangeEvent([], [folder])
+    editor.client.workspace_did_change_workspace_folders(types.DidChangeWorkspaceFoldersParams(gone))
+    editor.open("../queue.prompt")
+    await editor.until(lambda: codes(editor, path.as_uri()) == ["row-unusable"])
+    write(tmp_path, rows())
+    await editor.until(lambda: codes(editor, path.as_uri()) == [])
+
+
+async def test_a_client_that_never_says_that_it_watches_is_not_relied_on(start: StartEditor, workspace: Path) -> None:
+    gate = asyncio.Event()
+
+    async def never(_: types.RegistrationParams) -> None:
+        await gate.wait()
+
+    path = write(workspace, [*rows(), "oops"])
+    editor = await start("vscode-1.139", options=OFF, features={types.CLIENT_REGISTER_CAPABILITY: never})
+    editor.open("queue.prompt", PROMPT)
+    await editor.until(lambda: codes(editor, path.as_uri()) == ["row-unusable"])
+    write(workspace, rows())
+    await editor.until(lambda: codes(editor, path.as_uri()) == [])
+    gate.set()
+
+
 async def test_changed_rows_are_run_again_and_no_others(
     start: StartEditor, workspace: Path, world: World, scripted: ScriptedServer
 ) -> None:
@@ -162,6 +195,47 @@ async def test_changed_rows_are_run_again_and_no_others(
     data.write_text("\n".join(lines) + "\n", "utf-8")
     await editor.until(lambda: len(editor.progress()) > runs and editor.finished())
     assert 1 <= len(scripted.log) - asked <= 10
+
+
+async def test_rows_that_change_under_a_run_are_run_again(
+    start: StartEditor, workspace: Path, scripted: ScriptedServer
+) -> None:
+    scripted.latency = 0.2
+    editor = await start(options={"background": "evaluate"})
+    uri = editor.open("tickets.prompt")
+    editor.save(uri)
+    await editor.until(lambda: len(scripted.log))
+    data = workspace / "tickets.jsonl"
+    data.write_text("\n".join(data.read_text("utf-8").splitlines()[:60]) + "\n", "utf-8")
+    event = types.FileEvent(data.as_uri(), types.FileChangeType.Changed)
+    for _ in range(3):
+        editor.client.workspace_did_change_watched_files(types.DidChangeWatchedFilesParams([event]))
+    await editor.until(lambda: len(editor.progress()) == 2 and editor.finished())
+    first, second = editor.progress()
+    assert (first[-1].message, second[-1].message) == ("cancelled", "all rows are scored")
+    rows = re.search(r"\(n (\d+)\)", await editor.lens(uri, "acc "))
+    assert rows is not None
+    assert int(rows[1]) < 60
+
+
+async def test_a_partial_that_is_saved_is_measured_with_the_prompts_that_include_it(
+    start: StartEditor, workspace: Path, scripted: ScriptedServer
+) -> None:
+    prompt = workspace / "tickets.prompt"
+    prompt.write_text(prompt.read_text("utf-8").replace("Answer with", "{{> rules}}\nAnswer with"), "utf-8")
+    (workspace / "_rules.prompt").write_text("Be quick.\n", "utf-8")
+    editor = await start(options={"background": "evaluate"})
+    uri = editor.open("tickets.prompt")
+    await editor.run(uri)
+    before = await editor.lens(uri, "acc ")
+    partial = editor.open("_rules.prompt")
+    editor.write(partial, "Tickets about refunds belong to billing. Tickets about customs belong to shipping.\n")
+    await asyncio.sleep(0.5)
+    assert len(editor.progress()) == 1, "nothing is run before it is saved"
+    editor.save(partial)
+    await editor.until(lambda: len(editor.progress()) == 2 and editor.finished())
+    after = await editor.lens(uri, "acc ")
+    assert float(after.split()[1]) > float(before.split()[1])
 
 
 async def test_a_missing_partial_is_shown_and_goes_when_it_is_written(start: StartEditor, workspace: Path) -> None:

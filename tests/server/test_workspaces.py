@@ -71,3 +71,44 @@ async def test_a_renamed_prompt_keeps_its_history(
         editor.client.workspace_did_rename_files(types.RenameFilesParams(files))
     assert await editor.lens(renamed, "acc ") == lens
     assert len(scripted.log) == sent
+
+
+async def test_a_prompt_keeps_its_history_when_its_folder_is_renamed(
+    start: StartEditor, workspace: Path, world: World, scripted: ScriptedServer
+) -> None:
+    (workspace / "old").mkdir()
+    world.write(workspace / "old")
+    editor = await start("vscode-1.139", options={"background": "off"})
+    uri = editor.open("old/tickets.prompt")
+    await editor.command("apo.evaluate", uri)
+    lens = await editor.lens(uri, "acc ")
+    sent = len(scripted.log)
+    editor.close(uri)
+    # What was measured is an earlier text by now.
+    prompt = workspace / "old" / "tickets.prompt"
+    prompt.write_text(prompt.read_text("utf-8") + "Thanks.\n", "utf-8")
+    (workspace / "old").rename(workspace / "new")
+    renamed = editor.open("new/tickets.prompt")
+    assert await editor.lens(renamed, "Evaluate")
+    folders = [types.FileRename((workspace / "old").as_uri(), (workspace / "new").as_uri())]
+    editor.client.workspace_did_rename_files(types.RenameFilesParams(folders))
+    assert await editor.lens(renamed, "acc ") == f"{lens}, before your edits"
+    assert len(scripted.log) == sent
+
+
+async def test_rows_may_lie_in_a_folder_from_when_it_comes_to_when_it_goes(
+    start: StartEditor, workspace: Path, tmp_path: Path, world: World
+) -> None:
+    beside = tmp_path / "beside"
+    beside.mkdir()
+    (beside / "rows.jsonl").write_text(world.examples_text())
+    text = world.prompt_text().replace("apo.examples: tickets.jsonl", "apo.examples: ../beside/rows.jsonl")
+    (workspace / "tickets.prompt").write_text(text)
+    editor = await start(options={"background": "off"})
+    uri = editor.open("tickets.prompt")
+    await editor.until(lambda: editor.diagnostics(uri, "examples-outside"))
+    folder = [types.WorkspaceFolder(beside.as_uri(), "beside")]
+    for event in (types.WorkspaceFoldersChangeEvent(folder, []), types.WorkspaceFoldersChangeEvent([], folder)):
+        editor.client.workspace_did_change_workspace_folders(types.DidChangeWorkspaceFoldersParams(event))
+        there = bool(event.removed)
+        await editor.until(lambda there=there: bool(editor.diagnostics(uri, "examples-outside")) is there)  # type: ignore[misc]

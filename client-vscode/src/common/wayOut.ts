@@ -1,6 +1,6 @@
 import { COMMANDS } from "./commandIds";
 
-/** What the server tells of a problem, as its notification `apo/message`. */
+/** What the server tells of a problem, in its notification `apo/status`. */
 export interface ProblemMessage {
   readonly message: string;
   readonly remedy: string;

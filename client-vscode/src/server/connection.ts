@@ -70,8 +70,13 @@ export class Connection {
     this.#log = parts.log;
     this.#client = new QuietClient(SECTION, "APO", async () => this.#spawn(parts), this.#options(parts));
     this.#client.registerFeature(SHOWS_STATUS);
-    this.#client.onNotification("apo/status", parts.onStatus);
-    this.#client.onNotification("apo/message", parts.onProblem);
+    this.#client.onNotification("apo/status", (told: RunStatus | { readonly problem: ProblemMessage }) => {
+      if ("problem" in told) {
+        parts.onProblem(told.problem);
+      } else {
+        parts.onStatus(told);
+      }
+    });
   }
 
   /** What the server calls its version; undefined before it runs. */

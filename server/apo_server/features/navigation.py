@@ -25,6 +25,7 @@ from apo_server.referents import (
     LabelName,
     Mention,
     PartialName,
+    Referent,
     beside,
     file_nodes,
     inner_span,
@@ -64,14 +65,14 @@ def references(view: PromptView, position: types.Position, texts: Texts, *, decl
         for one in mentions_of(view.prompt, referent)
         if declarations or not one.declares
     ]
-    if isinstance(referent, InputName) and declarations:
-        found += _columns(view, referent, texts)
-    return found
+    return [*found, *_in_rows(view, referent, texts)] if declarations else found
 
 
 def partial_at(view: PromptView, position: types.Position) -> str | None:
-    """The name of the partial under the caret."""
+    """The name of the partial under the caret; where nothing else is, that of the partial which this file is."""
     mention = mention_at(view.prompt, view.offset(position))
+    if mention is None and view.document.is_partial and view.prompt.path is not None:
+        return view.prompt.path.stem[1:]
     return mention.referent.name if mention is not None and isinstance(mention.referent, PartialName) else None
 
 
@@ -112,7 +113,6 @@ def _sources(view: PromptView, mention: Mention, texts: Texts) -> list[types.Loc
         declared = [one for one in mentions_of(prompt, referent) if one.declares]
         if declared and not mention.declares:
             return [types.Location(view.document.uri, view.range(one.span)) for one in declared]
-        return _columns(view, referent, texts)
     path: Path | None = None
     if isinstance(referent, PartialName):
         path = partial_path(prompt, referent.name)
@@ -120,12 +120,9 @@ def _sources(view: PromptView, mention: Mention, texts: Texts) -> list[types.Loc
         path = beside(prompt, referent.name)
     elif isinstance(referent, FunctionName):
         return _function(view, referent.name, texts)
-    elif view.facts is not None and isinstance(referent, ColumnName):
-        return column_places(view.facts, referent.name, texts, view.document.encoding)
-    elif view.facts is not None and isinstance(referent, LabelName):
-        labels = [label for label in view.facts.labels if label.text == referent.text]
-        return [line_place(Path(label.path), label.line, texts) for label in labels]
-    return [line_place(path, 1, texts)] if path is not None and _is_file(path) else []
+    if path is None:
+        return _in_rows(view, referent, texts)
+    return [line_place(path, 1, texts)] if _is_file(path) else []
 
 
 def _is_file(path: Path) -> bool:
@@ -136,12 +133,18 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def _columns(view: PromptView, referent: InputName, texts: Texts) -> list[types.Location]:
-    """The column that fills an input, in the example files."""
-    if view.facts is None or len(referent.path) > 1:
+def _in_rows(view: PromptView, referent: Referent, texts: Texts) -> list[types.Location]:
+    """The column that fills an input, a column, and the first row with a label, in the example files."""
+    facts = view.facts
+    if facts is None:
         return []
-    columns = [column.column for column in view.facts.columns if column.name == referent.path[0]]
-    places = (column_places(view.facts, column, texts, view.document.encoding) for column in columns)
+    if isinstance(referent, LabelName):
+        labels = [label for label in facts.labels if label.text == referent.text]
+        return [line_place(Path(label.path), label.line, texts) for label in labels]
+    columns = [referent.name] if isinstance(referent, ColumnName) else []
+    if isinstance(referent, InputName) and len(referent.path) == 1:
+        columns = [column.column for column in facts.columns if column.name == referent.path[0]]
+    places = (column_places(facts, column, texts, view.document.encoding) for column in columns)
     return [place for found in places for place in found]
 
 
