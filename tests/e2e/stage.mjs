@@ -12,6 +12,8 @@ const HERE = path.dirname(new URL(import.meta.url).pathname);
 export const ROOT = path.join(HERE, "../..");
 const ARTEFACTS = path.join(HERE, "artefacts");
 const VSCE = path.join(ROOT, "client-vscode/node_modules/.bin/vsce");
+/** How long a scenario may take before it counts as hanging, in milliseconds. */
+const LONGEST = 300_000;
 const PYTHON = process.env.APO_E2E_PYTHON ?? path.join(ROOT, ".venv/bin/python");
 const WRITE = "import pathlib, sys; from tests.scripted.world import World; World(150).write(pathlib.Path(sys.argv[1]))";
 
@@ -61,7 +63,7 @@ async function startEndpoint(latency, key) {
  * folder, and `beside` names other extensions. No scenario is tried twice: what fails now and then is broken.
  */
 export function scenario(name, options, steps) {
-  test(name, async () => {
+  test(name, { timeout: LONGEST }, async () => {
     const { latency = 0.02, endpointKey, before, environment, beside = [], ...workbench } = options;
     const base = mkdtempSync(path.join(tmpdir(), "apo-e2e-"));
     const folder = path.join(base, "help-desk");
@@ -70,29 +72,38 @@ export function scenario(name, options, steps) {
     execFileSync(PYTHON, ["-c", WRITE, folder], { cwd: ROOT });
     before?.(folder);
     const endpoint = await startEndpoint(latency, endpointKey);
-    const given = { OPENAI_BASE_URL: endpoint.address, OPENAI_API_KEY: "sk-scripted", APO_CACHE_DIR: path.join(base, "cache") };
-    const stage = await openWorkbench({
-      folder,
-      extensions: [vsix(), ...besides(beside)],
-      environment: { ...given, ...environment?.(endpoint.address) },
-      ...workbench,
-    });
-    const picture = async (what) => {
-      await stage.page.screenshot({ path: path.join(ARTEFACTS, `${name} - ${what}.png`.replaceAll(/[^\w .-]/g, "")) });
-    };
     try {
-      await steps({ ...stage, base, folder, endpoint, picture });
-      if (stage.strangers.length > 0) {
-        throw new Error(`requests to strangers: ${stage.strangers.join(", ")}`);
-      }
-    } catch (error) {
-      await picture("failed");
-      console.log(stage.log());
-      throw error;
+      const given = { OPENAI_BASE_URL: endpoint.address, OPENAI_API_KEY: "sk-scripted", APO_CACHE_DIR: path.join(base, "cache") };
+      const opened = {
+        folder,
+        extensions: [vsix(), ...besides(beside)],
+        environment: { ...given, ...environment?.(endpoint.address) },
+        ...workbench,
+      };
+      await play(name, opened, { base, folder, endpoint }, steps);
     } finally {
-      await stage.close();
       endpoint.stop();
       rmSync(base, { recursive: true, force: true, maxRetries: 5 });
     }
   });
+}
+
+/** Opens a workbench and does what a scenario says; where that fails, there is a picture, and what the extension logged. */
+async function play(name, workbench, given, steps) {
+  const stage = await openWorkbench(workbench);
+  const picture = async (what) => {
+    await stage.page.screenshot({ path: path.join(ARTEFACTS, `${name} - ${what}.png`.replaceAll(/[^\w .-]/g, "")) });
+  };
+  try {
+    await steps({ ...stage, ...given, picture });
+    if (stage.strangers.length > 0) {
+      throw new Error(`requests to strangers: ${stage.strangers.join(", ")}`);
+    }
+  } catch (error) {
+    await picture("failed");
+    console.log(stage.log());
+    throw error;
+  } finally {
+    await stage.close();
+  }
 }

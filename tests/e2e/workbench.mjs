@@ -136,10 +136,13 @@ function installed(extensions) {
   return installations.get(key);
 }
 
+const thrownAway = [];
+process.on("exit", () => thrownAway.forEach((folder) => rmSync(folder, { recursive: true, force: true })));
+
 /** A folder that is gone with the process. */
 export function throwAway(prefix) {
   const folder = mkdtempSync(path.join(tmpdir(), prefix));
-  process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
+  thrownAway.push(folder);
   return folder;
 }
 
