@@ -29,6 +29,8 @@ LayerName = Literal["flag", "file", "editor", "user", "environment", "default"]
 PRECEDENCE: tuple[LayerName, ...] = ("flag", "file", "editor", "user", "environment", "default")
 METRICS = ("exact_match", "label", "contains", "regex", "numeric", "json_match", "f1", "f1_macro", "judge")
 _FUNCTION = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
+# Keys of endpoints are typed in the wrong place now and then: what may be one is not repeated.
+_KEY = re.compile(r"(?=\S{0,200}\d)[^\s']{20,}")
 # Dotprompt's own keys: in a prompt file they stand without the `apo.` prefix.
 _UNPREFIXED = ("model", "config", "endpoints")
 # The settings that have a variable of their own.
@@ -315,7 +317,7 @@ def _meant(value: object, kind: inspect.Type) -> str | None:
 
 def _spelled(layer: Layer, path: tuple[str, ...]) -> str:
     """A key as the user wrote it in this layer; with the layer's name where no place will tell."""
-    key = ".".join(path)
+    key = ".".join(_KEY.sub("…", part) for part in path)
     if layer.name in ("file", "editor") and path[0] not in _UNPREFIXED:
         key = f"apo.{key}"
     if layer.name == "environment":
@@ -360,7 +362,7 @@ def _bounds(kind: inspect.Type) -> str:
 
 
 def _shown(value: object) -> str:
-    text = repr(value)
+    text = _KEY.sub("…", repr(value))
     return text if len(text) <= 60 else f"{text[:57]}…"
 
 

@@ -69,10 +69,10 @@ UNUSABLE: dict[str, tuple[Callable[[Path], None], str, str, str]] = {
         replaced(b"apo.examples", b"apo.exmaples"),
         f"{PROMPT}:4:",
         "'apo.exmaples' is not a setting",
-        "'examples'",
+        "'apo.examples'",
     ),
     "no model": (replaced(b"model: openai/scripted\n", b""), "error", "No model is named", "apo models"),
-    "no such provider": (replaced(b"openai/scripted", b"opnai/scripted"), "error", "opnai", "openai/"),
+    "no such provider": (replaced(b"openai/scripted", b"opnai/scripted"), f"{PROMPT}:2:", "opnai", "openai/"),
 }
 
 

@@ -202,6 +202,11 @@ MISPLACED = {
     "key instead of the endpoint": "endpoints:\n  corp: {key}\n",
     "key in a list": "endpoints:\n  corp:\n    base_url: ['http://user:{quoted}@{base}']\n",
     "address with a fault": "endpoints:\n  corp:\n    base_url: http://user:{key}@{base}\n",
+    "key instead of a number": "budget:\n  calls: {key}\n",
+    "key instead of a choice": "optimizer:\n  algorithm: {key}\n",
+    "key instead of a metric": "metric: {key}\n",
+    "key as the name of a setting": "budget:\n  {key}: 1\n",
+    "key in a map": "seed:\n  api_key: {key}\n",
     "file with a fault": "endpoints:\n  corp:\n    base_url: http://user:{key}@{base}\n   key_env: {key}\n",
 }
 
