@@ -99,6 +99,13 @@ class ApoLanguageServer(LanguageServer):
         if wanted != "off" and view is not None and "examples" in view.prompt.layer().values:
             self.order(view.document.uri, wanted, asked=False)
 
+    def file_changed(self, path: Path) -> None:
+        """A file has changed on disk that a prompt may be reading: rows, or a partial."""
+        if path.suffix.lower() == ".prompt":
+            self.partial_written(path)
+        else:
+            self.rows_changed(path)
+
     def rows_changed(self, path: Path) -> None:
         """An example file has changed: what is said of its rows is no longer certain, nor what was measured on them."""
         for uri in self.surveys.changed(path):

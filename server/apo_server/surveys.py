@@ -12,7 +12,7 @@ from pathlib import Path
 from apo_engine.problems import ApoError, Problem
 from apo_server.engine import EngineClient
 from apo_server.session import Session
-from apo_server.sources import Stamp, files_of, normal, stamps
+from apo_server.sources import Stamp, files_of, normal, partials_of, stamps
 from apo_server.survey import SurveyOf
 from apo_server.view import PromptView
 from apo_server.wire import Request
@@ -75,7 +75,7 @@ class Surveys:
         self._show_all()
 
     async def outdated(self, wanted: Callable[[Path], bool]) -> dict[Path, Stamp]:
-        """The wanted files that are no longer as they were when they were looked through, and what they are now."""
+        """The wanted files, of rows and partials, that are no longer as they were looked through, and what they are."""
         looked = [(path, stamp) for known in self._stamps.values() for path, stamp in known.items() if wanted(path)]
         if not looked:
             return {}
@@ -110,7 +110,8 @@ class Surveys:
             return
         self._keys[uri] = _key(view)
         files = files_of(view)
-        self._stamps[uri] = await asyncio.to_thread(stamps, files)
+        read = (*files, *partials_of(view, self._session.texts))
+        self._stamps[uri] = await asyncio.to_thread(stamps, read)
         # A name that leads off this machine stands for no file; that much is to be said of it, and of a metric's.
         named = view.document.path is not None and bool(view.prompt.layer().values.keys() & {"examples", "metric"})
         found = await self._found(view, files) if named else None

@@ -90,7 +90,7 @@ async def _registered(server: ApoLanguageServer, registrations: list[types.Regis
 
 
 async def _poll(server: ApoLanguageServer, changed: Callable[[Path], None], watched: Callable[[], bool]) -> None:
-    """Look at example files again and again; where the workspace is ``watched``, at those outside of it."""
+    """Look at rows and partials again and again; where the workspace is ``watched``, at those outside of it."""
     told: dict[Path, Stamp] = {}
 
     def untold(path: Path) -> bool:

@@ -109,7 +109,7 @@ async def initialized(ls: ApoLanguageServer, params: types.InitializedParams) ->
     for complaint in ls.complaints:
         ls.screen.tell(complaint, Severity.WARNING)
     ls.spawn(asyncio.to_thread(_load_engine))
-    ls.spawn(watch(ls, ls.rows_changed))
+    ls.spawn(watch(ls, ls.file_changed))
     await _fetch_configuration(ls)
     ls.configured.set()
 
@@ -195,12 +195,8 @@ def files_changed(ls: ApoLanguageServer, params: types.DidChangeWatchedFilesPara
     """Files have changed on disk, the editor's own writing of them among it."""
     for change in params.changes:
         path = path_of(change.uri)
-        if path is None:
-            continue
-        if path.suffix.lower() == ".prompt":
-            ls.partial_written(path)
-        else:
-            ls.rows_changed(path)
+        if path is not None:
+            ls.file_changed(path)
 
 
 def files_renamed(ls: ApoLanguageServer, params: types.RenameFilesParams) -> None:

@@ -249,3 +249,20 @@ async def test_a_missing_partial_is_shown_and_goes_when_it_is_written(start: Sta
     await editor.until(lambda: editor.diagnostics(uri))
     editor.close(partial)
     await editor.until(lambda: editor.diagnostics(uri, "partial-missing"))
+
+
+async def test_a_partial_that_another_program_writes_is_noticed_by_an_editor_that_watches_nothing(
+    start: StartEditor, workspace: Path
+) -> None:
+    partial = workspace / "_tone.prompt"
+    partial.write_text("Speak softly.\n", "utf-8")
+    (workspace / "queue.prompt").write_text("Be kind. {{> tone}}\n", "utf-8")
+    editor = await start("neovim@v0.7.0", options=OFF)
+    uri = editor.open("queue.prompt")
+    await editor.until(lambda: any(params.uri == uri for params in editor.published))
+    # It is looked at from the first look through the rows on.
+    await asyncio.sleep(1)
+    partial.write_text("Loud {{#if x}}\n", "utf-8")
+    await editor.until(lambda: editor.diagnostics(uri))
+    partial.write_text("Speak softly again.\n", "utf-8")
+    await editor.until(lambda: not editor.diagnostics(uri))
