@@ -1,4 +1,4 @@
-import { element, table } from "./dom";
+import { element, KEY, table } from "./dom";
 import type { Change, Report } from "./model";
 import { count, nameOf } from "./words";
 
@@ -35,7 +35,7 @@ function place(change: Change, openRow: OpenRow): Node | string {
   if (openRow === undefined) {
     return words;
   }
-  const button = element("button", { type: "button", class: "link" }, words);
+  const button = element("button", { type: "button", class: "link", [KEY]: `${change.path}:${change.line}` }, words);
   button.addEventListener("click", () => {
     openRow(change.path, change.line);
   });

@@ -1,6 +1,6 @@
 import { diffWordsWithSpace } from "diff";
 
-import { element } from "./dom";
+import { element, KEY } from "./dom";
 import type { Branch, Report } from "./model";
 import { caution, effect, operator } from "./words";
 
@@ -17,6 +17,6 @@ export function difference(report: Report, branch: Branch): HTMLElement {
     element("p", {}, `${operator(branch)}${branch.against === null ? "" : `: ${effect(branch.against)}`}`),
     branch.suspicions.length === 0 ? undefined : element("p", { class: "callout keep" }, caution(branch)),
     ...(branch.critiques.length === 0 ? [] : [element("ul", {}, ...branch.critiques.map((words) => element("li", {}, words)))]),
-    element("pre", { class: "prompt", tabindex: "0" }, ...shown),
+    element("pre", { class: "prompt", tabindex: "0", [KEY]: "prompt" }, ...shown),
   );
 }

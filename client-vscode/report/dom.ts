@@ -1,5 +1,8 @@
 import { visible } from "./text";
 
+/** The attribute by which a control is known again when the page is drawn anew. */
+export const KEY = "data-key";
+
 type Child = Node | string | undefined;
 
 /** A new element. Text stays text: nothing here is ever read as markup, and nothing in it hides. */
@@ -30,7 +33,7 @@ export function table(
       : element("td", {}, content);
   return element(
     "div",
-    { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
+    { class: "scroll", tabindex: "0", role: "region", "aria-label": caption, [KEY]: caption },
     element(
       "table",
       {},

@@ -3,7 +3,7 @@ import { changes, type OpenRow } from "./changes";
 import { confusion } from "./confusion";
 import { curve } from "./curve";
 import { difference } from "./difference";
-import { element, section, table } from "./dom";
+import { element, KEY, section, table } from "./dom";
 import type { Report } from "./model";
 import { summary } from "./summary";
 import { tree } from "./tree";
@@ -24,7 +24,6 @@ function page(report: Report, openRow: OpenRow): HTMLElement {
   const choose = (id: string): void => {
     chosen = id;
     render(report, openRow);
-    document.querySelector<HTMLElement>('[aria-pressed="true"]')?.focus();
   };
   const discarded = Object.entries(report.discarded);
   return element(
@@ -55,9 +54,14 @@ function critiques(report: Report): HTMLElement | undefined {
       );
 }
 
+/** Shows the report anew; whoever goes through the page by keyboard stays where they were. */
 function render(report: Report, openRow: OpenRow): void {
   const before = window.scrollY;
+  const reached = document.activeElement?.getAttribute(KEY);
   document.body.replaceChildren(page(report, openRow));
+  if (reached != null) {
+    document.querySelector<HTMLElement>(`[${KEY}="${CSS.escape(reached)}"]`)?.focus();
+  }
   window.scrollTo(0, before);
 }
 

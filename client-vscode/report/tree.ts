@@ -1,7 +1,7 @@
 import * as Plot from "@observablehq/plot";
 import { hierarchy, type HierarchyPointNode, tree as layout } from "d3-hierarchy";
 
-import { element } from "./dom";
+import { element, KEY } from "./dom";
 import { graphic } from "./graphic";
 import type { Branch, Report } from "./model";
 import { caution, effect, operator, percent } from "./words";
@@ -79,7 +79,7 @@ function list(report: Report, nodes: readonly Placed[], chosen: string, choose: 
     ...rows.map(({ data: { branch } }) => {
       const button = element(
         "button",
-        { type: "button", "aria-pressed": String(branch.id === chosen), title: described(report, branch) },
+        { type: "button", "aria-pressed": String(branch.id === chosen), title: described(report, branch), [KEY]: branch.id },
         element("span", { class: "number" }, branch.score === null ? "–" : percent(branch.score)),
         element("span", {}, label(report, branch)),
         branch.suspicions.length === 0 ? undefined : element("span", { class: "caution" }, caution(branch)),

@@ -76,8 +76,13 @@ scenario("the report panel follows a run, in every theme", { latency: 1, user: P
   const frame = await report(page);
   assert.equal(await frame.locator(".callout").innerText(), "Running: what is known so far.");
   await picture("running");
+  await frame.locator(".candidates button").first().focus({ timeout: 60_000 });
+  const reached = async () => frame.evaluate(() => document.activeElement.getAttribute("data-key"));
+  const place = await reached();
+  assert.ok(place);
   endpoint.hurry(0.02);
   await frame.locator(".callout.adopt").waitFor({ timeout: 60_000 });
+  assert.equal(await reached(), place, "news leave whoever goes through the page by keyboard where they are");
   assert.match(await frame.locator(".callout").innerText(), /^Adopt the winner: \+\d+\.\d points on 45 unseen rows/);
   const ran = await frame.evaluate(() => {
     const script = document.createElement("script");
