@@ -26,7 +26,7 @@ const CALM = {
   "telemetry.telemetryLevel": "off",
   "update.mode": "none",
   "window.commandCenter": false,
-  "workbench.colorTheme": "Default Dark Modern",
+  "workbench.colorTheme": "Dark Modern",
   "workbench.enableExperiments": false,
   "workbench.layoutControl.enabled": false,
   "workbench.secondarySideBar.defaultVisibility": "hidden",
@@ -38,9 +38,10 @@ const CALM = {
  * Opens a folder.
  *
  * `extensions` are packages; `user` and `machine` are settings; `environment` is what the extension host, and with it the server, is started with.
+ * `scale` is that of the screen: pictures are sharp, but drawn without a graphics card every point takes the processor.
  * Settings of machine scope among the user's would be dropped: this workbench counts as a remote one.
  */
-export async function openWorkbench({ folder, extensions, user = {}, machine = {}, environment = {}, trusted = true }) {
+export async function openWorkbench({ folder, extensions, user = {}, machine = {}, environment = {}, trusted = true, scale = 1.5 }) {
   const home = mkdtempSync(path.join(tmpdir(), "apo-e2e-home-"));
   const data = path.join(home, "data");
   const write = (file, text) => {
@@ -83,7 +84,7 @@ export async function openWorkbench({ folder, extensions, user = {}, machine = {
       "--no-first-run",
     ],
   });
-  const page = await browser.newPage({ viewport: { width: 1280, height: 760 }, deviceScaleFactor: 1.5 });
+  const page = await browser.newPage({ viewport: { width: 1280, height: 760 }, deviceScaleFactor: scale });
   const strangers = [];
   page.on("request", (request) => {
     const url = new URL(request.url());

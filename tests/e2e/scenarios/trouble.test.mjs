@@ -6,7 +6,7 @@ import path from "node:path";
 import { answer, command, focus, lens, lines, message, openFile } from "../editor.mjs";
 import { server } from "../servers.mjs";
 import { scenario } from "../stage.mjs";
-import { filesBelow } from "../workbench.mjs";
+import { filesBelow, until } from "../workbench.mjs";
 
 scenario("the server comes back, and in the end stays away and says so", {}, async ({ page, home, picture }) => {
   await openFile(page, "tickets.prompt");
@@ -119,8 +119,10 @@ scenario("a refused key leads to another one, which is kept out of every file", 
   await lens(page, /acc [\d.]+ %/);
   await command(page, "APO: Report a Problem");
   await page.locator(".tab.active", { hasText: "A problem with APO" }).waitFor();
-  const told = (await lines(page)).join("\n");
-  assert.match(told, /- apo\.background: gradients/);
+  const told = await until("the report", async () => {
+    const words = (await lines(page)).join("\n");
+    return /- apo\.background: gradients/.test(words) && words;
+  });
   assert.doesNotMatch(told, /sk-|help desk|refund/);
   const holding = [home, base].flatMap((folder) => filesBelow(folder, /./)).filter((file) => {
     try {
