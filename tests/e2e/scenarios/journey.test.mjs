@@ -35,10 +35,13 @@ scenario("critique, rewrite, better score", {}, async ({ page, folder, picture }
   assert.ok(after > before);
 });
 
-scenario("optimize, apply the winner, undo", { user: { "editor.inlayHints.enabled": "off" } }, async ({ page, picture }) => {
+scenario("optimize, apply the winner, undo", { user: { "editor.inlayHints.enabled": "off" } }, async ({ page, folder, picture }) => {
   await openFile(page, "tickets.prompt");
   await lens(page, /Optimize/);
-  const text = await lines(page);
+  // Where long lines are broken depends on what is drawn beside them.
+  const letters = (text) => text.replaceAll(/\s/g, "");
+  const shown = async () => letters((await lines(page)).join(""));
+  const text = letters(readFileSync(path.join(folder, "tickets.prompt"), "utf8"));
   await pressLens(page, "Optimize");
   await page.locator(".statusbar-item", { hasText: /APO \d+ %/ }).first().waitFor();
   await picture("running");
@@ -52,12 +55,11 @@ scenario("optimize, apply the winner, undo", { user: { "editor.inlayHints.enable
     await apply();
     await page.locator(".tab.active.dirty").waitFor();
     await picture("applied");
-    await until("a longer text", async () => (await lines(page)).length > text.length);
+    await until("a longer text", async () => (await shown()).length > text.length);
     await focus(page);
     await page.keyboard.press("Control+z");
     await page.locator(".tab.active.dirty").waitFor({ state: "detached" });
-    // Lines are drawn one after the other.
-    await until("the text as it was", async () => (await lines(page)).join("\n") === text.join("\n"));
+    await until("the text as it was", async () => (await shown()) === text);
   }
 });
 
