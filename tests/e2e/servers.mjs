@@ -4,12 +4,20 @@ import { readFileSync } from "node:fs";
 
 import { until } from "./workbench.mjs";
 
+/** In the flags that `ps` shows: a copy of its parent that has not become its own program yet, command line and all. */
+const FORKED = 1;
+
 /** The processes, each with its command line. */
 function servers(home) {
-  const processes = execFileSync("ps", ["-eo", "pid=,args="], { encoding: "utf8" }).trim().split("\n");
+  const processes = execFileSync("ps", ["-eo", "pid=,f=,args="], { encoding: "utf8" }).trim().split("\n");
   return processes
     .filter((line) => / -m apo_server( |$)/.test(line))
-    .map((line) => ({ pid: Number(line.trim().split(/\s+/)[0]), words: line.trim() }))
+    .map((line) => {
+      const [pid, flags, ...words] = line.trim().split(/\s+/);
+      return { pid: Number(pid), flags: Number(flags), words: words.join(" ") };
+    })
+    // A server that starts its worker is there twice for a moment, and when it is killed then, the copy is what stays.
+    .filter(({ flags }) => (flags & FORKED) === 0)
     .filter(({ pid }) => {
       try {
         return readFileSync(`/proc/${pid}/environ`, "utf8").includes(`HOME=${home}\0`);
