@@ -1,6 +1,7 @@
 /**
  * How fast the extension is there: its activation, and the first error on the screen of a window that opens with a warm
- * cache; beside it, in the same run, the smallest extension that could start another server in Python (pylsp).
+ * cache; beside it, in the same run, the smallest extension that could start another server in Python (pylsp), and VS Code's
+ * own extension for JSON, whose server is Node's and comes with it.
  *
  * `make bench-extension` runs it, and prints the table that is kept in benchmarks/README.md.
  */
@@ -21,6 +22,7 @@ const OTHER = path.join(ROOT, ".venv-servers/bin/python");
 const FILES = {
   "first.prompt": "---\nmodel: openai/gpt-4o-mini\ninput: {schema: {text: string}}\n---\n{{#if text}}\nSummarize: {{text}}\n",
   "other.py": "import os\n\ndef broken(:\n    pass\n",
+  "own.json": '{"name": "own", "broken": }\n',
 };
 
 if (!existsSync(OTHER)) {
@@ -56,7 +58,7 @@ await page.addInitScript(watch, {
 
 const [load = 0] = loadavg();
 console.log(`load before: ${load.toFixed(1)}, on ${cpus().length} processors\n`);
-const windows = { "first.prompt": [], "other.py": [] };
+const windows = Object.fromEntries(Object.keys(FILES).map((name) => [name, []]));
 const activations = [];
 try {
   for (const { name, folder } of folders) {
@@ -80,7 +82,11 @@ try {
 }
 
 console.log("| first error on the screen, warm | median | worst |\n| --- | --- | --- |");
-for (const [name, told] of [["APO", windows["first.prompt"]], ["pylsp, as small as an extension can be", windows["other.py"]]]) {
+for (const [name, told] of [
+  ["APO", windows["first.prompt"]],
+  ["pylsp, as small as an extension can be", windows["other.py"]],
+  ["VS Code's own JSON", windows["own.json"]],
+]) {
   row(`${name}: after the text is drawn`, told.map(({ legible }) => legible));
   row(`${name}: after the window's first frame`, told.map(({ opened }) => opened));
   row(`${name}: after VS Code counts the window as open`, told.map(({ started }) => started));
