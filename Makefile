@@ -1,4 +1,4 @@
-# Everything a newcomer needs: `make demo` and `make test` set themselves up (Python 3.10 or newer and make are enough).
+# Everything a newcomer needs: `make demo` and `make test` set themselves up (Python 3.11 or newer and make are enough).
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -91,8 +91,8 @@ clean: ## remove the environment and what was built
 	rm -rf $(VENV) .venv-audit .venv-fuzz .venv-peers .venv-servers dist build client-vscode/node_modules client-vscode/out client-vscode/wheels client-vscode/*.vsix
 
 $(BIN)/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
-	  { echo "Python 3.10 or newer is needed; $(PYTHON) is older. Try: make PYTHON=python3.12 …"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; $(PYTHON) is older. Try: make PYTHON=python3.12 …"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
 # The lock files name everything: nothing is left to resolve, and a release of tomorrow cannot get between.

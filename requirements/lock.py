@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-COMMON = ["--universal", "--python-version", "3.10", "--no-header", "--no-annotate", "--no-emit-index-url", "--quiet"]
+COMMON = ["--universal", "--python-version", "3.11", "--no-header", "--no-annotate", "--no-emit-index-url", "--quiet"]
 
 
 def resolve(*arguments: str) -> None:

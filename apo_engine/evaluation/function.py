@@ -9,9 +9,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from apo_engine.allowed_paths import is_within
 from apo_engine.evaluation import function_worker
 from apo_engine.examples.example import Example
-from apo_engine.ground import lies_in
 from apo_engine.problems import InputError, Place, Problem
 from apo_engine.scoring.judgement import Judgement
 
@@ -52,7 +52,7 @@ def find_function(metric: str, folder: Path, place: Place | None = None) -> Scor
             continue
         if not digest:
             continue
-        if not lies_in(file, (folder,)):
+        if not is_within(file, (folder,)):
             message = f"The metric '{metric}' leads outside the prompt's folder: {file} is a link."
             raise InputError(Problem("metric-outside", message, "Put the function itself beside the prompt.", place))
         return ScoringFunction(folder.absolute(), module, name, file.absolute(), digest)
@@ -97,7 +97,7 @@ class FunctionGrader:
         async with self._turn:
             try:
                 reply = await self._asked(await self._started(), line, self._seconds, row)
-            except asyncio.TimeoutError:
+            except TimeoutError:
                 await self._stop()
                 self._hangs += 1
                 if self._hangs >= MOST_HANGS:
@@ -124,7 +124,7 @@ class FunctionGrader:
             )
             try:
                 await self._reply(self._process, LOAD_SECONDS)
-            except asyncio.TimeoutError:
+            except TimeoutError:
                 await self._stop()
                 raise self._error(f"could not be loaded within {LOAD_SECONDS:g} s") from None
             except BaseException:

@@ -8,8 +8,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from apo_engine.allowed_paths import is_network_path, is_within
 from apo_engine.examples.rows import MAX_LINE, ROW_READERS, HeaderError
-from apo_engine.ground import is_elsewhere, lies_in
 from apo_engine.problems import InputError, Problem
 
 if TYPE_CHECKING:
@@ -24,25 +24,25 @@ _HEADLESS = (".jsonl", ".ndjson")
 
 
 def named_files(
-    settings: ExamplesSettings, folder: Path, place: Place | None = None, grounds: Sequence[Path] | None = None
+    settings: ExamplesSettings, folder: Path, place: Place | None = None, allowed_roots: Sequence[Path] | None = None
 ) -> tuple[tuple[Path, bool], ...]:
     """The files, relative to ``folder``, and whether each is held out.
 
     Raises:
-        InputError: no file is named, or one lies neither in ``folder`` nor in any of the ``grounds`` (the working
+        InputError: no file is named, or one lies neither in ``folder`` nor in any of the ``allowed_roots`` (the working
             folder where None).
     """
     first = settings.path or settings.train
     if first is None:
         message = "No example file is named."
         raise InputError(Problem("examples-missing", message, "Name one: apo.examples: rows.jsonl", place))
-    allowed = (folder, *((Path.cwd(),) if grounds is None else grounds))
+    allowed = (folder, *((Path.cwd(),) if allowed_roots is None else allowed_roots))
     held = ((_allowed(settings.holdout, folder, allowed, place), True),) if settings.holdout is not None else ()
     return ((_allowed(first, folder, allowed, place), False), *held)
 
 
 def _allowed(name: str, folder: Path, allowed: Sequence[Path], place: Place | None) -> Path:
-    if is_elsewhere(name) or not lies_in(folder / name, allowed):
+    if is_network_path(name) or not is_within(folder / name, allowed):
         message = f"The example file {name} lies outside the prompt's folder and the folders you work in."
         remedy = "Copy it beside the prompt, or start from a folder that holds both."
         raise InputError(Problem("examples-outside", message, remedy, place))

@@ -31,7 +31,7 @@ def load_examples(
     folder: Path,
     inputs: Collection[str] = (),
     place: Place | None = None,
-    grounds: Sequence[Path] | None = None,
+    allowed_roots: Sequence[Path] | None = None,
 ) -> ExampleSet:
     """Read the example files that the settings name, relative to ``folder``.
 
@@ -43,13 +43,13 @@ def load_examples(
         folder: the folder of the prompt file.
         inputs: the inputs that the prompt cannot do without.
         place: where the prompt file names the examples, for errors about the file as a whole.
-        grounds: the other folders that the files may lie in; the working folder where None.
+        allowed_roots: the other folders that the files may lie in; the working folder where None.
 
     Raises:
         InputError: a file is missing or of an unknown kind, a column is not there, or no row can be used.
     """
     reader = _Reader(Columns(settings, inputs), place)
-    for path, held_out in named_files(settings, folder, place, grounds):
+    for path, held_out in named_files(settings, folder, place, allowed_roots):
         reader.read(path, held_out=held_out)
     return reader.result(holdout=settings.holdout is not None)
 

@@ -52,7 +52,7 @@ def survey(
     buffers: Mapping[Path, str] | None = None,
     quotations: Quotations | None = None,
     objection: Callable[[str], str] | None = None,
-    grounds: Sequence[Path] | None = None,
+    allowed_roots: Sequence[Path] | None = None,
 ) -> RowCheck:
     """Look through the example files that the settings name, relative to ``folder``. Never raises.
 
@@ -68,12 +68,12 @@ def survey(
         place: where the prompt file names the examples.
         buffers: unsaved texts, by resolved path, that are read in place of the files.
         quotations: finds rows that the prompt quotes.
-        grounds: the other folders that the files may lie in; the working folder where None.
+        allowed_roots: the other folders that the files may lie in; the working folder where None.
         objection: why the metric cannot use an answer, as a clause; empty where it can.
     """
     look = _Survey(Columns(settings, inputs), settings, tuple(labels), place, quotations, objection)
     try:
-        for path, held_out in named_files(settings, folder, place, grounds):
+        for path, held_out in named_files(settings, folder, place, allowed_roots):
             look.read(path, held_out, buffers or {})
     except InputError as error:
         look.whole.extend(error.problems)

@@ -172,7 +172,7 @@ class OpenAIChat:
             return await asyncio.wait_for(response, seconds)
         except openai.APIStatusError as error:
             return error.response
-        except asyncio.TimeoutError:
+        except TimeoutError:
             raise failure.timed_out(self._target, seconds) from None
         except openai.APIConnectionError as error:
             cause = error.__cause__

@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from apo_engine.ground import is_elsewhere
+from apo_engine.allowed_paths import is_network_path
 from apo_engine.positions import Lines
 from apo_engine.problems import InputError, Place, Problem, Repair
 from apo_engine.prompt.frontmatter import read_front_matter
@@ -50,7 +50,7 @@ def partial_names(nodes: Sequence[Node]) -> tuple[tuple[str, Span, bool], ...]:
 
 def partial_path(prompt: PromptFile, name: str) -> Path | None:
     """The file that a partial's name stands for, be it there or not; None outside the prompt's folder."""
-    if prompt.path is None or is_elsewhere(name):
+    if prompt.path is None or is_network_path(name):
         return None
     folder, _, base = name.rpartition("/")
     path = prompt.path.parent / folder / f"_{base}.prompt"

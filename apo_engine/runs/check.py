@@ -56,7 +56,7 @@ def _survey(prompt: PromptFile, settings: Settings, options: Options, buffers: M
         labels=prompt.labels if settings.metric in (*LABEL_METRICS, "exact_match") else (),
         place=prompt.layer().place(("examples",)),
         buffers=buffers,
-        grounds=options.grounds,
+        allowed_roots=options.allowed_roots,
         quotations=Quotations(_literal_lines(prompt)),
         objection=make_metric(settings.metric, ()).objection if settings.metric in _PARTICULAR else None,
     )

@@ -101,7 +101,7 @@ async def _search(desk: Desk, task: SearchTask, pool: Pool) -> Found:
     search = desk.search(task, pool)
     try:
         return await asyncio.wait_for(search.run(), None if seconds is None else _SEARCH_SHARE * seconds)
-    except asyncio.TimeoutError:
+    except TimeoutError:
         reason = f"the time for searching, {_SEARCH_SHARE:.0%} of {seconds:g} s, is over"
         return pool.found("budget", reason)
     finally:

@@ -21,7 +21,7 @@ class Options:
     ``resume`` prints a finished run, and goes on with an unfinished one. ``own_code`` is the digest of the one scoring
     function of the user's that may be run (see `OwnCode`); any may where None, none where it is empty. ``purse`` is
     what requests that leave the machine draw from, shared with other runs. Files that the prompt names lie in its
-    folder or one of the ``grounds``, the folders that the user works in: the working folder where None.
+    folder or one of the ``allowed_roots``, the folders that the user works in: the working folder where None.
     """
 
     flags: Mapping[str, object] = field(default_factory=dict)
@@ -31,4 +31,4 @@ class Options:
     resume: bool = False
     own_code: str | None = None
     purse: Purse | None = None
-    grounds: tuple[Path, ...] | None = None
+    allowed_roots: tuple[Path, ...] | None = None

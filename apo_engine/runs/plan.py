@@ -155,7 +155,7 @@ async def make_plan(job: Job, prompt: PromptFile, options: Options, *, fixes: bo
             environment_layer(environ),
         ]
     )
-    examples = await asyncio.to_thread(_examples, prompt, settings, options.grounds)
+    examples = await asyncio.to_thread(_examples, prompt, settings, options.allowed_roots)
     whole = _rows(job, examples)
     metric = make_metric(settings.metric, examples.labels)
     await asyncio.to_thread(require_usable, metric, examples.rows)
@@ -225,7 +225,7 @@ def endpoints_of(settings: Settings) -> dict[str, Endpoint]:
     return {name: Endpoint(found.base_url, found.key_env) for name, found in settings.endpoints.items()}
 
 
-def _examples(prompt: PromptFile, settings: Settings, grounds: tuple[Path, ...] | None) -> ExampleSet:
+def _examples(prompt: PromptFile, settings: Settings, allowed_roots: tuple[Path, ...] | None) -> ExampleSet:
     if settings.examples is None:
         raise InputError(
             Problem(
@@ -237,10 +237,10 @@ def _examples(prompt: PromptFile, settings: Settings, grounds: tuple[Path, ...] 
     folder = prompt.path.parent if prompt.path else Path.cwd()
     place = prompt.layer().place(("examples",))
     try:
-        examples = load_examples(settings.examples, folder, prompt.required_inputs, place, grounds)
+        examples = load_examples(settings.examples, folder, prompt.required_inputs, place, allowed_roots)
     except InputError:
         # A variable that no row fills is better told at its place in the template than as a missing column.
-        columns = load_examples(settings.examples, folder, (), place, grounds).columns
+        columns = load_examples(settings.examples, folder, (), place, allowed_roots).columns
         require_runnable(prompt, check_prompt(prompt, columns))
         raise
     require_runnable(prompt, check_prompt(prompt, examples.columns))

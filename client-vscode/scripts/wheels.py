@@ -31,7 +31,7 @@ ROOT = CLIENT.parent
 LOCK = ROOT / "requirements" / "server.txt"
 Entry = dict[str, object]
 OWN = "apo_language_server-"
-PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
+PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 
 
 def _manylinux(oldest: int, machine: str) -> tuple[str, ...]:

@@ -107,11 +107,11 @@ describe("the bundled server", () => {
     const nothing = await resolve(PLACE, machine({}), BUNDLE);
     expect(nothing).toEqual({
       found: false,
-      trouble: { sentence: "APO needs Python 3.10 or newer: none was found.", remedy: { kind: "install Python" } },
+      trouble: { sentence: "APO needs Python 3.11 or newer: none was found.", remedy: { kind: "install Python" } },
     });
     expect(await resolve(PLACE, machine({ interpreters: { [usr]: { version: "3.9" } } }), BUNDLE)).toHaveProperty(
       "trouble.sentence",
-      "APO needs Python 3.10 or newer: /usr/bin/python3 is Python 3.9, which is older than 3.10.",
+      "APO needs Python 3.11 or newer: /usr/bin/python3 is Python 3.9, which is older than 3.11.",
     );
   });
 

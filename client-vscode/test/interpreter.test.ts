@@ -59,7 +59,8 @@ describe("understood", () => {
 it.each([
   ["2.7", true],
   ["3.9", true],
-  ["3.10", false],
+  ["3.10", true],
+  ["3.11", false],
   ["3.14", false],
   ["4.0", false],
 ])("knows whether %s is too old", (version, old) => {
@@ -68,6 +69,6 @@ it.each([
 
 it("says why an interpreter will not do", () => {
   expect(unfit(interpreter())).toBeUndefined();
-  expect(unfit(interpreter({ version: [3, 9] }))).toBe("/usr/bin/python3 is Python 3.9, which is older than 3.10");
+  expect(unfit(interpreter({ version: [3, 9] }))).toBe("/usr/bin/python3 is Python 3.9, which is older than 3.11");
   expect(unfit(interpreter({ implementation: "PyPy" }))).toBe("/usr/bin/python3 is PyPy, and CPython is needed");
 });

@@ -209,7 +209,7 @@ class EngineClient:
         await self._send(worker, Request(number, "cancel"))
         try:
             await asyncio.wait_for(ended(), self._patience.cancel)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             _log.warning("The engine process does not answer and is killed.")
             _kill(worker)
         finally:
@@ -240,7 +240,7 @@ class EngineClient:
             _stdin(worker).close()
         try:
             await asyncio.wait_for(worker.process.wait(), self._patience.end)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             _kill(worker)
             await worker.process.wait()
         for reader in worker.readers:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from apo_engine.ground import is_elsewhere
+from apo_engine.allowed_paths import is_network_path
 from apo_engine.positions import Span
 from apo_engine.prompt.blocks import closed_blocks
 from apo_engine.prompt.partials import partial_names
@@ -161,7 +161,7 @@ def beside(prompt: PromptFile, name: str) -> Path | None:
         os.fsencode(name)
     except UnicodeEncodeError:
         return None
-    return None if prompt.path is None or is_elsewhere(name) else prompt.path.parent / name
+    return None if prompt.path is None or is_network_path(name) else prompt.path.parent / name
 
 
 def inner_span(node: Scalar) -> Span:

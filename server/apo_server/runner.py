@@ -150,7 +150,7 @@ class Runner:
             editor=dict(settings.editor),
             cache=settings.cache,
             workspace=self._screen.workspace_of(order.uri),
-            grounds=self._session.grounds,
+            allowed_roots=self._session.allowed_roots,
             daily=settings.daily if settings.daily != DailyCaps() else None,
         )
         started = await self._engine.plan(request)

@@ -65,7 +65,7 @@ class Session:
         self.texts = Texts(lambda: self.documents)
 
     @property
-    def grounds(self) -> tuple[str, ...]:
+    def allowed_roots(self) -> tuple[str, ...]:
         """The workspace folders as paths."""
         return tuple(str(path) for folder in self.folders if (path := path_of(folder)) is not None)
 

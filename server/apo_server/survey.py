@@ -7,8 +7,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from apo_engine.allowed_paths import is_network_path
 from apo_engine.examples.facts import ExampleFacts
-from apo_engine.ground import is_elsewhere
 from apo_engine.problems import Place, Problem
 from apo_server.anchoring import Rebase
 
@@ -62,4 +62,4 @@ def example_files(prompt: PromptFile) -> tuple[Path, ...]:
 
 
 def _is_here(name: object) -> bool:
-    return isinstance(name, str) and name != "" and not is_elsewhere(name)
+    return isinstance(name, str) and name != "" and not is_network_path(name)

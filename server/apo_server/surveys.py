@@ -130,7 +130,7 @@ class Surveys:
             text=prompt.text,
             editor=dict(settings.editor),
             cache=settings.cache,
-            grounds=self._session.grounds,
+            allowed_roots=self._session.allowed_roots,
             buffers={str(path): document.text for path, document in opened if document is not None},
         )
         try:

@@ -94,7 +94,7 @@ async def _poll(server: ApoLanguageServer, changed: Callable[[Path], None], watc
     told: dict[Path, Stamp] = {}
 
     def untold(path: Path) -> bool:
-        return not (watched() and any(path.is_relative_to(folder) for folder in server.session.grounds))
+        return not (watched() and any(path.is_relative_to(folder) for folder in server.session.allowed_roots))
 
     while True:
         for path, stamp in (await server.surveys.outdated(untold)).items():

@@ -32,7 +32,7 @@ class Request(msgspec.Struct, frozen=True, omit_defaults=True):
     ``path`` is where the prompt lies, so that its examples are found; ``editor`` holds the editor's settings by
     their names in the file without ``apo.``; ``cache`` overrides the folder of everything stored. ``own_code`` is the
     digest of the scoring function that the user has agreed to run; no other one is run. ``daily`` caps what leaves the
-    machine in a day for all prompts of ``workspace`` together. ``grounds`` are the folders of the workspace.
+    machine in a day for all prompts of ``workspace`` together. ``allowed_roots`` are the folders of the workspace.
     """
 
     id: int
@@ -57,7 +57,7 @@ class Request(msgspec.Struct, frozen=True, omit_defaults=True):
     job: Job = "optimize"
     own_code: str = ""
     workspace: str = ""
-    grounds: tuple[str, ...] = ()
+    allowed_roots: tuple[str, ...] = ()
     daily: DailyCaps | None = None
     buffers: dict[str, str] = {}
     texts: tuple[str, ...] = ()

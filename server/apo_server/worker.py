@@ -82,9 +82,14 @@ def _options(request: Request, purse: Purse | None = None) -> Options:
     environ = {**os.environ, "APO_CACHE_DIR": request.cache} if request.cache else None
     # A plan runs no code; it says whose agreement is needed.
     own_code = None if request.do == "plan" else request.own_code
-    grounds = tuple(map(Path, request.grounds))
+    allowed_roots = tuple(map(Path, request.allowed_roots))
     return Options(
-        flags=request.flags, editor=request.editor, environ=environ, own_code=own_code, purse=purse, grounds=grounds
+        flags=request.flags,
+        editor=request.editor,
+        environ=environ,
+        own_code=own_code,
+        purse=purse,
+        allowed_roots=allowed_roots,
     )
 
 

@@ -18,9 +18,9 @@ anyio==4.16.0 \\
     --hash=sha256:bb
 colorama==0.4.6 ; sys_platform == 'win32' \\
     --hash=sha256:cc
-jiter==0.18.0 ; python_full_version < '3.11' \\
+jiter==0.18.0 ; python_full_version < '3.12' \\
     --hash=sha256:dd
-jiter==0.19.0 ; python_full_version >= '3.11' \\
+jiter==0.19.0 ; python_full_version >= '3.12' \\
     --hash=sha256:ee
 """
 ANYIO, COLORAMA = "anyio==4.16.0 --hash=sha256:aa --hash=sha256:bb", "colorama==0.4.6 --hash=sha256:cc"
@@ -30,9 +30,9 @@ OLD_JITER, JITER = "jiter==0.18.0 --hash=sha256:dd", "jiter==0.19.0 --hash=sha25
 @pytest.mark.parametrize(
     ("target", "python", "wanted"),
     [
-        ("linux-x64", "3.10", [ANYIO, OLD_JITER]),
+        ("linux-x64", "3.11", [ANYIO, OLD_JITER]),
         ("darwin-arm64", "3.14", [ANYIO, JITER]),
-        ("win32-x64", "3.11", [ANYIO, COLORAMA, JITER]),
+        ("win32-x64", "3.12", [ANYIO, COLORAMA, JITER]),
     ],
 )
 def test_conditions_are_those_of_the_platform_that_is_built_for(target: str, python: str, wanted: list[str]) -> None:

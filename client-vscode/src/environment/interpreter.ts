@@ -1,7 +1,7 @@
 /** What a Python interpreter is, by its own account. */
 
 /** The oldest version that the server runs on. */
-const OLDEST = [3, 10] as const;
+const OLDEST = [3, 11] as const;
 
 /** An interpreter that has answered {@link QUESTION}. */
 export interface Interpreter {

@@ -28,7 +28,7 @@ export function settingFails(clause: string): Trouble {
 
 /** No interpreter will do; `clauses` say why those that were found will not. */
 export function noPython(clauses: readonly string[]): Trouble {
-  return { sentence: `APO needs Python 3.10 or newer: ${clauses[0] ?? "none was found"}.`, remedy: INSTALL_PYTHON };
+  return { sentence: `APO needs Python 3.11 or newer: ${clauses[0] ?? "none was found"}.`, remedy: INSTALL_PYTHON };
 }
 
 /** The extension was packaged without the server, and the machine has none either. */

@@ -52,11 +52,11 @@ scenario("what keeps the server from starting has one sentence and one button", 
     return async () => found.getByRole("button", { name: button }).click();
   };
   await openFile(page, "tickets.prompt");
-  await said("APO needs Python 3.10 or newer: none was found.", "Install Python");
+  await said("APO needs Python 3.11 or newer: none was found.", "Install Python");
   await picture("no Python");
   pretend(8, "");
   await command(page, "APO: Restart Language Server");
-  await said("is Python 3.8, which is older than 3.10.", "Install Python");
+  await said("is Python 3.8, which is older than 3.11.", "Install Python");
   await command(page, "Notifications: Clear All Notifications");
   pretend(99, "NewConnectionError: Failed to establish a new connection");
   await command(page, "APO: Restart Language Server");

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 
-def is_elsewhere(name: str) -> bool:
+def is_network_path(name: str) -> bool:
     """Whether a name leads off this machine, or to no file at all.
 
     It is told by the name alone: on some systems, to look for such a file is to log in where it points.
@@ -17,7 +17,7 @@ def is_elsewhere(name: str) -> bool:
     return name.startswith(("\\\\", "//", "\\/", "/\\")) or "\0" in name
 
 
-def lies_in(path: Path, folders: Iterable[Path]) -> bool:
+def is_within(path: Path, folders: Iterable[Path]) -> bool:
     """Whether a file lies in one of these folders, or below it."""
     try:
         real = path.resolve()
