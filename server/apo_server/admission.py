@@ -62,9 +62,9 @@ class Admission:
         self._waiting[transport] = None
 
     def leave(self, transport: asyncio.WriteTransport) -> None:
-        """A connection is not looked at any more: it is the editor's, or gone."""
-        self._waiting.pop(transport, None)
-        self._held.discard(transport)
+        """A connection is not looked at any more: it is the editor's, or gone. To hang up cuts no penalty short."""
+        if transport not in self._held:
+            self._waiting.pop(transport, None)
 
     def end(self) -> None:
         """The editor is there: every other connection is closed."""
@@ -103,14 +103,23 @@ class Admission:
             remedy = "Set 'token' in the initialization options to the content of the server's token file."
             answer = _error(number, LSPErrorCodes.RequestFailed, f"The request {lacks}. {remedy}", retry=False)
             raise Refused(f"its initialize request {lacks}", answer, guessed=True)
-        return json.dumps(message).encode()
+        try:
+            return json.dumps(message).encode()
+        except RecursionError:
+            raise Refused("its initialize request nests too deeply") from None
 
     async def refuse(self, transport: asyncio.WriteTransport, refused: Refused) -> None:
         """Report a refusal. Who has shown a wrong token waits, so that guessing is slow."""
         self.report(str(refused))
-        if refused.guessed:
-            self._held.add(transport)
+        if not refused.guessed:
+            return
+        self._held.add(transport)
+        try:
             await asyncio.sleep(_PENALTY)
+        finally:
+            self._held.discard(transport)
+            if transport.is_closing():
+                self.leave(transport)
 
     def report(self, reason: str) -> None:
         """Say why a connection is closed: as a warning once for each reason, and as information after that."""

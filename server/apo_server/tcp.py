@@ -73,8 +73,10 @@ async def over_tcp(serve: Serve, address: Address, token: Token | None, listenin
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         transport = writer.transport
         admission.enter(transport)
-        editor = await _admitted(_Client(reader, writer, Frames(LONGEST_INITIALIZE)), admission)
-        admission.leave(transport)
+        try:
+            editor = await _admitted(_Client(reader, writer, Frames(LONGEST_INITIALIZE)), admission)
+        finally:
+            admission.leave(transport)
         if editor is None or first.done():
             writer.close()
         else:

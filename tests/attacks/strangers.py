@@ -59,3 +59,11 @@ STRANGERS = {
     "a header of HTTP beside the length": b"Host: localhost\r\n" + EVIL,
     "a folded length": b"Content-Length:\r\n 2\r\n\r\n{}" + EVIL,
 }
+
+
+def upgrade(*headers: str, target: str = "/", host: str | None = "127.0.0.1") -> bytes:
+    """A request for a web socket."""
+    named = [] if host is None else [f"Host: {host}"]
+    fixed = ["Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13"]
+    key = "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA=="
+    return "\r\n".join([f"GET {target} HTTP/1.1", *named, *fixed, key, *headers, "", ""]).encode("utf-8")

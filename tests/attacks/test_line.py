@@ -106,6 +106,16 @@ async def test_an_impostor_is_closed_unheard_and_unanswered(given: bytes) -> Non
         await opened_door.serves()
 
 
+@pytest.mark.parametrize("depth", range(900, 1000, 33))
+async def test_initialize_that_nests_as_deep_as_can_be_read_costs_a_place_at_most(depth: int) -> None:
+    deep = b"[" * depth + b"]" * depth
+    async with door() as opened_door:
+        given = first(params={"capabilities": {"experimental": "?"}}).partition(b"\r\n\r\n")[2]
+        answer = await opened_door.is_refused(body(given.replace(b'"?"', deep)) + b"\r\n")
+        if b"served" not in answer:
+            await opened_door.serves()
+
+
 @pytest.mark.parametrize("given", REQUESTS.values(), ids=REQUESTS.keys())
 async def test_a_request_before_initialize_is_answered_with_an_error_and_closed(given: bytes) -> None:
     async with door() as opened_door:

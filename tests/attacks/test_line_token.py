@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import subprocess
@@ -17,8 +18,11 @@ import pytest_asyncio
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
+from apo_server.tcp import over_tcp
 from apo_server.token_file import BadTokenFile, Token
+from apo_server.web_socket import over_websocket
 from tests.attacks.door import Door, closing, door
+from tests.attacks.strangers import upgrade
 from tests.scripted import ScriptedServer
 from tests.scripted.world import World
 from tests.server.editor import environment
@@ -107,6 +111,25 @@ async def test_guessing_is_slow_and_keeps_the_editor_out_for_a_moment_at_most() 
         assert time.monotonic() - begun >= 1
         assert answered <= 64 * (time.monotonic() - begun + 1)
         await opened_door.serves(hello=hello())
+
+
+@pytest.mark.parametrize("way", [over_tcp, over_websocket])
+async def test_hanging_up_after_a_guess_does_not_make_room_for_the_next(
+    way: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared: list[object] = []
+    begun = time.monotonic()
+    monkeypatch.setattr(Token, "matches", lambda token, value: bool(compared.append(value)))
+    async with door(TOKEN, way) as opened_door:
+        for number in range(200):
+            wrong = upgrade(target=f"/?token={number}") if way is over_websocket else framed(hello(f"{number}"))
+            with contextlib.suppress(OSError):
+                _, writer = await opened_door.connect()
+                writer.write(wrong)
+                await writer.drain()
+                writer.close()
+        await asyncio.sleep(0.1)
+    assert 30 < len(compared) <= 64 * (1 + time.monotonic() - begun)
 
 
 async def test_one_who_guesses_does_not_make_the_editor_wait() -> None:

@@ -12,7 +12,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from tests.attacks.door import EVIL, Door, closing, web_answer, web_door
-from tests.attacks.strangers import STRANGERS
+from tests.attacks.strangers import STRANGERS, upgrade
 from tests.server.raw import EXIT, HELLO, READY, until
 from tests.server.sockets import TOKEN, hello
 
@@ -20,13 +20,6 @@ from tests.server.sockets import TOKEN, hello
 @pytest.fixture
 def no_penalty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("apo_server.admission._PENALTY", 0.01)
-
-
-def upgrade(*headers: str, target: str = "/", host: str | None = "127.0.0.1") -> bytes:
-    named = [] if host is None else [f"Host: {host}"]
-    fixed = ["Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13"]
-    key = "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA=="
-    return "\r\n".join([f"GET {target} HTTP/1.1", *named, *fixed, key, *headers, "", ""]).encode("utf-8")
 
 
 PAGES = {
