@@ -1,7 +1,7 @@
-"""Which of the connections to a socket is the editor's: the first that begins with a proper `initialize` request.
+"""Which connection to a socket is the editor's: the first that begins with a valid `initialize` request.
 
-Where there is a token, it must be shown as well. Any program of this machine can connect, and so can any page in a
-browser; several connections may be looked at side by side, so that none of them keeps the editor waiting.
+Where there is a token, the request must show it. Any program of this machine can connect, and so can any page in a
+browser. Several connections may wait side by side, so that none of them keeps the editor out.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ _log = logging.getLogger(__name__)
 # How long a client may take for its first message, in seconds, and how long that may be, in bytes.
 PATIENCE = 10.0
 LONGEST_INITIALIZE = 256 * 1024
-# How long who has shown a wrong token waits for the answer, and keeps its place meanwhile, in seconds. With 64 places
-# that makes 64 guesses a second.
+# After a wrong token, a client waits for its answer so long, in seconds, and keeps its place. With 64 places, 64 tokens
+# can be tried in a second.
 _PENALTY = 1.0
 _PLACES = 64
 
@@ -35,25 +35,25 @@ class Refused(Exception):
 
 
 class Admission:
-    """Looks at connections until one of them is the editor's."""
+    """Holds connections to the rule above until one of them is the editor's."""
 
     def __init__(self, token: Token | None, places: int = _PLACES) -> None:
         self._token = token
         self._places = places
-        # The connections that are looked at, the oldest first, and those of them that wait for a wrong token's answer.
+        # The connections that are not admitted yet, the oldest first, and those among them that showed a wrong token.
         self._waiting: dict[asyncio.WriteTransport, None] = {}
         self._held: set[asyncio.WriteTransport] = set()
         self._reported: set[str] = set()
 
     @property
     def authenticates(self) -> bool:
-        """Whether who is admitted has shown the token."""
+        """Whether the client that is admitted has shown a token."""
         return self._token is not None
 
     def enter(self, transport: asyncio.WriteTransport) -> None:
-        """Look at one more connection. If there are too many, the one that has waited longest is closed."""
+        """Take in a new connection. If too many wait, the one that has waited longest is closed."""
         if len(self._waiting) >= self._places:
-            self.report(f"more than {self._places} clients wait, and none has sent an initialize request")
+            self.report(f"more than {self._places} wait without an initialize request")
             last = next((other for other in self._waiting if other not in self._held), transport)
             last.abort()
             self.leave(last)
@@ -62,12 +62,12 @@ class Admission:
         self._waiting[transport] = None
 
     def leave(self, transport: asyncio.WriteTransport) -> None:
-        """A connection is not looked at any more: it is the editor's, or gone. To hang up cuts no penalty short."""
+        """Drop a connection that is the editor's, or gone. A penalty goes on after its client has hung up."""
         if transport not in self._held:
             self._waiting.pop(transport, None)
 
     def end(self) -> None:
-        """The editor is there: every other connection is closed."""
+        """Close every connection that waits: the editor has been admitted."""
         for transport in self._waiting:
             transport.abort()
         self._waiting.clear()
@@ -83,7 +83,7 @@ class Admission:
             raise Refused("its address holds a wrong token", guessed=True)
 
     def admit(self, body: bytes, *, authenticated: bool = False) -> bytes:
-        """The first message of the editor, without the token; ``authenticated`` clients have shown it already.
+        """The first message of the editor, without the token. An ``authenticated`` client has shown it already.
 
         Raises:
             Refused: the message is not a proper `initialize` request, or the token is missing or wrong.
@@ -94,8 +94,8 @@ class Admission:
             answer = _error(number, ErrorCodes.ServerNotInitialized, "The server is not initialized yet.")
             raise Refused("its first message is not an initialize request", answer)
         if not isinstance(params, dict) or not isinstance(params.get("capabilities"), dict):
-            answer = _error(number, ErrorCodes.InvalidParams, "The request does not name the client's capabilities.")
-            raise Refused("its initialize request does not name the client's capabilities", answer)
+            answer = _error(number, ErrorCodes.InvalidParams, "'capabilities' is missing or is not an object.")
+            raise Refused("its initialize request has no capabilities", answer)
         options = params.get("initializationOptions")
         given = options.pop("token", None) if isinstance(options, dict) else None
         if self._token is not None and not authenticated and not self._token.matches(given):
@@ -109,7 +109,7 @@ class Admission:
             raise Refused("its initialize request nests too deeply") from None
 
     async def refuse(self, transport: asyncio.WriteTransport, refused: Refused) -> None:
-        """Report a refusal. Who has shown a wrong token waits, so that guessing is slow."""
+        """Report a refusal. After a wrong token this takes a while, so that guessing is slow."""
         self.report(str(refused))
         if not refused.guessed:
             return
@@ -139,7 +139,7 @@ def _request(body: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError):
         raise Refused("its first message is not JSON") from None
     if not isinstance(message, dict) or message.get("jsonrpc") != "2.0":
-        raise Refused("its first message is not one of the protocol")
+        raise Refused("its first message is not JSON-RPC 2.0")
     number = message.get("id")
     if not isinstance(message.get("method"), str) or not isinstance(number, (int, str)) or isinstance(number, bool):
         raise Refused("its first message is not a request")

@@ -76,7 +76,7 @@ class Frames:
         elif _TYPE.fullmatch(line) and not self._typed:
             self._typed = True
         else:
-            self._break("a header line is not as the protocol has it")
+            self._break("a header line is malformed")
 
     def _line(self) -> bytes | None:
         """The next line without its line feed; None while it is not complete."""
@@ -97,9 +97,7 @@ class Frames:
     def _break(self, reason: str) -> None:
         if not self._recovers:
             raise BrokenFrame(reason)
-        _log.error(
-            "The editor's messages cannot be told apart: %s. They are skipped up to the next proper header.", reason
-        )
+        _log.error("The editor's input is not valid: %s. Messages are skipped up to the next valid header.", reason)
         self._skips, self._length, self._typed = True, None, False
 
     def _take(self, count: int) -> bytes:

@@ -37,13 +37,13 @@ class Address:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-async def hosts_of(address: Address, *, has_token: bool) -> list[str]:
+async def resolve_hosts(address: Address, *, has_token: bool) -> list[str]:
     """The numeric hosts to listen on. Without a token they are of this machine alone.
 
     Raises:
         CannotListen: the host is not known, or other machines can reach it and there is no token.
     """
-    with listening_on(address):
+    with translate_errors(address):
         found = await asyncio.get_running_loop().getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
     hosts = list(dict.fromkeys(str(entry[4][0]) for entry in found))
     if not has_token and not all(map(is_loopback, hosts)):
@@ -54,7 +54,7 @@ async def hosts_of(address: Address, *, has_token: bool) -> list[str]:
 
 
 @contextlib.contextmanager
-def listening_on(address: Address) -> Iterator[None]:
+def translate_errors(address: Address) -> Iterator[None]:
     """Turns what goes wrong while a socket is opened into ``CannotListen``."""
     try:
         yield

@@ -94,7 +94,7 @@ def _serve(way: _Way, level: str) -> None:
     os.dup2(2, 1)
 
     async def serve_and_leave() -> None:
-        await _reached(server.serve, way, requests, replies)
+        await _serve_over(server.serve, way, requests, replies)
         logging.shutdown()
         # Nothing is left but threads in the middle of a read, which nobody waits for.
         os._exit(server.exit_code)
@@ -102,20 +102,20 @@ def _serve(way: _Way, level: str) -> None:
     asyncio.run(serve_and_leave())
 
 
-async def _reached(serve: Serve, way: _Way, requests: int, replies: int) -> None:
+async def _serve_over(serve: Serve, way: _Way, requests: int, replies: int) -> None:
     if way.tcp is not None:
         from apo_server.tcp import over_tcp
 
-        await over_tcp(serve, way.tcp, way.token, lambda address: _listening("tcp", address))
+        await over_tcp(serve, way.tcp, way.token, lambda address: _announce("tcp", address))
     elif way.websocket is not None:
         from apo_server.web_socket import over_websocket
 
-        await over_websocket(serve, way.websocket, way.token, lambda address: _listening("ws", address))
+        await over_websocket(serve, way.websocket, way.token, lambda address: _announce("ws", address))
     else:
         await over_pipes(serve, requests, replies)
 
 
-def _listening(scheme: str, address: Address) -> None:
+def _announce(scheme: str, address: Address) -> None:
     print(f"{_NAME}: listening on {scheme}://{address}", file=sys.stderr, flush=True)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from apo_server.admission import LONGEST_INITIALIZE, PATIENCE, Admission, Refused
 from apo_server.framing import LONGEST_BODY, BrokenFrame, Frames
-from apo_server.listening import Address, hosts_of, listening_on
+from apo_server.listening import Address, resolve_hosts, translate_errors
 from apo_server.token_file import Token
 from apo_server.transports import CHUNK, FAREWELL, MOST_UNREAD, Line, Serve
 
@@ -66,7 +66,7 @@ async def over_tcp(serve: Serve, address: Address, token: Token | None, listenin
     Raises:
         CannotListen: the address is taken, or not of this machine; or other machines can reach it without a token.
     """
-    hosts = await hosts_of(address, has_token=token is not None)
+    hosts = await resolve_hosts(address, has_token=token is not None)
     admission = Admission(token)
     first: asyncio.Future[_Editor] = asyncio.get_running_loop().create_future()
 
@@ -74,7 +74,7 @@ async def over_tcp(serve: Serve, address: Address, token: Token | None, listenin
         transport = writer.transport
         admission.enter(transport)
         try:
-            editor = await _admitted(_Client(reader, writer, Frames(LONGEST_INITIALIZE)), admission)
+            editor = await _admit_client(_Client(reader, writer, Frames(LONGEST_INITIALIZE)), admission)
         finally:
             admission.leave(transport)
         if editor is None or first.done():
@@ -82,7 +82,7 @@ async def over_tcp(serve: Serve, address: Address, token: Token | None, listenin
         else:
             first.set_result(editor)
 
-    with listening_on(address):
+    with translate_errors(address):
         listener = await asyncio.start_server(connected, hosts, address.port)
     listening(Address(*listener.sockets[0].getsockname()[:2]))
     editor = await first
@@ -98,11 +98,11 @@ async def over_tcp(serve: Serve, address: Address, token: Token | None, listenin
             await asyncio.wait_for(client.writer.wait_closed(), FAREWELL)
 
 
-async def _admitted(client: _Client, admission: Admission) -> _Editor | None:
+async def _admit_client(client: _Client, admission: Admission) -> _Editor | None:
     """The client as the editor; None if it is not. It is told why, where it speaks the protocol."""
     try:
         async with asyncio.timeout(PATIENCE):
-            return await _introduced(client, admission)
+            return await _read_initialize(client, admission)
     except TimeoutError:
         admission.report(f"it sent no initialize request within {PATIENCE:g} seconds")
     except Refused as refused:
@@ -112,7 +112,7 @@ async def _admitted(client: _Client, admission: Admission) -> _Editor | None:
     return None
 
 
-async def _introduced(client: _Client, admission: Admission) -> _Editor | None:
+async def _read_initialize(client: _Client, admission: Admission) -> _Editor | None:
     """The client as the editor; None if it is gone.
 
     Raises:
@@ -123,7 +123,7 @@ async def _introduced(client: _Client, admission: Admission) -> _Editor | None:
             for body in bodies:
                 return _Editor(client, admission.admit(body), bodies)
     except BrokenFrame as error:
-        raise Refused(f"it did not begin with a message of the protocol ({error})") from None
+        raise Refused(f"it did not begin with an LSP message ({error})") from None
     return None
 
 

@@ -21,7 +21,7 @@ from websockets.http11 import Request, Response
 
 from apo_server.admission import LONGEST_INITIALIZE, PATIENCE, Admission, Refused
 from apo_server.framing import LONGEST_BODY
-from apo_server.listening import Address, hosts_of, is_loopback, listening_on
+from apo_server.listening import Address, is_loopback, resolve_hosts, translate_errors
 from apo_server.token_file import Token
 from apo_server.transports import FAREWELL, MOST_UNREAD, Line, Serve
 
@@ -43,26 +43,26 @@ async def over_websocket(
     Raises:
         CannotListen: the address is taken, or not of this machine; or other machines can reach it without a token.
     """
-    hosts = await hosts_of(address, has_token=token is not None)
+    hosts = await resolve_hosts(address, has_token=token is not None)
     admission = Admission(token)
     first: asyncio.Future[tuple[_Connection, bytes]] = asyncio.get_running_loop().create_future()
     over = asyncio.Event()
 
     async def connected(connection: ServerConnection) -> None:
         assert isinstance(connection, _Connection)
-        initialize = await _admitted(connection, admission)
+        initialize = await _admit_client(connection, admission)
         # The connection lives as long as this function runs.
         if initialize is not None and not first.done():
             admission.leave(connection.transport)
             first.set_result((connection, initialize))
             await over.wait()
 
-    with listening_on(address):
+    with translate_errors(address):
         listener = await listen(
             connected,
             hosts,  # type: ignore[arg-type]  # passed on to asyncio, which takes several
             address.port,
-            process_request=partial(_checked, admission),
+            process_request=partial(_check_request, admission),
             create_connection=partial(_Connection, admission),  # type: ignore[arg-type]
             compression=None,
             logger=_library_log,
@@ -123,11 +123,11 @@ class _Target:
         return _Target(path, tuple(map(unquote, tokens)), *(tuple(headers.get_all(n)) for n in ("Host", "Origin")))
 
 
-async def _checked(admission: Admission, connection: ServerConnection, request: Request) -> Response | None:
+async def _check_request(admission: Admission, connection: ServerConnection, request: Request) -> Response | None:
     """The answer to a request that is refused; None for one that may open a web socket."""
     assert isinstance(connection, _Connection)
     try:
-        _check(admission, connection, _Target.of(request))
+        _check_target(admission, connection, _Target.of(request))
     except Refused as refused:
         await admission.refuse(connection.transport, refused)
         status = HTTPStatus.UNAUTHORIZED if refused.guessed else HTTPStatus.FORBIDDEN
@@ -135,11 +135,11 @@ async def _checked(admission: Admission, connection: ServerConnection, request: 
     return None
 
 
-def _check(admission: Admission, connection: _Connection, target: _Target) -> None:
+def _check_target(admission: Admission, connection: _Connection, target: _Target) -> None:
     if target.path != "/":
         raise Refused("its address has a path; the server is at /")
     if len(target.origins) > 1 or not all(map(_LOCAL_PAGES.fullmatch, target.origins)):
-        raise Refused("it comes from a page that is not of this machine")
+        raise Refused("its Origin header does not name a page of this machine")
     # A name that somebody has pointed at this machine meanwhile makes a page of theirs look like one of its own.
     if len(target.hosts) != 1 or not (admission.authenticates or is_loopback(_host(target.hosts[0]))):
         raise Refused("its Host header does not name this machine")
@@ -158,7 +158,7 @@ def _host(header: str) -> str:
         return ""
 
 
-async def _admitted(connection: _Connection, admission: Admission) -> bytes | None:
+async def _admit_client(connection: _Connection, admission: Admission) -> bytes | None:
     """The first message of the editor; None if the client is not the editor, which it is told, or gone."""
     try:
         async with asyncio.timeout(PATIENCE):

@@ -49,7 +49,7 @@ class Door:
         """A bare connection."""
         return await asyncio.open_connection("127.0.0.1", self.port, limit=2**20)
 
-    async def is_refused(self, given: bytes, seconds: float = 5) -> bytes:
+    async def attack(self, given: bytes, seconds: float = 5) -> bytes:
         """Send bytes; the connection must be closed. What was answered."""
         reader, writer = await self.connect()
         with contextlib.suppress(OSError):
@@ -59,7 +59,7 @@ class Door:
         writer.close()
         return answer
 
-    async def serves(self, *, hello: Message = EDITOR, seconds: float = 5) -> None:
+    async def expect_served(self, *, hello: Message = EDITOR, seconds: float = 5) -> None:
         """The editor connects now: it must be served, and nobody before it must have been heard."""
         reader, writer = await self.connect()
         writer.write(framed(hello))

@@ -25,8 +25,8 @@ from tests.server.sockets import Listen, listening, tcp
 @pytest.mark.parametrize("given", STRANGERS.values(), ids=STRANGERS.keys())
 async def test_a_stranger_is_closed_unheard_and_unanswered(given: bytes) -> None:
     async with door() as opened_door:
-        assert await opened_door.is_refused(given) == b""
-        await opened_door.serves()
+        assert await opened_door.attack(given) == b""
+        await opened_door.expect_served()
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ async def test_a_stranger_that_sends_byte_by_byte_is_closed_too(name: str) -> No
             writer.write(bytes([byte]))
             await asyncio.sleep(0)
         assert await closing(reader) == b""
-        await opened_door.serves()
+        await opened_door.expect_served()
         writer.close()
 
 
@@ -102,8 +102,8 @@ REQUESTS = {
 @pytest.mark.parametrize("given", IMPOSTORS.values(), ids=IMPOSTORS.keys())
 async def test_an_impostor_is_closed_unheard_and_unanswered(given: bytes) -> None:
     async with door() as opened_door:
-        assert await opened_door.is_refused(given + EVIL) == b""
-        await opened_door.serves()
+        assert await opened_door.attack(given + EVIL) == b""
+        await opened_door.expect_served()
 
 
 @pytest.mark.parametrize("depth", range(900, 1000, 33))
@@ -111,17 +111,17 @@ async def test_initialize_that_nests_as_deep_as_can_be_read_costs_a_place_at_mos
     deep = b"[" * depth + b"]" * depth
     async with door() as opened_door:
         given = first(params={"capabilities": {"experimental": "?"}}).partition(b"\r\n\r\n")[2]
-        answer = await opened_door.is_refused(body(given.replace(b'"?"', deep)) + b"\r\n")
+        answer = await opened_door.attack(body(given.replace(b'"?"', deep)) + b"\r\n")
         if b"served" not in answer:
-            await opened_door.serves()
+            await opened_door.expect_served()
 
 
 @pytest.mark.parametrize("given", REQUESTS.values(), ids=REQUESTS.keys())
 async def test_a_request_before_initialize_is_answered_with_an_error_and_closed(given: bytes) -> None:
     async with door() as opened_door:
-        answer = await opened_door.is_refused(given)
+        answer = await opened_door.attack(given)
         assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["code"] in (-32002, -32602)
-        await opened_door.serves()
+        await opened_door.expect_served()
 
 
 async def test_the_editor_is_admitted_however_its_bytes_arrive_and_nothing_of_them_is_lost() -> None:
@@ -143,7 +143,7 @@ async def test_the_editor_is_admitted_however_its_bytes_arrive_and_nothing_of_th
 @pytest.mark.parametrize("given", [b"\r\n", b"GET / HTTP/1.1\r\n\r\n", b"Content-Length: 2\n\n{}"])
 async def test_a_frame_that_breaks_later_ends_the_connection(given: bytes) -> None:
     async with door() as opened_door:
-        assert b'"served"' in await opened_door.is_refused(framed(HELLO) + given + EVIL)
+        assert b'"served"' in await opened_door.attack(framed(HELLO) + given + EVIL)
         assert [message["method"] for message in opened_door.heard] == ["initialize"]
 
 
@@ -157,7 +157,7 @@ async def test_who_waits_does_not_keep_the_editor_waiting_and_is_closed_when_it_
         writer.write(given)
         await asyncio.sleep(0.02)
         begun = time.monotonic()
-        await opened_door.serves()
+        await opened_door.expect_served()
         assert time.monotonic() - begun < 2
         assert await closing(reader) == b""
         writer.close()
@@ -175,7 +175,7 @@ async def test_who_sends_a_byte_now_and_then_is_closed_after_a_while(monkeypatch
             await asyncio.sleep(0.05)
         assert await closing(reader) == b""
         assert time.monotonic() - begun < 3
-        await opened_door.serves()
+        await opened_door.expect_served()
         writer.close()
 
 
@@ -187,7 +187,7 @@ async def test_two_hundred_idle_connections_keep_nobody_out(make: Callable[[], A
         still = [writer for reader, writer in idle if not reader.at_eof() and reader.exception() is None]
         assert len(still) <= 64, "so many are looked at, and no more"
         if make is door:
-            await opened_door.serves()
+            await opened_door.expect_served()
         else:
             assert await web_answer(opened_door) == "served"
         for _, writer in idle:
@@ -199,7 +199,7 @@ async def test_fifty_clients_that_send_without_end_keep_nobody_out() -> None:
         flood = [await opened_door.connect() for _ in range(50)]
         for _, writer in flood:
             writer.write(b"Content-Length: 262144\r\n\r\n" + b"[" * 200_000)
-        await opened_door.serves()
+        await opened_door.expect_served()
         for _, writer in flood:
             writer.close()
 
@@ -209,7 +209,7 @@ async def test_who_connects_and_leaves_is_forgotten() -> None:
         for _ in range(100):
             _, writer = await opened_door.connect()
             writer.close()
-        await opened_door.serves()
+        await opened_door.expect_served()
 
 
 async def test_who_resets_the_connection_is_forgotten() -> None:
@@ -219,7 +219,7 @@ async def test_who_resets_the_connection_is_forgotten() -> None:
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 client.sendall(given)
                 await asyncio.sleep(0.02)
-        await opened_door.serves()
+        await opened_door.expect_served()
 
 
 @pytest.mark.parametrize("given", [b"", framed(HELLO)[:-5], STRANGERS["GET"]])
@@ -229,7 +229,7 @@ async def test_who_closes_its_own_half_is_closed(given: bytes) -> None:
         writer.write(given)
         writer.write_eof()
         assert await closing(reader) == b""
-        await opened_door.serves()
+        await opened_door.expect_served()
         writer.close()
 
 
@@ -268,7 +268,7 @@ async def test_the_real_server_refuses_a_browser_and_serves_the_editor(listen: L
     await client.leave()
     ended, _, err = await ending(process)
     assert ended == 0
-    assert err.count(b"A connection is closed: it did not begin with a message of the protocol") == 2
+    assert err.count(b"A connection is closed: it did not begin with an LSP message") == 2
 
 
 # Standard input and output: the peer is the editor, and must still not be made to say what it did not.
@@ -286,7 +286,7 @@ async def test_a_document_cannot_forge_a_header_for_an_editor_that_counts_wrongl
     await client.leave()
     ended, _, err = await ending(process)
     assert ended == 0
-    assert b"The editor's messages cannot be told apart" in err
+    assert b"The editor's input is not valid" in err
 
 
 async def test_two_initialize_requests_in_one_packet_are_one() -> None:

@@ -94,8 +94,8 @@ async def test_a_page_in_a_real_browser_reaches_nothing_and_keeps_nobody_out(
         assert len(tries) == 10
         # The browser did get there.
         reasons = [record.getMessage() for record in caplog.records]
-        assert sum("did not begin with a message of the protocol" in reason for reason in reasons) >= 6, reasons
-        assert sum("a page that is not of this machine" in reason for reason in reasons) == 3, reasons
-        await tcp.serves()
+        assert sum("did not begin with an LSP message" in reason for reason in reasons) >= 6, reasons
+        assert sum("does not name a page of this machine" in reason for reason in reasons) == 3, reasons
+        await tcp.expect_served()
         assert await web_answer(ws) == "served"
         assert await web_answer(locked, hello()) == "served"

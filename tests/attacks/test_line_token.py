@@ -72,7 +72,7 @@ def no_penalty(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_what_is_not_the_token_is_refused_in_words_that_do_not_tell_it(token: object) -> None:
     async with door(TOKEN) as opened_door:
         await _is_told(opened_door, HELLO if token is ... else hello(token))
-        await opened_door.serves(hello=hello())
+        await opened_door.expect_served(hello=hello())
 
 
 @pytest.mark.usefixtures("no_penalty")
@@ -80,11 +80,11 @@ async def test_what_is_not_the_token_is_refused_in_words_that_do_not_tell_it(tok
 async def test_a_token_in_the_wrong_place_is_none(place: Callable[[Message], Message]) -> None:
     async with door(TOKEN) as opened_door:
         await _is_told(opened_door, place(HELLO))
-        await opened_door.serves(hello=hello())
+        await opened_door.expect_served(hello=hello())
 
 
 async def _is_told(opened_door: Door, message: Message) -> None:
-    answer = await opened_door.is_refused(framed(message, READY))
+    answer = await opened_door.attack(framed(message, READY))
     said = json.loads(answer.partition(b"\r\n\r\n")[2])
     assert said["id"] == message["id"]
     assert said["error"]["code"] == -32803
@@ -96,7 +96,7 @@ async def _is_told(opened_door: Door, message: Message) -> None:
 @pytest.mark.parametrize("secret", [None, TOKEN])
 async def test_a_token_is_gone_before_the_server_hears_the_message(secret: str | None) -> None:
     async with door(secret) as opened_door:
-        await opened_door.serves(hello=hello(background="off"))
+        await opened_door.expect_served(hello=hello(background="off"))
         assert opened_door.heard[0]["params"]["initializationOptions"] == {"background": "off"}
         assert opened_door.lines[0].authenticated is (secret is not None)
 
@@ -104,13 +104,13 @@ async def test_a_token_is_gone_before_the_server_hears_the_message(secret: str |
 async def test_guessing_is_slow_and_keeps_the_editor_out_for_a_moment_at_most() -> None:
     async with door(TOKEN) as opened_door:
         begun = time.monotonic()
-        guesses = [asyncio.ensure_future(opened_door.is_refused(framed(hello(f"guess {n}")))) for n in range(200)]
+        guesses = [asyncio.ensure_future(opened_door.attack(framed(hello(f"guess {n}")))) for n in range(200)]
         await asyncio.sleep(0.5)
         assert not any(guess.done() and guess.result() for guess in guesses), "nobody has an answer so soon"
         answered = sum(b"error" in answer for answer in await asyncio.gather(*guesses))
         assert time.monotonic() - begun >= 1
         assert answered <= 64 * (time.monotonic() - begun + 1)
-        await opened_door.serves(hello=hello())
+        await opened_door.expect_served(hello=hello())
 
 
 @pytest.mark.parametrize("way", [over_tcp, over_websocket])
@@ -134,10 +134,10 @@ async def test_hanging_up_after_a_guess_does_not_make_room_for_the_next(
 
 async def test_one_who_guesses_does_not_make_the_editor_wait() -> None:
     async with door(TOKEN) as opened_door:
-        guess = asyncio.ensure_future(opened_door.is_refused(framed(hello("wrong"))))
+        guess = asyncio.ensure_future(opened_door.attack(framed(hello("wrong"))))
         await asyncio.sleep(0.05)
         begun = time.monotonic()
-        await opened_door.serves(hello=hello())
+        await opened_door.expect_served(hello=hello())
         assert time.monotonic() - begun < 0.8
         assert await guess == b""
 

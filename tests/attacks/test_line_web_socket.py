@@ -68,7 +68,7 @@ SHOWN = {
 
 
 async def _http_status(opened_door: Door, given: bytes) -> int:
-    answer = await opened_door.is_refused(given)
+    answer = await opened_door.attack(given)
     assert TOKEN.encode() not in answer
     return int(answer.split(b" ", 2)[1])
 

@@ -89,7 +89,7 @@ async def test_a_page_in_a_browser_cannot_speak_to_a_socket(listen: Listen) -> N
     client = await tcp(host, port)
     await client.greet()
     await client.leave()
-    reason = "it did not begin with a message of the protocol (a header line is not as the protocol has it)"
+    reason = "it did not begin with an LSP message (a header line is malformed)"
     assert await quiet_end(process, reason) == 0
 
 
@@ -173,7 +173,7 @@ async def test_pages_of_other_machines_cannot_connect(listen: Listen) -> None:
     async with connect(f"ws://{host}:{port}", origin="http://localhost:8080") as page:  # type: ignore[arg-type]
         await page.send(json.dumps({"jsonrpc": "2.0", **HELLO}))
         assert json.loads(await page.recv())["id"] == HELLO["id"]
-    assert await quiet_end(process, "it comes from a page that is not of this machine") == 0
+    assert await quiet_end(process, "its Origin header does not name a page of this machine") == 0
 
 
 async def test_pipes_are_the_default_and_an_editor_that_is_gone_ends_the_server() -> None:
