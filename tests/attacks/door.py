@@ -72,7 +72,8 @@ class Door:
 async def closing(reader: asyncio.StreamReader, seconds: float = 5) -> bytes:
     """What comes until the connection is closed, in peace or not."""
     heard = b""
-    with contextlib.suppress(OSError):
+    # A timeout is an OSError too, and must not pass for the end.
+    with contextlib.suppress(ConnectionError):
         while chunk := await asyncio.wait_for(reader.read(65536), seconds):
             heard += chunk
     return heard

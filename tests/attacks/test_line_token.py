@@ -335,7 +335,7 @@ async def test_with_the_token_they_count_and_no_log_shows_it(
         with pytest.raises(InvalidStatus):
             await connect(f"{address}-wrong")
         reader, writer = await asyncio.open_connection(host, port)
-        writer.write(f"GET /?token={TOKEN} HTTP/9 x\r\n\r\n".encode())
+        writer.write(f"GET /?token={TOKEN}\r\n\r\n".encode())
         await closing(reader)
         async with connect(address) as page:
             for said in (options(message, PERMISSION), READY, opened(prompt.as_uri(), prompt.read_text("utf-8"))):
