@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import re
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -28,9 +27,6 @@ from apo_server.transports import FAREWELL, MOST_UNREAD, Line, Serve
 _LOCAL_PAGES = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?")
 # Messages that are read ahead of the answers.
 _AHEAD = 2
-# The library logs what clients send, addresses with tokens among it; what is refused is reported by `Admission`.
-_library_log = logging.getLogger("websockets.of-the-editor")
-_library_log.disabled = True
 
 
 async def over_websocket(
@@ -65,7 +61,6 @@ async def over_websocket(
             process_request=partial(_check_request, admission),
             create_connection=partial(_Connection, admission),  # type: ignore[arg-type]
             compression=None,
-            logger=_library_log,
             max_size=LONGEST_INITIALIZE,
             max_queue=_AHEAD,
             open_timeout=PATIENCE,
