@@ -9,14 +9,27 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 from apo_engine import __version__
-from apo_server.transports import Address, CannotListen, Serve, over_pipes, over_tcp, over_websocket
+from apo_server.listening import Address, CannotListen
+from apo_server.token_file import BadTokenFile, Token
+from apo_server.transports import Serve, over_pipes
 
 _NAME = "apo-language-server"
 _LEVELS = ("error", "warning", "info", "debug")
 _MISUSE = 2
 _INTERRUPTED = 130
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """How the editor comes: over one of two sockets, or else over standard input and output."""
+
+    tcp: Address | None
+    websocket: Address | None
+    token: Token | None
 
 
 def run(argv: Sequence[str] | None = None) -> None:
@@ -34,6 +47,13 @@ def run(argv: Sequence[str] | None = None) -> None:
         "port 0 takes one that is free; standard error tells the address",
     )
     way.add_argument("--ws", type=_address, metavar="[HOST:]PORT", help="the same on a web socket")
+    parser.add_argument(
+        "--token-file",
+        type=Path,
+        metavar="FILE",
+        help="admit an editor to the socket only if it sends the token in this file; "
+        "required if other machines can reach the host",
+    )
     parser.add_argument("--version", action="store_true", help="print the version and exit")
     parser.add_argument(
         "--log-level", choices=_LEVELS, default="warning", help="what goes to standard error (default: warning)"
@@ -42,17 +62,20 @@ def run(argv: Sequence[str] | None = None) -> None:
     if given.version:
         print(f"{_NAME} {__version__}")
         return
+    if given.token_file is not None and given.tcp is None and given.ws is None:
+        parser.error("argument --token-file: only a socket asks for a token; add --tcp or --ws")
     try:
-        _serve(given.tcp, given.ws, given.log_level)
+        token = Token.read(given.token_file) if given.token_file is not None else None
+        _serve(_Way(given.tcp, given.ws, token), given.log_level)
+    except BadTokenFile as error:
+        parser.exit(_MISUSE, f"{_NAME}: The token file {str(given.token_file)!a} {error}.\n")
     except CannotListen as error:
-        parser.exit(
-            _MISUSE, f"{_NAME}: Cannot listen on {given.tcp or given.ws}: {error}. Choose another port, or 0 for any.\n"
-        )
+        parser.exit(_MISUSE, f"{_NAME}: {error}\n")
     except KeyboardInterrupt:
         sys.exit(_INTERRUPTED)
 
 
-def _serve(tcp: Address | None, websocket: Address | None, level: str) -> None:
+def _serve(way: _Way, level: str) -> None:
     # Building the protocol's types makes very many objects and no garbage: collecting among them only costs time.
     gc.disable()
     from apo_server.logs import set_up_logs
@@ -71,7 +94,7 @@ def _serve(tcp: Address | None, websocket: Address | None, level: str) -> None:
     os.dup2(2, 1)
 
     async def serve_and_leave() -> None:
-        await _reached(server.serve, tcp, websocket, requests, replies)
+        await _serve_over(server.serve, way, requests, replies)
         logging.shutdown()
         # Nothing is left but threads in the middle of a read, which nobody waits for.
         os._exit(server.exit_code)
@@ -79,16 +102,20 @@ def _serve(tcp: Address | None, websocket: Address | None, level: str) -> None:
     asyncio.run(serve_and_leave())
 
 
-async def _reached(serve: Serve, tcp: Address | None, websocket: Address | None, requests: int, replies: int) -> None:
-    if tcp is not None:
-        await over_tcp(serve, tcp, lambda address: _listening("tcp", address))
-    elif websocket is not None:
-        await over_websocket(serve, websocket, lambda address: _listening("ws", address))
+async def _serve_over(serve: Serve, way: _Way, requests: int, replies: int) -> None:
+    if way.tcp is not None:
+        from apo_server.tcp import over_tcp
+
+        await over_tcp(serve, way.tcp, way.token, lambda address: _announce("tcp", address))
+    elif way.websocket is not None:
+        from apo_server.web_socket import over_websocket
+
+        await over_websocket(serve, way.websocket, way.token, lambda address: _announce("ws", address))
     else:
         await over_pipes(serve, requests, replies)
 
 
-def _listening(scheme: str, address: Address) -> None:
+def _announce(scheme: str, address: Address) -> None:
     print(f"{_NAME}: listening on {scheme}://{address}", file=sys.stderr, flush=True)
 
 
@@ -96,4 +123,4 @@ def _address(text: str) -> Address:
     try:
         return Address.parse(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"'{text}' is no [HOST:]PORT, such as 8765 or 127.0.0.1:8765") from None
+        raise argparse.ArgumentTypeError(f"'{text}' is not a [HOST:]PORT, such as 8765 or 127.0.0.1:8765") from None

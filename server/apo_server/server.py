@@ -49,6 +49,8 @@ class ApoLanguageServer(LanguageServer):
         self.status = StatusFeed(self)
         self.jobs = Jobs(self._carry_out, on_change=self.screen.refresh_lenses)
         self.complaints: tuple[str, ...] = ()
+        # Whether the peer started this process or has shown the token.
+        self.authenticated = False
         self.configured = asyncio.Event()
         self.exit_code = 0
         self._closed = False
@@ -57,6 +59,7 @@ class ApoLanguageServer(LanguageServer):
 
     async def serve(self, line: Line) -> None:
         """Serve the editor at the other end of a line until it leaves or is gone, then end everything."""
+        self.authenticated = line.authenticated
         self.protocol.set_writer(line.writer, include_headers=line.framed)
         try:
             async for body in line.bodies:

@@ -12,6 +12,12 @@ from apo_engine.decoding import converted
 from apo_engine.models.purse import DailyCaps
 
 Background = Literal["off", "evaluate", "gradients", "optimize"]
+# What only the user can say, in the initialization options.
+_FOR_THE_USER = ("consent", "trusted", "cacheDir")
+_NO_TOKEN = (
+    "This connection has no token, so the workspace is not trusted: prompts are checked, and not run. "
+    "Start the server with --token-file, and send the token in the initialization options."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +39,19 @@ class ServerSettings:
     most_daily: DailyCaps = field(default_factory=DailyCaps)
 
 
-def from_options(options: object) -> tuple[ServerSettings, tuple[str, ...]]:
-    """The settings that a client starts the server with, and what is wrong with them, for people."""
+def from_options(options: object, *, authenticated: bool = True) -> tuple[ServerSettings, tuple[str, ...]]:
+    """The settings that a client starts the server with, and what is wrong with them, for people.
+
+    A client that is not ``authenticated`` may be any program of this machine: it can give neither consent nor trust,
+    nor say where results are kept.
+    """
     section = _section(options)
     wrong = []
+    if not authenticated:
+        if section.get("trusted", True) is not False:
+            wrong.append(_NO_TOKEN)
+        section = {**{key: section[key] for key in section if key not in _FOR_THE_USER}, "trusted": False}
+        options = {"apo": section}
     for name in ("consent", "trusted"):
         if not isinstance(section.get(name, False), bool):
             wrong.append(f"'apo.{name}' must be true or false.")

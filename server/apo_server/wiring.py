@@ -93,7 +93,7 @@ def initialize(ls: ApoLanguageServer, params: types.InitializeParams) -> None:
     """Resolve what the client can do, and offer what it can use."""
     session = ls.session
     session.client = capabilities.resolve(params.capabilities)
-    session.settings, wrong = settings.from_options(params.initialization_options)
+    session.settings, wrong = settings.from_options(params.initialization_options, authenticated=ls.authenticated)
     session.documents = Documents(session.client.encoding)
     session.folders = _folders(ls)
     ls.complaints = wrong

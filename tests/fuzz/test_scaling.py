@@ -255,7 +255,7 @@ def test_rows(pattern: str, suffix: str, head: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("pattern", ["Content-Length: 3\r\n\r\n", "\n", "x", "Content-Length: ", "\r\n\r\n", " "])
 def test_frames(pattern: str) -> None:
     def work(text: str) -> None:
-        frames, data = Frames(), text.encode()
+        frames, data = Frames(recovers=True), text.encode()
         for at in range(0, len(data), 64):
             list(frames.feed(data[at : at + 64]))
 

@@ -78,9 +78,9 @@ class Raw:
         self._writer.write(given)
         await self._writer.drain()
 
-    async def greet(self) -> Message:
+    async def greet(self, hello: Message = HELLO) -> Message:
         """Introduce the client; what the server says of itself."""
-        await self.say(HELLO)
+        await self.say(hello)
         answer = await self.answer(HELLO["id"])
         await self.say(READY)
         return answer

@@ -80,3 +80,13 @@ def test_a_workspace_can_lower_the_users_daily_caps_and_not_raise_them() -> None
     assert lowered.daily == DailyCaps(calls=10)
     taken_back, _ = updated(lowered, {"workspaceBudget": None})
     assert taken_back.daily == DailyCaps(calls=100)
+
+
+def test_a_client_without_a_token_gives_neither_consent_nor_trust_nor_a_place_for_results() -> None:
+    given = {"consent": True, "trusted": True, "cacheDir": "/c", "background": "off"}
+    for options in (given, {"apo": given}, {"apo": given, "consent": True}):
+        settings, (hint,) = from_options(options, authenticated=False)
+        assert settings == ServerSettings(trusted=False, background="off")
+        assert "--token-file" in hint
+    assert not from_options(None, authenticated=False)[0].trusted
+    assert from_options({"trusted": False}, authenticated=False)[1] == ()

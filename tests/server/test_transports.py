@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -15,55 +15,30 @@ import pytest_asyncio
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from apo_server.transports import Address
+from apo_server.listening import Address
 from tests.scripted import ScriptedServer
 from tests.scripted.world import World
 from tests.server.editor import environment
 from tests.server.raw import EXIT, HELLO, READY, SHUTDOWN, Raw, code, ending, framed, hover, opened, until
+from tests.server.sockets import Listen, hello, listening, tcp, token_file
 
 BROKEN = "---\ninput: {schema: {text: string}}\n---\n{{txet}}\n"
 URI = "file:///tmp/none/a.prompt"
 
 
-Listen = Callable[..., Awaitable[tuple[asyncio.subprocess.Process, str, int]]]
-
-
 @pytest_asyncio.fixture
 async def listen() -> AsyncIterator[Listen]:
     """Starts servers that listen, and tells where; none outlives its test."""
-    started: list[asyncio.subprocess.Process] = []
-
-    async def begin(
-        *arguments: str, environ: Mapping[str, str] | None = None
-    ) -> tuple[asyncio.subprocess.Process, str, int]:
-        pipe = asyncio.subprocess.PIPE
-        command = (sys.executable, "-m", "apo_server", *arguments)
-        process = await asyncio.create_subprocess_exec(
-            *command, stdin=pipe, stdout=pipe, stderr=pipe, env=dict(environ) if environ else None
-        )
-        started.append(process)
-        assert process.stderr
-        line = (await asyncio.wait_for(process.stderr.readline(), 20)).decode().strip()
-        beginning = f"apo-language-server: listening on {arguments[0].removeprefix('--')}://"
-        assert line.startswith(beginning), line
-        host, _, port = line.removeprefix(beginning).rpartition(":")
-        return process, host, int(port)
-
-    yield begin
-    for process in started:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+    async with listening() as begin:
+        yield begin
 
 
-async def tcp(host: str, port: int) -> Raw:
-    return Raw(*await asyncio.open_connection(host, port))
-
-
-async def quiet_end(process: asyncio.subprocess.Process) -> int:
-    """The exit code of a server that has written nothing but its address."""
+async def quiet_end(process: asyncio.subprocess.Process, *closed: str) -> int:
+    """The exit code of a server that has written nothing but its address, and why it has closed connections."""
     ended, out, err = await ending(process)
-    assert (out, err) == (b"", b"")
+    assert out == b""
+    prefix = "WARNING apo_server.admission: A connection is closed: "
+    assert err.decode().splitlines() == [f"{prefix}{reason}." for reason in closed]
     return ended
 
 
@@ -114,7 +89,8 @@ async def test_a_page_in_a_browser_cannot_speak_to_a_socket(listen: Listen) -> N
     client = await tcp(host, port)
     await client.greet()
     await client.leave()
-    assert await quiet_end(process) == 0
+    reason = "it did not begin with an LSP message (a header line is malformed)"
+    assert await quiet_end(process, reason) == 0
 
 
 async def test_a_dropped_connection_ends_the_server(listen: Listen) -> None:
@@ -131,9 +107,10 @@ async def test_a_dropped_connection_ends_the_engine_process_too(
 ) -> None:
     scripted.latency = 30
     prompt = world.write(tmp_path)
-    process, host, port = await listen("--tcp", "0", environ=environment(tmp_path / "cache", scripted.base_url))
+    environ = environment(tmp_path / "cache", scripted.base_url)
+    process, host, port = await listen("--tcp", "0", "--token-file", str(token_file(tmp_path)), environ=environ)
     client = await tcp(host, port)
-    await client.greet()
+    await client.greet(hello())
     await client.say(opened(prompt.as_uri(), prompt.read_text("utf-8")))
     await client.say({"id": 5, "method": "workspace/executeCommand", "params": order(prompt.as_uri())})
     await until(lambda: len(scripted.log))
@@ -153,7 +130,8 @@ async def test_exit_without_shutdown_is_a_failure_over_a_socket(listen: Listen) 
     client = await tcp(host, port)
     await client.greet()
     await client.say(EXIT)
-    assert await client.hear() is None
+    while await client.hear() is not None:
+        pass
     assert await quiet_end(process) == 1
 
 
@@ -195,7 +173,7 @@ async def test_pages_of_other_machines_cannot_connect(listen: Listen) -> None:
     async with connect(f"ws://{host}:{port}", origin="http://localhost:8080") as page:  # type: ignore[arg-type]
         await page.send(json.dumps({"jsonrpc": "2.0", **HELLO}))
         assert json.loads(await page.recv())["id"] == HELLO["id"]
-    assert await code(process) == 0
+    assert await quiet_end(process, "its Origin header does not name a page of this machine") == 0
 
 
 async def test_pipes_are_the_default_and_an_editor_that_is_gone_ends_the_server() -> None:

@@ -29,6 +29,7 @@ from tests.server.editor import environment
 from tests.server.profiles import ALL, profile
 from tests.server.raw import EXIT, HELLO, READY, SHUTDOWN, Message, Raw, changed, code, ending, framed, hover, opened
 from tests.server.raw import until as eventually
+from tests.server.sockets import hello, token_file
 
 URI = "file:///tmp/none/a.prompt"
 BROKEN = "---\ninput: {schema: {text: string}}\n---\n{{text}} {{txet}}\n"
@@ -282,7 +283,8 @@ async def test_everything_is_written_from_one_thread(desk: Desk, tmp_path: Path)
     pipe = asyncio.subprocess.PIPE
     environ = {**desk.environ, "PYTHONASYNCIODEBUG": "1"}
     desk.process = process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "apo_server", "--tcp", "0", "--log-level", "info"),
+        *(sys.executable, "-m", "apo_server", "--tcp", "0", "--token-file", str(token_file(tmp_path))),
+        *("--log-level", "info"),
         stdout=pipe,
         stderr=pipe,
         env=environ,
@@ -290,7 +292,7 @@ async def test_everything_is_written_from_one_thread(desk: Desk, tmp_path: Path)
     assert process.stderr
     address = (await asyncio.wait_for(process.stderr.readline(), 20)).decode().strip()
     desk.client = client = Raw(*await asyncio.open_connection("127.0.0.1", int(address.rpartition(":")[2])))
-    await client.greet()
+    await client.greet(hello())
     await client.say(opened(desk.uri, desk.prompt.read_text("utf-8")))
     await desk.command(1, "apo.gradients")
     for number in range(2, 200):
