@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from apo_engine import __version__
+from apo_engine.problems import InputError
 from apo_server.transports import Address, CannotListen, Serve, over_pipes, over_tcp, over_websocket
 
 _NAME = "apo-language-server"
@@ -48,6 +49,9 @@ def run(argv: Sequence[str] | None = None) -> None:
         parser.exit(
             _MISUSE, f"{_NAME}: Cannot listen on {given.tcp or given.ws}: {error}. Choose another port, or 0 for any.\n"
         )
+    except InputError as error:
+        problem = error.problems[0]
+        parser.exit(_MISUSE, f"{_NAME}: {problem.message} {problem.remedy}\n")
     except KeyboardInterrupt:
         sys.exit(_INTERRUPTED)
 
@@ -55,10 +59,13 @@ def run(argv: Sequence[str] | None = None) -> None:
 def _serve(tcp: Address | None, websocket: Address | None, level: str) -> None:
     # Building the protocol's types makes very many objects and no garbage: collecting among them only costs time.
     gc.disable()
+    from apo_engine.machine import cache_dir
     from apo_server.logs import set_up_logs
     from apo_server.wiring import create_server
 
     set_up_logs(level)
+    # Whoever cannot say where to keep things is told at once, not at the first run.
+    cache_dir(os.environ)
     server = create_server(__version__)
     gc.freeze()
     # A keystroke makes thousands of objects, few of which refer to each other: collecting less often misses nothing.
