@@ -97,7 +97,7 @@ def open_regular(path: Path) -> BinaryIO:
     """
     try:
         # Some devices act on being opened: the name is looked at first.
-        _require_regular(os.stat(path), path)
+        _require_regular(path.stat(), path)
         return _regular(os.open(path, _READING), path)
     except ValueError:
         raise FileNotFoundError(errno.ENOENT, "there is no such file", str(path)) from None
@@ -132,7 +132,10 @@ def require_regular(path: Path) -> None:
         NotRegularError: it does not.
         OSError: there is none.
     """
-    _require_regular(os.stat(path), path)
+    try:
+        _require_regular(path.stat(), path)
+    except ValueError:
+        raise FileNotFoundError(errno.ENOENT, "there is no such file", str(path)) from None
 
 
 def _root_of(real: Path, folders: Iterable[Path]) -> Path | None:
@@ -179,7 +182,7 @@ def _kernel_devices() -> frozenset[int]:
     found = set()
     for folder in _KERNEL:
         if os.path.ismount(folder):
-            found.add(os.stat(folder).st_dev)
+            found.add(Path(folder).stat().st_dev)
     return frozenset(found)
 
 

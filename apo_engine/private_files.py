@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import BinaryIO
 
 from apo_engine.private import entry_name, open_entry, open_folder, open_root, private_folder
 
@@ -52,22 +53,31 @@ class PrivateFolder:
             FileNotFoundError: there is no such file.
             ExposedError: others can write to it.
         """
+        with self.open(name) as file:
+            return file.read()
+
+    def open(self, name: str) -> BinaryIO:
+        """A file that nobody else can have written, for reading. Raises as `read` does."""
         with self._opened() as folder:
-            descriptor = open_entry(folder, self.path / name, os.O_RDONLY, believed=True)
-            with os.fdopen(descriptor, "rb") as file:
-                return file.read()
+            return os.fdopen(open_entry(folder, self.path / name, os.O_RDONLY, believed=True), "rb")
 
     def write(self, name: str, content: bytes) -> None:
         """Write a file in one step: readers see the old content or the new. Missing folders are made.
 
         Whatever had the name before is replaced, and not written to: a link leads nowhere.
         """
+        with self.replacing(name) as file:
+            file.write(content)
+
+    @contextlib.contextmanager
+    def replacing(self, name: str) -> Iterator[BinaryIO]:
+        """As `write`, piece by piece; after an error everything is as it was."""
         draft = f"{name}.{secrets.token_hex(4)}.part"
         with self._opened(make=True) as folder:
             descriptor = open_entry(folder, self.path / draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
             try:
                 with os.fdopen(descriptor, "wb") as file:
-                    file.write(content)
+                    yield file
                 self._rename(folder, draft, folder, self, name)
             except BaseException:
                 with contextlib.suppress(OSError):
@@ -78,7 +88,7 @@ class PrivateFolder:
         """What is in the folder, by name; of links the link itself. Nothing where there is no folder."""
         found = {}
         with contextlib.suppress(FileNotFoundError), self._opened() as folder:
-            for name in os.listdir(self.path if folder is None else folder):
+            for name in os.listdir(self.path if folder is None else folder):  # noqa: PTH208 (an open folder)
                 with contextlib.suppress(FileNotFoundError):
                     entry = entry_name(folder, self.path / name)
                     found[name] = os.stat(entry, dir_fd=folder, follow_symlinks=False)

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from apo_engine.allowed_paths import is_network_path, is_within, open_allowed
+from apo_engine.allowed_paths import NotRegularError, is_network_path, is_within, open_allowed
 from apo_engine.examples.rows import MAX_LINE, ROW_READERS, HeaderError
 from apo_engine.problems import InputError, Problem
 
@@ -74,6 +74,9 @@ def rows_in(
     except FileNotFoundError:
         message = f"There is no example file {path}."
         raise InputError(Problem("examples-missing", message, "Check the path.", place)) from None
+    except NotRegularError as error:
+        message = f"There is no example file {path}: {error.strerror}."
+        raise InputError(Problem("examples-missing", message, "Name a file of rows.", place)) from None
     except HeaderError as error:
         message = f"The example file {path} cannot be used: {error}."
         raise InputError(Problem("examples-empty", message, "Begin it with a line of column names.", place)) from None

@@ -35,8 +35,8 @@ class AnswerStore:
     A file that is no sound database, or that others can write to, is set aside under another name, and a new one
     begun. If nothing can be written (a full disk, a read-only folder), reading finds nothing or what is there, writing
     does nothing, and one warning is logged. The same holds for a file, or a folder, that is a link or belongs to
-    somebody else; nothing is read from it. Once the answers take ``most`` bytes, those that have not been used for longest make room
-    for new ones; when an answer was used is known to the day.
+    somebody else; nothing is read from it. Once the answers take ``most`` bytes, those that have not been used for
+    longest make room for new ones; when an answer was used is known to the day.
     """
 
     def __init__(self, path: Path, most: int = _MOST_BYTES) -> None:

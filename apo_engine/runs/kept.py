@@ -42,11 +42,11 @@ def cache_folder() -> Path:
 
 
 async def kept() -> Kept:
-    """What is kept now. Makes no file where there is none; what is a link or belongs to somebody else does not count."""
+    """What is kept now. Makes no file; what is a link or belongs to somebody else does not count."""
     root = PrivateFolder(cache_folder())
     database, runs, editor = root.path / _ANSWERS, root.child(_RUNS), root.child(_EDITOR)
     answers = 0
-    if os.path.lexists(database):
+    if _ANSWERS in _entries(root):
         cache = AnswerCache(database)
         answers = await cache.count()
         await cache.close()
@@ -71,7 +71,7 @@ async def clear_kept() -> Kept:
     """
     root = PrivateFolder(cache_folder())
     database = root.path / _ANSWERS
-    if os.path.lexists(database):
+    if _ANSWERS in _entries(root):
         # Not deleted as a file: another process may be writing into it.
         cache = AnswerCache(database)
         await cache.clear()

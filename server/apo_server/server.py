@@ -49,6 +49,7 @@ class ApoLanguageServer(LanguageServer):
         self.status = StatusFeed(self)
         self.jobs = Jobs(self._carry_out, on_change=self.screen.refresh_lenses)
         self.complaints: tuple[str, ...] = ()
+        self.said_cache_ignored = False
         self.configured = asyncio.Event()
         self.exit_code = 0
         self._closed = False

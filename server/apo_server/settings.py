@@ -14,6 +14,10 @@ from apo_engine.models.purse import DailyCaps
 from apo_engine.problems import InputError
 
 Background = Literal["off", "evaluate", "gradients", "optimize"]
+CACHE_IGNORED = (
+    "'apo.cacheDir' is ignored here: a workspace must not choose where results are kept. Set it in your user settings "
+    "or the initialization options, then restart the language server."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +27,7 @@ class ServerSettings:
     ``consent``, ``trusted`` and ``cache``, the folder of everything stored, come from the initialization options alone:
     everything else may be set by a workspace, and a workspace must not be able to let its own rows go anywhere, nor to
     bring results along. ``own_models`` are the models that the initialization options name: what the user names may lie
-    anywhere. ``refused_cache`` is the last folder of a workspace that was not heeded. ``daily`` caps what leaves the machine
+    anywhere. ``daily`` caps what leaves the machine
     in a day for a workspace (`apo.workspaceBudget`): what the initialization options say of it, ``most_daily``, is
     never passed.
     """
@@ -32,7 +36,6 @@ class ServerSettings:
     consent: bool = False
     trusted: bool = True
     cache: str | None = None
-    refused_cache: str = ""
     own_models: tuple[str, ...] = ()
     editor: Mapping[str, object] = field(default_factory=dict)
     daily: DailyCaps = field(default_factory=DailyCaps)
@@ -87,19 +90,10 @@ def updated(settings: ServerSettings, configuration: object) -> tuple[ServerSett
             wrong.append("'apo.workspaceBudget' must be a map with 'usd' and 'calls', numbers from 0.")
         else:
             daily = _within(settings.most_daily, asked)
-    refused = section.get("cacheDir") or ""
-    if refused and refused not in (settings.refused_cache, settings.cache):
-        wrong.append(
-            "'apo.cacheDir' of a workspace is ignored: a workspace must not choose where results are kept. Set it in your "
-            "user settings or the initialization options, then restart the language server."
-        )
-    changed = replace(
-        settings,
-        background=cast("Background", background),
-        refused_cache=str(refused) or settings.refused_cache,
-        editor=editor,
-        daily=daily,
-    )
+    refused = section.get("cacheDir")
+    if refused and _cache_folder(refused)[0] != settings.cache:
+        wrong.append(CACHE_IGNORED)
+    changed = replace(settings, background=cast("Background", background), editor=editor, daily=daily)
     return changed, tuple(wrong)
 
 
