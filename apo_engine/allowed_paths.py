@@ -12,6 +12,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
@@ -84,6 +85,9 @@ def open_allowed(path: Path, roots: Iterable[Path]) -> BinaryIO:
     except (ValueError, RuntimeError):
         raise FileNotFoundError(errno.ENOENT, "there is no such file", str(path)) from None
     if root is None:
+        # A device is no file to be moved where it may be read: that is said first.
+        with suppress(FileNotFoundError, PermissionError, NotADirectoryError):
+            _require_regular(real.stat(), path)
         raise OutsideError(path)
     return _regular(_open_below(root, real), path)
 
