@@ -412,8 +412,8 @@ def test_meta_prompts_outside_are_a_problem_at_their_line_and_not_sent(
 
 @pytest.mark.parametrize(
     ("command", "name"),
-    [("check", "FIFO"), ("evaluate", "FIFO"), ("check", "/dev/zero"), ("evaluate", "/dev/zero"), ("check", "/dev/stdin"),
-     ("check", "/proc/self/environ"), ("optimize", "/proc/kmsg"), ("evaluate", ".")],
+    [("check", "FIFO"), ("evaluate", "FIFO"), ("check", "/dev/zero"), ("evaluate", "/dev/zero"),
+     ("check", "/dev/stdin"), ("check", "/proc/self/environ"), ("optimize", "/proc/kmsg"), ("evaluate", ".")],
 )  # fmt: skip
 def test_a_prompt_that_is_no_file_is_refused_in_a_sentence(apo: Apo, command: str, name: str) -> None:
     if name == "FIFO":
