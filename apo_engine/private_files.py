@@ -16,6 +16,7 @@ from typing import BinaryIO
 
 from apo_engine.private import entry_name, open_entry, open_folder, open_root, private_folder
 
+_BEGINNING = 50
 _LOG = logging.getLogger(__name__)
 
 
@@ -72,7 +73,8 @@ class PrivateFolder:
     @contextlib.contextmanager
     def replacing(self, name: str) -> Iterator[BinaryIO]:
         """As `write`, piece by piece; after an error everything is as it was."""
-        draft = f"{name}.{secrets.token_hex(4)}.part"
+        # The longest names that there may be leave no room for more.
+        draft = f"{name[:_BEGINNING]}.{secrets.token_hex(8)}.part"
         with self._opened(make=True) as folder:
             descriptor = open_entry(folder, self.path / draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
             try:

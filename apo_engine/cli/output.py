@@ -34,7 +34,7 @@ def write_file(path: Path, content: bytes, *, mode: int | None = None) -> None:
             kind = "a link" if stat.S_ISLNK(found.st_mode) else "not a regular file"
             raise NotWritableError(0, f"there is something of that name already, and it is {kind}", str(path))
         mode = stat.S_IMODE(found.st_mode) if mode is None else mode
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    draft = path.with_name(f".apo-{secrets.token_hex(8)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), _NEW_FILE)
     try:
         with os.fdopen(descriptor, "wb") as file:

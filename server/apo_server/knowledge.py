@@ -282,9 +282,8 @@ class KnowledgeStore:
     def _adopt(self, path: Path, text: str) -> None:
         for folder in self._known_prompts():
             origin = _read(folder, _ORIGIN, str) if _read(folder, _name(text), Knowledge) is not None else None
-            # One that is still there was copied: the rows beside the copy may be others. A folder that was not made
-            # for the path that it names was not made by this store.
-            if origin is not None and folder == self._of(Path(origin)) and not os.path.lexists(origin):
+            # One that is still there was copied: the rows beside the copy may be others.
+            if origin is not None and not os.path.lexists(origin):
                 self._move(Path(origin), path)
                 return
 

@@ -302,19 +302,22 @@ def test_a_link_that_is_put_in_the_way_afterwards_is_not_followed(
         read_allowed(target, (clone,), 1000)
 
 
-def test_a_fifo_that_is_put_in_the_way_afterwards_does_not_hang(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kind", ["link", "FIFO"])
+def test_what_is_put_in_the_way_at_the_last_moment_is_not_opened(
+    clone: Path, outside: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     target = clone / "rows.jsonl"
     target.write_text("{}\n")
     real = allowed_paths._require_regular
 
     def require_regular(found: os.stat_result, path: Path) -> None:
         real(found, path)
-        if target.is_file():
+        if target.is_file() and not target.is_symlink():
             target.unlink()
-            os.mkfifo(target)
+            os.mkfifo(target) if kind == "FIFO" else target.symlink_to(outside / "rows.jsonl")
 
     monkeypatch.setattr(allowed_paths, "_require_regular", require_regular)
-    with pytest.raises(NotRegularError):
+    with pytest.raises(OSError, match=r"not a regular file|symbolic link"):
         open_allowed(target, (clone,))
 
 
