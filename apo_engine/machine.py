@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from apo_engine.allowed_paths import read_regular
 from apo_engine.problems import InputError, Place, Problem
 from apo_engine.settings import ENVIRONMENT, Layer
+
+MAX_CONFIG_BYTES = 1_000_000
 
 
 def environment_layer(environ: Mapping[str, str]) -> Layer:
@@ -32,24 +35,50 @@ def user_layer(folder: Path | None = None) -> Layer:
         import platformdirs
 
         folder = platformdirs.user_config_path("apo-language-server")
+    if not folder.is_absolute():
+        # Without a home folder there is no configuration: the folder that the user works in must not bring one.
+        return Layer("user", {})
     path = folder / "config.yaml"
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_regular(path, MAX_CONFIG_BYTES).decode("utf-8-sig")
     except FileNotFoundError:
         return Layer("user", {})
     except (OSError, UnicodeDecodeError) as error:
-        message = f"The configuration file cannot be read: {error}."
+        message = f"The configuration file cannot be read: {getattr(error, 'strerror', None) or error}."
         raise InputError(Problem("config-unreadable", message, "Correct or remove it.", Place(path))) from None
     return _yaml_layer(text, path)
 
 
 def cache_dir(environ: Mapping[str, str]) -> Path:
-    """The folder of everything stored: ``APO_CACHE_DIR``, else the platform's cache folder."""
-    if environ.get("APO_CACHE_DIR"):
-        return Path(environ["APO_CACHE_DIR"]).expanduser()
+    """The folder of everything stored, with its links resolved: ``APO_CACHE_DIR``, else the platform's cache folder.
+
+    Raises:
+        InputError: the path is relative, so that the working folder would decide where it is; or there is none.
+    """
+    named = environ.get("APO_CACHE_DIR")
+    if named:
+        return user_folder(named, "APO_CACHE_DIR")
     import platformdirs
 
-    return platformdirs.user_cache_path("apo-language-server")
+    return user_folder(str(platformdirs.user_cache_path("apo-language-server")), "The cache folder")
+
+
+def user_folder(name: str, whence: str) -> Path:
+    """The folder that the user named in ``whence``, with its links resolved.
+
+    Raises:
+        InputError: the path is relative, or leads nowhere.
+    """
+    remedy = "Set APO_CACHE_DIR to an absolute path."
+    try:
+        path = Path(name).expanduser()
+        if path.is_absolute():
+            return path.resolve()
+        message = f"{whence} is a relative path, {name}: the folder that you work in must not decide where it is."
+    except (OSError, RuntimeError, ValueError):
+        # No home folder, links in a circle, a NUL.
+        message = f"{whence} leads nowhere: {name}."
+    raise InputError(Problem("cache-dir", message, remedy))
 
 
 def _yaml_layer(text: str, path: Path) -> Layer:

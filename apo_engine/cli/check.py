@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
+from apo_engine.allowed_paths import NotRegularError, is_within, require_regular
 from apo_engine.api import check
 from apo_engine.cli.as_json import emit
 from apo_engine.cli.options import debug_option, json_option
@@ -32,8 +34,8 @@ def command(paths: tuple[Path, ...], as_json: bool) -> int:
     """
     files = _prompts(paths)
     found: dict[Problem, None] = {}
-    for file in files:
-        found.update(dict.fromkeys(_problems(file)))
+    for file, folder in files.items():
+        found.update(dict.fromkeys(_problems(file, folder)))
     problems = tuple(found)
     if as_json:
         emit(problems_object(problems, len(files)))
@@ -44,20 +46,24 @@ def command(paths: tuple[Path, ...], as_json: bool) -> int:
     return _FOUND if any(problem.severity is not Severity.INFORMATION for problem in problems) else _FINE
 
 
-def _problems(file: Path) -> tuple[Problem, ...]:
+def _problems(file: Path, folder: Path | None) -> tuple[Problem, ...]:
+    if folder is not None and os.path.lexists(file) and not is_within(file, (folder, Path.cwd())):
+        # Whoever names a folder did not name what a link in it leads to.
+        message = "This prompt is a link that leads outside the folder and the folder you work in; it was not read."
+        return (Problem("prompt-outside", message, "Name it to have it checked, or remove the link.", Place(file)),)
     try:
         return check(load_prompt(file))
     except InputError as error:
         return error.problems
 
 
-def _prompts(paths: tuple[Path, ...]) -> tuple[Path, ...]:
-    """The prompts that are meant, each once.
+def _prompts(paths: tuple[Path, ...]) -> dict[Path, Path | None]:
+    """The prompts that are meant, each once, with the folder that was named in its place; None where it was named.
 
     Raises:
         InputError: a path is not there, or a folder holds no prompt.
     """
-    found: dict[Path, None] = {}
+    found: dict[Path, Path | None] = {}
     for path in paths:
         if path.is_dir():
             inside = sorted(_inside(path))
@@ -66,17 +72,27 @@ def _prompts(paths: tuple[Path, ...]) -> tuple[Path, ...]:
                 raise InputError(
                     Problem("prompts-missing", message, "Name another, or write one: apo init.", Place(path))
                 )
-            found.update(dict.fromkeys(inside))
-        elif path.exists():
-            found[path] = None
+            found.update((file, path) for file in inside if file not in found)
         else:
-            raise InputError(Problem("prompt-missing", "There is no such file.", "Check the path.", Place(path)))
-    return tuple(found)
+            _require_readable(path)
+            found[path] = None
+    return found
+
+
+def _require_readable(path: Path) -> None:
+    try:
+        require_regular(path)
+    except NotRegularError as error:
+        message = f"The file cannot be read: {error.strerror}."
+        raise InputError(Problem("prompt-unreadable", message, "Name a .prompt file.", Place(path))) from None
+    except OSError:
+        message = "There is no such file."
+        raise InputError(Problem("prompt-missing", message, "Check the path.", Place(path))) from None
 
 
 def _inside(folder: Path) -> Iterator[Path]:
     for path in folder.rglob("*.prompt"):
         parents = path.relative_to(folder).parts[:-1]
         passed_over = any(part.startswith(".") or part in _PASSED_OVER for part in parents)
-        if not passed_over and not path.name.startswith("_") and path.is_file():
+        if not passed_over and not path.name.startswith("_") and not path.is_dir():
             yield path

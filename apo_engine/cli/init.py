@@ -12,6 +12,7 @@ import click
 
 from apo_engine.cli.location import located
 from apo_engine.cli.options import debug_option, json_option, prompt_argument
+from apo_engine.cli.output import write_file
 from apo_engine.cli.plain import visible
 from apo_engine.problems import InputError, Place, Problem
 
@@ -77,7 +78,10 @@ def _write(texts: dict[Path, str], *, force: bool) -> None:
         raise InputError(*(Problem("file-there", message, remedy, Place(path)) for path in there))
     for path, text in texts.items():
         try:
-            with path.open("w" if force else "x", encoding="utf-8", newline="\n") as stream:
+            if force:
+                write_file(path, text.encode())
+                continue
+            with path.open("x", encoding="utf-8", newline="\n") as stream:
                 stream.write(text)
         except OSError as error:
             message = f"The file cannot be written: {error.strerror or error}."

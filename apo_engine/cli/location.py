@@ -8,6 +8,7 @@ from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 
+from apo_engine.allowed_paths import open_regular
 from apo_engine.cli.plain import visible
 
 _LONGEST = 4000
@@ -29,7 +30,7 @@ def row_text(path: str, line: int, expected: str) -> str:
     Empty where the file is gone.
     """
     try:
-        with Path(path).open("rb") as file:
+        with open_regular(Path(path)) as file:
             raw = next(islice(file, line - 1, line), b"")[:_LONGEST]
     except OSError:
         return ""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import sys
 from contextlib import suppress
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import click
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
     from apo_engine.problems import ApoError
 
 # Exit codes: 0 fine, 1 found something (`check`, or with --fail-…), 2 misuse, 3 budget or model failure.
-_INTERNAL, _UNWRITABLE, _INTERRUPTED = 70, 74, 130
+_MISUSE, _UNABLE, _INTERNAL, _UNWRITABLE, _INTERRUPTED = 2, 3, 70, 74, 130
 # The SDK is some 100,000 objects that stay as long as the process. Python's own thresholds look all of them through
 # again and again for garbage in cycles, which halts everything for 50 ms each time.
 _GARBAGE_THRESHOLDS = (20_000, 20, 20)
@@ -109,9 +111,32 @@ def _outcome() -> int:
         if isinstance(error, ApoError):
             _explain(error)
             return error.exit_code
+        refusal = _refusal_of_the_system(error)
+        if refusal is not None:
+            message, code = refusal
+            click.echo(f"{_marked('error')}: {message}", err=True)
+            return code
         click.echo(f"{_marked('error')}: Something in apo itself went wrong ({_one_line(error)}). ", err=True, nl=False)
         click.echo("Add --debug to see where, and please report it." * (not _debugging()), err=True)
         return _INTERNAL
+
+
+def _refusal_of_the_system(error: BaseException | None) -> tuple[str, int] | None:
+    """What the system lacks, in a sentence, and the exit code; None where it lacks nothing."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+            return "The system gives apo no more file handles. Raise the limit, such as: ulimit -n 256", _UNABLE
+        if isinstance(error, FileNotFoundError) and not _has_working_folder():
+            return "The working folder is gone. Change to another one, and run the command again.", _MISUSE
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def _has_working_folder() -> bool:
+    try:
+        return bool(Path.cwd())
+    except OSError:
+        return False
 
 
 def _explain(error: ApoError) -> None:

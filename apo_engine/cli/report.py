@@ -11,6 +11,7 @@ from apo_engine.api import Report, past_run, report_page
 from apo_engine.cli.as_json import emit
 from apo_engine.cli.console import remarks, results, say
 from apo_engine.cli.options import debug_option, json_option
+from apo_engine.cli.output import write_file
 from apo_engine.problems import InputError, Place, Problem
 
 
@@ -31,7 +32,7 @@ def command(run: str, output: Path | None, as_json: bool) -> None:
         return
     path = output or Path(f"{_stem(report)}-{report.run[:8]}.html")
     try:
-        path.write_text(report_page(report), "utf-8")
+        write_file(path, report_page(report).encode())
     except OSError as error:
         message = f"The page cannot be written: {error.strerror}."
         raise InputError(Problem("report-unwritable", message, "Name another file with -o.", Place(path))) from None

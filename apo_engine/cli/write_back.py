@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
-from contextlib import suppress
 from pathlib import Path
 
+from apo_engine.allowed_paths import is_within, read_regular
+from apo_engine.cli.output import write_file
 from apo_engine.problems import InputError, Place, Problem
-from apo_engine.prompt.file import PromptFile
+from apo_engine.prompt.file import MAX_BYTES, PromptFile
 
 _BOM = "\ufeff"
 
@@ -17,34 +15,26 @@ _BOM = "\ufeff"
 def write_back(prompt: PromptFile, text: str) -> None:
     """Replace the text of the file that ``prompt`` was read from; byte order mark, line ends and mode stay.
 
+    If the prompt is a link, the file that it leads to is replaced, and the link stays. That file must lie in the folder
+    of the link or in the working folder: a link that others made must not lead the user's hand elsewhere.
+
     Raises:
-        InputError: the file has changed since it was read, or cannot be written. It is left as it is.
+        InputError: the file has changed since it was read, lies elsewhere, or cannot be written. It is left as it is.
     """
     assert prompt.path is not None
     path = prompt.path.resolve()
     mark = _BOM * prompt.bom
+    if prompt.path.is_symlink() and not is_within(path, (prompt.path.parent, Path.cwd())):
+        message = f"The prompt is a link that leads outside its folder and the folder you work in, to {path}."
+        remedy = "It was not written. Run the command with --resume on the file itself."
+        raise InputError(Problem("prompt-linked", message, remedy, Place(prompt.path)))
     try:
-        if path.read_bytes() != (mark + prompt.text).encode():
+        if read_regular(path, MAX_BYTES) != (mark + prompt.text).encode():
             message = "The file was changed while the search ran; it was not written."
             remedy = "Run the command again to optimize the new text."
             raise InputError(Problem("prompt-changed", message, remedy, Place(prompt.path)))
-        _replace(path, (mark + text).encode())
+        write_file(path, (mark + text).encode())
     except OSError as error:
         message = f"The file cannot be written: {error.strerror or error}."
         remedy = "Make it and its folder writable, and run the command again with --resume."
         raise InputError(Problem("prompt-unwritable", message, remedy, Place(prompt.path))) from None
-
-
-def _replace(path: Path, content: bytes) -> None:
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        shutil.copymode(path, name)
-        Path(name).replace(path)
-    except BaseException:
-        with suppress(OSError):
-            Path(name).unlink()
-        raise

@@ -9,7 +9,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from apo_engine.allowed_paths import is_within
+from apo_engine.allowed_paths import NotRegularError, OutsideError, read_allowed
 from apo_engine.evaluation import function_worker
 from apo_engine.examples.example import Example
 from apo_engine.problems import InputError, Place, Problem
@@ -20,6 +20,7 @@ ROW_SECONDS, LOAD_SECONDS = 10.0, 60.0
 #: A function that hangs on so many rows of a run is given up.
 MOST_HANGS = 3
 _LONGEST_REPLY = 2**20
+_MAX_BYTES = 10 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +47,16 @@ def find_function(metric: str, folder: Path, place: Place | None = None) -> Scor
     stem = folder.joinpath(*module.split("."))
     for file in (stem.with_name(f"{stem.name}.py"), stem / "__init__.py"):
         try:
-            # What is no plain file may never come to an end.
-            digest = hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else ""
+            digest = hashlib.sha256(read_allowed(file, (folder,), _MAX_BYTES)).hexdigest()
+        except OutsideError:
+            message = f"The metric '{metric}' leads outside the prompt's folder: {file} is a link."
+            remedy = "Put the function itself beside the prompt."
+            raise InputError(Problem("metric-outside", message, remedy, place)) from None
+        except NotRegularError as error:
+            message = f"The metric '{metric}' cannot be used: {file}: {error.strerror}."
+            raise InputError(Problem("metric-missing", message, "Put a Python file there.", place)) from None
         except OSError:
             continue
-        if not digest:
-            continue
-        if not is_within(file, (folder,)):
-            message = f"The metric '{metric}' leads outside the prompt's folder: {file} is a link."
-            raise InputError(Problem("metric-outside", message, "Put the function itself beside the prompt.", place))
         return ScoringFunction(folder.absolute(), module, name, file.absolute(), digest)
     message = f"The metric '{metric}' names a module that is not there: {stem}.py."
     remedy = "Write the function into that file, beside the prompt, or correct 'apo.metric'."

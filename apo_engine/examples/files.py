@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from apo_engine.allowed_paths import is_network_path, is_within
+from apo_engine.allowed_paths import NotRegularError, is_network_path, is_within, open_allowed
 from apo_engine.examples.rows import MAX_LINE, ROW_READERS, HeaderError
 from apo_engine.problems import InputError, Problem
 
@@ -36,9 +36,14 @@ def named_files(
     if first is None:
         message = "No example file is named."
         raise InputError(Problem("examples-missing", message, "Name one: apo.examples: rows.jsonl", place))
-    allowed = (folder, *((Path.cwd(),) if allowed_roots is None else allowed_roots))
+    allowed = readable_roots(folder, allowed_roots)
     held = ((_allowed(settings.holdout, folder, allowed, place), True),) if settings.holdout is not None else ()
     return ((_allowed(first, folder, allowed, place), False), *held)
+
+
+def readable_roots(folder: Path, allowed_roots: Sequence[Path] | None) -> tuple[Path, ...]:
+    """Where the files that a prompt in ``folder`` names may lie; None stands for the working folder."""
+    return (folder, *((Path.cwd(),) if allowed_roots is None else allowed_roots))
 
 
 def _allowed(name: str, folder: Path, allowed: Sequence[Path], place: Place | None) -> Path:
@@ -49,8 +54,12 @@ def _allowed(name: str, folder: Path, allowed: Sequence[Path], place: Place | No
     return folder / name
 
 
-def rows_in(path: Path, place: Place | None, buffers: Mapping[Path, str] | None = None) -> Iterator[Row | BadRow]:
-    """The rows of one file as they stand there; ``buffers`` are texts, by path, that are read in place of files.
+def rows_in(
+    path: Path, roots: Sequence[Path], place: Place | None, buffers: Mapping[Path, str] | None = None
+) -> Iterator[Row | BadRow]:
+    """The rows of one file in one of the folders ``roots``, as they stand there.
+
+    ``buffers`` are texts, by path, that are read in place of files.
 
     Raises:
         InputError: the file is missing, of an unknown kind, cannot be read, or has no header; said at ``place``.
@@ -60,11 +69,14 @@ def rows_in(path: Path, place: Place | None, buffers: Mapping[Path, str] | None 
         message = f"Example files of the kind '{path.suffix}' cannot be read: {path}."
         raise InputError(Problem("examples-kind", message, f"Use one of {', '.join(ROW_READERS)}.", place))
     try:
-        with opened(path, buffers) as stream:
+        with opened(path, roots, buffers) as stream:
             yield from read_rows(stream)
     except FileNotFoundError:
         message = f"There is no example file {path}."
         raise InputError(Problem("examples-missing", message, "Check the path.", place)) from None
+    except NotRegularError as error:
+        message = f"There is no example file {path}: {error.strerror}."
+        raise InputError(Problem("examples-missing", message, "Name a file of rows.", place)) from None
     except HeaderError as error:
         message = f"The example file {path} cannot be used: {error}."
         raise InputError(Problem("examples-empty", message, "Begin it with a line of column names.", place)) from None
@@ -76,11 +88,11 @@ def rows_in(path: Path, place: Place | None, buffers: Mapping[Path, str] | None 
         ) from None
 
 
-def header_line(path: Path, buffers: Mapping[Path, str] | None = None) -> int | None:
+def header_line(path: Path, roots: Sequence[Path], buffers: Mapping[Path, str] | None = None) -> int | None:
     """The 1-based line of a table's header: the first that is not empty. None where the rows name their columns."""
     if path.suffix.lower() in _HEADLESS:
         return None
-    with suppress(OSError, ValueError), opened(path, buffers) as stream:
+    with suppress(OSError, ValueError), opened(path, roots, buffers) as stream:
         number = 1
         while line := stream.readline(MAX_LINE):
             if line.strip(b"\r\n"):
@@ -90,19 +102,17 @@ def header_line(path: Path, buffers: Mapping[Path, str] | None = None) -> int | 
 
 
 @contextmanager
-def opened(path: Path, buffers: Mapping[Path, str] | None = None) -> Iterator[BinaryIO]:
-    """The bytes of a file, or of its unsaved text.
+def opened(path: Path, roots: Sequence[Path], buffers: Mapping[Path, str] | None = None) -> Iterator[BinaryIO]:
+    """The bytes of a file in one of the folders ``roots``, or of its unsaved text.
 
     Raises:
-        OSError: the file is missing or cannot be read.
+        OSError: the file is missing, lies elsewhere, is not a regular file or cannot be read.
     """
     text = _unsaved(path, buffers or {})
     if text is not None:
         yield io.BytesIO(text.encode("utf-8", "surrogatepass"))
         return
-    if not path.is_file():
-        raise FileNotFoundError
-    with path.open("rb") as stream:
+    with open_allowed(path, roots) as stream:
         yield stream
 
 

@@ -9,7 +9,7 @@ import msgspec
 
 from apo_engine.examples.columns import Columns
 from apo_engine.examples.example import Example, ExampleSet
-from apo_engine.examples.files import named_files, rows_in
+from apo_engine.examples.files import named_files, readable_roots, rows_in
 from apo_engine.examples.labels import MAX_LABELS, are_labels
 from apo_engine.examples.quoting import quoted
 from apo_engine.examples.rows import BadRow
@@ -48,7 +48,7 @@ def load_examples(
     Raises:
         InputError: a file is missing or of an unknown kind, a column is not there, or no row can be used.
     """
-    reader = _Reader(Columns(settings, inputs), place)
+    reader = _Reader(Columns(settings, inputs), place, readable_roots(folder, allowed_roots))
     for path, held_out in named_files(settings, folder, place, allowed_roots):
         reader.read(path, held_out=held_out)
     return reader.result(holdout=settings.holdout is not None)
@@ -57,9 +57,10 @@ def load_examples(
 class _Reader:
     """What is known after some rows: the rows, their columns, and what was wrong."""
 
-    def __init__(self, columns: Columns, place: Place | None) -> None:
+    def __init__(self, columns: Columns, place: Place | None, roots: Sequence[Path]) -> None:
         self.roles = columns
         self.place = place
+        self.roots = roots
         self.rows: dict[str, Example] = {}
         self.by_inputs: dict[bytes, Example] = {}
         self.holdout: dict[str, None] = {}
@@ -71,7 +72,7 @@ class _Reader:
         """Add the rows of one file."""
         seen: dict[str, None] = {}
         usable = 0
-        for row in rows_in(path, self.place):
+        for row in rows_in(path, self.roots, self.place):
             if isinstance(row, BadRow):
                 self.bad(path, row.line, row.reason)
                 continue

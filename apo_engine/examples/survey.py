@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from apo_engine.examples.columns import Columns
 from apo_engine.examples.facts import ColumnFacts, ExampleFacts, FileFacts, LabelFacts
-from apo_engine.examples.files import header_line, named_files, rows_in
+from apo_engine.examples.files import header_line, named_files, readable_roots, rows_in
 from apo_engine.examples.labels import MAX_LABEL_CHARS, are_labels, caseless, misspelt
 from apo_engine.examples.quoting import one_line, quoted
 from apo_engine.examples.repeats import Repeats
@@ -74,7 +74,7 @@ def survey(
     look = _Survey(Columns(settings, inputs), settings, tuple(labels), place, quotations, objection)
     try:
         for path, held_out in named_files(settings, folder, place, allowed_roots):
-            look.read(path, held_out, buffers or {})
+            look.read(path, held_out, readable_roots(folder, allowed_roots), buffers or {})
     except InputError as error:
         look.whole.extend(error.problems)
     return look.result()
@@ -114,13 +114,13 @@ class _Survey:
         self.many_answers = False
         self.samples: defaultdict[str, dict[str, None]] = defaultdict(dict)
 
-    def read(self, path: Path, held_out: bool, buffers: Mapping[Path, str]) -> None:
+    def read(self, path: Path, held_out: bool, roots: Sequence[Path], buffers: Mapping[Path, str]) -> None:
         """Look through one file; what is wrong with it as a whole is noted."""
         file = SurveyedFile(path, held_out, len(self.repeats))
         self.files.append(file)
         bad = 0
         try:
-            for row in rows_in(path, self.place, buffers):
+            for row in rows_in(path, roots, self.place, buffers):
                 if isinstance(row, BadRow):
                     bad += 1
                     file.bad(row.line, row.reason)
@@ -132,7 +132,7 @@ class _Survey:
                 self.files.remove(file)
             return
         self.close(file, bad)
-        header = header_line(path, buffers)
+        header = header_line(path, roots, buffers)
         if header is not None:
             file.columns = dict.fromkeys(file.columns, header)
 

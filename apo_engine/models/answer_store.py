@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from apo_engine.private import open_private, private_folder
+from apo_engine.private import ExposedError, NotPrivateError, open_private, require_private_database
 
 _LOG = logging.getLogger(__name__)
 _BUSY_SECONDS = 10.0
@@ -26,16 +26,17 @@ _SCHEMA = (
     " (key TEXT PRIMARY KEY, value BLOB NOT NULL, stored REAL NOT NULL) WITHOUT ROWID",
     "CREATE INDEX IF NOT EXISTS answers_by_age ON answers (stored)",
 )
-_SIDE_FILES = ("-wal", "-shm")
+_SIDE_FILES = ("-wal", "-shm", "-journal")
 
 
 class AnswerStore:
     """A table of answers by key. Used from one thread; any number of processes may use the same file.
 
-    A file that is no sound database is set aside under another name, and a new one begun. Where nothing can be
-    written (a full disk, a read-only folder), reading finds nothing or what is there, writing does nothing, and
-    one warning is logged. Once the answers take ``most`` bytes, those that have not been used for longest make room
-    for new ones; when an answer was used is known to the day.
+    A file that is no sound database, or that others can write to, is set aside under another name, and a new one
+    begun. If nothing can be written (a full disk, a read-only folder), reading finds nothing or what is there, writing
+    does nothing, and one warning is logged. The same holds for a file, or a folder, that is a link or belongs to
+    somebody else; nothing is read from it. Once the answers take ``most`` bytes, those that have not been used for
+    longest make room for new ones; when an answer was used is known to the day.
     """
 
     def __init__(self, path: Path, most: int = _MOST_BYTES) -> None:
@@ -124,10 +125,14 @@ class AnswerStore:
 
     def _connect(self) -> sqlite3.Connection:
         try:
-            _private(self._path)
+            require_private_database(self._path)
+        except ExposedError as error:
+            self._set_aside(error)
+            require_private_database(self._path)
+        except NotPrivateError:
+            raise
         except OSError as error:
-            if not self._path.is_file():
-                raise
+            require_private_database(self._path, writable=False)
             # What is there was paid for.
             self._warn(error)
             return _reading(self._path)
@@ -141,7 +146,7 @@ class AnswerStore:
                 time.sleep(0.05)
             except sqlite3.DatabaseError as error:
                 self._set_aside(error)
-                _private(self._path)
+                require_private_database(self._path)
         return _connected(self._path)
 
     def _heal(self, error: sqlite3.DatabaseError) -> bool:
@@ -163,18 +168,17 @@ class AnswerStore:
         for suffix in _SIDE_FILES:
             with contextlib.suppress(OSError):
                 Path(f"{self._path}{suffix}").replace(f"{aside}{suffix}")
-        _LOG.warning("The answer cache %s was damaged (%s); it is kept as %s and begun anew.", self._path, error, aside)
+        with contextlib.suppress(OSError):
+            # It keeps its content and loses the rights of others.
+            os.close(open_private(aside, os.O_RDWR))
+        reason = error.strerror if isinstance(error, ExposedError) else f"it is damaged: {error}"
+        message = "The answer cache %s cannot be used (%s); it is kept as %s and begun anew."
+        _LOG.warning(message, self._path, reason, aside)
 
     def _warn(self, error: Exception) -> None:
         if not self._warned:
             self._warned = True
             _LOG.warning("Answers cannot be kept in %s (%s); the run goes on without.", self._path, error)
-
-
-def _private(path: Path) -> None:
-    """Make the folder and the file, for the owner's eyes only."""
-    private_folder(path.parent, shared=True)
-    os.close(open_private(path, os.O_RDWR))
 
 
 def _connected(path: Path) -> sqlite3.Connection:

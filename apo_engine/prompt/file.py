@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
+from apo_engine.allowed_paths import read_allowed, read_regular
 from apo_engine.positions import Lines, Span, common_prefix
 from apo_engine.problems import InputError, Place, Problem, Severity
 from apo_engine.prompt import frontmatter, schema, sections
@@ -19,6 +20,8 @@ from apo_engine.prompt.usage import usage_faults
 from apo_engine.settings import Layer
 
 MAX_CHARS = 1_000_000
+# What is larger is not even read.
+MAX_BYTES = 64 << 20
 _BOM = "\ufeff"
 _WARNINGS = ("region-repeated", "region-stray", "region-unknown", "region-unclosed", "region-nested", "region-crossing")
 
@@ -168,13 +171,26 @@ def parse_prompt(text: str, path: Path | None = None) -> PromptFile:
 
 
 def load_prompt(path: Path) -> PromptFile:
-    """Read and parse a `.prompt` file.
+    """Read and parse a `.prompt` file that the user named.
 
     Raises:
         InputError: the file cannot be read, or is not UTF-8 text. Problems inside it are collected, not raised.
     """
+    return _load_prompt(path, lambda: read_regular(path, MAX_BYTES))
+
+
+def load_named_prompt(path: Path, roots: Sequence[Path]) -> PromptFile:
+    """Read and parse a `.prompt` file that a prompt or a workspace named, in one of the folders ``roots``.
+
+    Raises:
+        InputError: as of :func:`load_prompt`; or the file lies elsewhere.
+    """
+    return _load_prompt(path, lambda: read_allowed(path, roots, MAX_BYTES))
+
+
+def _load_prompt(path: Path, read: Callable[[], bytes]) -> PromptFile:
     try:
-        data = path.read_bytes()
+        data = read()
     except FileNotFoundError:
         problem = Problem("prompt-missing", "There is no such file.", "Check the path.", Place(path))
         raise InputError(problem) from None

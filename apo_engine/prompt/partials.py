@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from apo_engine.allowed_paths import is_network_path
+from apo_engine.allowed_paths import is_network_path, is_within, read_allowed
 from apo_engine.positions import Lines
 from apo_engine.problems import InputError, Place, Problem, Repair
 from apo_engine.prompt.frontmatter import read_front_matter
@@ -28,8 +28,9 @@ MAX_BYTES = 1_000_000
 # Partials that include others twice each grow beyond all measure in a few steps.
 MAX_CHARS = 10_000_000
 _MAX_NAMES = 1_000
-# The text of a file; None where there is none. Raises OSError or UnicodeDecodeError where it cannot be read.
-Read = Callable[[Path], str | None]
+# The text of a file in a folder; None where there is none. Raises OSError or UnicodeDecodeError where it cannot be
+# read, or lies elsewhere.
+Read = Callable[[Path, Path], str | None]
 
 
 def partial_names(nodes: Sequence[Node]) -> tuple[tuple[str, Span, bool], ...]:
@@ -54,11 +55,8 @@ def partial_path(prompt: PromptFile, name: str) -> Path | None:
         return None
     folder, _, base = name.rpartition("/")
     path = prompt.path.parent / folder / f"_{base}.prompt"
-    try:
-        return path if path.resolve().is_relative_to(prompt.path.parent.resolve()) else None
-    except (OSError, ValueError, RuntimeError):
-        # A NUL, half a surrogate pair, a name that is too long, links in a circle: no file is called so.
-        return None
+    # A NUL, half a surrogate pair, a name that is too long, links in a circle: no file is called so.
+    return path if is_within(path, (prompt.path.parent,)) else None
 
 
 def load_partials(prompt: PromptFile) -> Mapping[str, str]:
@@ -83,18 +81,17 @@ def partial_problems(prompt: PromptFile, read: Read) -> tuple[Problem, ...]:
     return tuple(dict.fromkeys(_Loading(prompt, read).at_tags))
 
 
-def read_partial(path: Path) -> str | None:
-    """The text of a partial on disk; None where there is no file.
+def read_partial(path: Path, folder: Path) -> str | None:
+    """The text of a partial on disk, in the folder of the prompt that includes it; None where there is no file.
 
     Raises:
-        OSError: it cannot be read, or is too large.
+        OSError: it cannot be read, lies elsewhere, is not a regular file or is too large.
         UnicodeDecodeError: it is not UTF-8 text.
     """
-    if not path.is_file():
+    try:
+        return read_allowed(path, (folder,), MAX_BYTES).decode("utf-8-sig")
+    except (FileNotFoundError, NotADirectoryError):
         return None
-    if path.stat().st_size > MAX_BYTES:
-        raise OSError(f"it is larger than {MAX_BYTES:,} bytes")
-    return path.read_bytes().decode("utf-8-sig")
 
 
 @dataclass
@@ -145,7 +142,8 @@ class _Loading:
             self.say(Problem("partial-many", f"More than {MAX_PARTIALS} partials.", "Use fewer.", place), tag)
             return
         try:
-            text = self.read(path)
+            assert self.prompt.path is not None
+            text = self.read(path, self.prompt.path.parent)
         except (OSError, ValueError) as error:
             message = f"The partial {path.name} cannot be read: {getattr(error, 'strerror', None) or error}."
             remedy = "Check the file." if isinstance(error, OSError) else "Save it as UTF-8 text."

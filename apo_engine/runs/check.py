@@ -18,6 +18,7 @@ from apo_engine.prompt.checks import check_prompt
 from apo_engine.prompt.file import PromptFile
 from apo_engine.prompt.partials import load_partials
 from apo_engine.prompt.template import Text
+from apo_engine.runs.naming import own_meta_prompts
 from apo_engine.runs.options import Options
 from apo_engine.scoring.metric import make_metric
 from apo_engine.settings import Layer, Settings, resolve
@@ -35,7 +36,7 @@ def check_rows(prompt: PromptFile, options: Options, buffers: Mapping[Path, str]
         of_rows = _of_examples(prompt)
         return _survey(prompt, of_rows, options, buffers) if of_rows else RowCheck(None, ())
     rows = _survey(prompt, settings, options, buffers)
-    problems = [*rows.problems, *_metric(prompt, settings, rows.facts)]
+    problems = [*rows.problems, *_metric(prompt, settings, rows.facts), *_meta(prompt, settings, options)]
     if rows.facts is not None:
         problems += check_labelled_rows(prompt, rows.facts)
     if rows.facts is not None and not rows.facts.complete:
@@ -83,7 +84,11 @@ def resolved(prompt: PromptFile, options: Options) -> Settings:
     Raises:
         InputError: a setting is unknown or wrong.
     """
-    return resolve([Layer("flag", options.flags), prompt.layer(), Layer("editor", options.editor), user_layer()])
+    return resolve(_layers(prompt, options))
+
+
+def _layers(prompt: PromptFile, options: Options) -> list[Layer]:
+    return [Layer("flag", options.flags), prompt.layer(), Layer("editor", options.editor), user_layer()]
 
 
 def _of_examples(prompt: PromptFile) -> Settings | None:
@@ -131,6 +136,15 @@ def _metric(prompt: PromptFile, settings: Settings, facts: ExampleFacts | None) 
             make_metric(settings.metric, [label.text for label in facts.labels])
     except InputError as error:
         return [problem if problem.place else replace(problem, place=place) for problem in error.problems]
+    return ()
+
+
+def _meta(prompt: PromptFile, settings: Settings, options: Options) -> Sequence[Problem]:
+    """What is wrong with the prompts that replace the optimizer's own."""
+    try:
+        own_meta_prompts(prompt, _layers(prompt, options), settings, options)
+    except InputError as error:
+        return error.problems
     return ()
 
 

@@ -146,9 +146,7 @@ class Desk:
     @cached_property
     def meta(self) -> MetaPrompts:
         """The optimizer's own prompts, the user's in place of the built-in ones."""
-        folder = self.plan.prompt.path.parent if self.plan.prompt.path else Path.cwd()
-        own = self.plan.settings.optimizer.meta
-        return MetaPrompts(folder / own if own else None)
+        return MetaPrompts(self.plan.own_meta)
 
     def end(self, event: RunEnded, *, finished: bool = True) -> None:
         """Tell the last event; a run that is not ``finished`` can be gone on with."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-import shutil
-from collections.abc import Iterator, Sequence
+import stat
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from apo_engine.machine import cache_dir
 from apo_engine.models.cache import AnswerCache
+from apo_engine.private import NotPrivateError
+from apo_engine.private_files import PrivateFolder, warn_once
 
 # Part of the cache folder, and no word of a prompt, a row or an answer: what was spent today, what was agreed to,
 # how often a hold-out was opened. To forget those would lift a cap, or make seen rows count as unseen.
@@ -40,73 +42,75 @@ def cache_folder() -> Path:
 
 
 async def kept() -> Kept:
-    """What is kept now. Makes no file where there is none."""
-    folder = cache_folder()
-    database, runs, editor = folder / _ANSWERS, folder / _RUNS, folder / _EDITOR
+    """What is kept now. Makes no file; what is a link or belongs to somebody else does not count."""
+    root = PrivateFolder(cache_folder())
+    database, runs, editor = root.path / _ANSWERS, root.child(_RUNS), root.child(_EDITOR)
     answers = 0
-    if database.exists():
+    if _ANSWERS in _entries(root):
         cache = AnswerCache(database)
         answers = await cache.count()
         await cache.close()
+    run_files, editor_files = _files(runs), _files(editor)
     return Kept(
-        folder,
+        root.path,
         answers,
-        _size(_answer_files(folder)),
-        sum(".jsonl" in file.name for file in _files(runs)),
-        _size(_files(runs)),
-        sum(1 for one in _entries(editor) if one.is_dir()),
-        _size(_files(editor)),
+        sum(_answer_files(root).values()),
+        sum(".jsonl" in name for name in run_files),
+        sum(run_files.values()),
+        sum(stat.S_ISDIR(entry.st_mode) for entry in _entries(editor).values()),
+        sum(editor_files.values()),
     )
 
 
 async def clear_kept() -> Kept:
     """Delete what is kept; what is left now, which is nothing unless a file could not be deleted.
 
-    A run under way goes on: its answers are bought, and only not found by a later run. Files that another process has
-    open stay where the system does not let go of them.
+    No link is followed: one that stands in the place of a file is deleted itself. A run under way goes on: its answers
+    are bought, and only not found by a later run. Files that another process has open stay where the system does not
+    let go of them.
     """
-    folder = cache_folder()
-    database = folder / _ANSWERS
-    if database.exists():
+    root = PrivateFolder(cache_folder())
+    database = root.path / _ANSWERS
+    if _ANSWERS in _entries(root):
         # Not deleted as a file: another process may be writing into it.
         cache = AnswerCache(database)
         await cache.clear()
         await cache.close()
-    for file in _answer_files(folder):
-        if "damaged" in file.name:
-            with suppress(OSError):
-                file.unlink()
-    for file in _files(folder / _RUNS):
-        with suppress(OSError):
-            file.unlink()
-    for one in _entries(folder / _EDITOR):
-        shutil.rmtree(one, ignore_errors=True)
+    _remove(root, (name for name in _answer_files(root) if "damaged" in name))
+    for part in (_RUNS, _EDITOR):
+        folder = root.child(part)
+        _remove(folder, _entries(folder))
     return await kept()
 
 
-def _answer_files(folder: Path) -> Sequence[Path]:
-    """The database with what SQLite keeps beside it, and those that were damaged and set aside."""
-    return [file for file in _files(folder, deep=False) if file.name.startswith(_ANSWERS)]
+def _answer_files(root: PrivateFolder) -> dict[str, int]:
+    """The bytes of the database, of what SQLite keeps beside it, and of those that were damaged and set aside."""
+    found = _entries(root).items()
+    return {name: file.st_size for name, file in found if name.startswith(_ANSWERS) and stat.S_ISREG(file.st_mode)}
 
 
-def _files(folder: Path, *, deep: bool = True) -> Iterator[Path]:
-    for entry in _entries(folder):
-        if entry.is_file() and not entry.is_symlink():
-            yield entry
-        elif deep and entry.is_dir() and not entry.is_symlink():
-            yield from _files(entry)
+def _files(folder: PrivateFolder) -> dict[str, int]:
+    """The bytes of all files in a folder, by path below it."""
+    sizes = {}
+    for name, entry in _entries(folder).items():
+        if stat.S_ISREG(entry.st_mode):
+            sizes[name] = entry.st_size
+        elif stat.S_ISDIR(entry.st_mode):
+            sizes.update({f"{name}/{inner}": size for inner, size in _files(folder.child(name)).items()})
+    return sizes
 
 
-def _entries(folder: Path) -> Sequence[Path]:
+def _entries(folder: PrivateFolder) -> dict[str, os.stat_result]:
     try:
-        return sorted(folder.iterdir())
+        return folder.entries()
+    except NotPrivateError as error:
+        warn_once(f"This is left alone: {error}.")
     except OSError:
-        return ()
+        pass
+    return {}
 
 
-def _size(files: Sequence[Path] | Iterator[Path]) -> int:
-    total = 0
-    for file in files:
+def _remove(folder: PrivateFolder, names: Iterable[str]) -> None:
+    for name in names:
         with suppress(OSError):
-            total += file.stat().st_size
-    return total
+            folder.remove(name)

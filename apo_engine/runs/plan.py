@@ -24,6 +24,7 @@ from apo_engine.models.reachable import EndpointStatus
 from apo_engine.problems import BudgetError, InputError, Place, Problem
 from apo_engine.prompt.checks import check_prompt
 from apo_engine.prompt.file import PromptFile, require_runnable
+from apo_engine.runs.naming import own_meta_prompts, roots_of
 from apo_engine.runs.options import Options
 from apo_engine.runs.row_budget import within_cap
 from apo_engine.scoring.metric import Metric, make_metric, require_usable
@@ -44,7 +45,8 @@ class Plan:
 
     ``whole`` is the split of all rows, ``rows`` the part of it that the cap on calls leaves room for; both are None
     where the rows are too few to split. ``judge_model`` grades answers where the metric is ``judge``; ``function`` is
-    where the user's own scoring function stands, where the metric is ``module:function``.
+    where the user's own scoring function stands, where the metric is ``module:function``. ``own_meta`` are
+    the prompts, by name, that replace the optimizer's own.
     """
 
     job: Job
@@ -58,6 +60,7 @@ class Plan:
     optimizer_model: ChatModel
     judge_model: ChatModel | None
     function: ScoringFunction | None
+    own_meta: Mapping[str, PromptFile]
     folder: Path
     fixes: bool
 
@@ -146,15 +149,14 @@ async def make_plan(job: Job, prompt: PromptFile, options: Options, *, fixes: bo
     require_runnable(prompt)
     environ = os.environ if options.environ is None else options.environ
     user = user_layer()
-    settings = resolve(
-        [
-            Layer("flag", options.flags),
-            prompt.layer(),
-            Layer("editor", options.editor),
-            user,
-            environment_layer(environ),
-        ]
+    layers = (
+        Layer("flag", options.flags),
+        prompt.layer(),
+        Layer("editor", options.editor),
+        user,
+        environment_layer(environ),
     )
+    settings = resolve(layers)
     examples = await asyncio.to_thread(_examples, prompt, settings, options.allowed_roots)
     whole = _rows(job, examples)
     metric = make_metric(settings.metric, examples.labels)
@@ -166,6 +168,7 @@ async def make_plan(job: Job, prompt: PromptFile, options: Options, *, fixes: bo
         _require_agreed(function, options, place)
     if metric.name == "judge":
         _require_rubric(settings, place)
+    own_meta = await asyncio.to_thread(own_meta_prompts, prompt, layers, settings, options)
     folder = cache_dir(environ)
     endpoints = endpoints_of(settings)
 
@@ -177,6 +180,7 @@ async def make_plan(job: Job, prompt: PromptFile, options: Options, *, fixes: bo
             cache_dir=folder,
             concurrency=settings.concurrency,
             place=_written(prompt, name, key),
+            roots=roots_of(layers, key, base, options),
         )
 
     task = opened(settings.model, "model")
@@ -193,7 +197,9 @@ async def make_plan(job: Job, prompt: PromptFile, options: Options, *, fixes: bo
         message = f"A cap of {settings.budget.calls:,} calls leaves no room for one row, which takes {per_row:,}."
         raise BudgetError(Problem("budget-calls", message, "Raise 'budget.calls', or lower 'judge.repeats'."))
     rows = whole and within_cap(whole, job, settings.budget.calls // per_row)
-    plan = Plan(job, prompt, settings, examples, whole, rows, metric, task, optimizer, judge, function, folder, fixes)
+    plan = Plan(
+        job, prompt, settings, examples, whole, rows, metric, task, optimizer, judge, function, own_meta, folder, fixes
+    )
     if settings.budget.usd is not None:
         for model in plan.models:
             await prices.require_price(model)

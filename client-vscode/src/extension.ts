@@ -21,7 +21,15 @@ import { States } from "./server/states";
 import { openSample } from "./walkthrough/sample";
 
 /** Settings that a running server does not take up: which program it is, and what only the user may grant it. */
-const ONLY_AT_START = ["apo.python", "apo.baseUrl", "apo.consent", "apo.workspaceBudget", "http.proxy", "http.noProxy"];
+const ONLY_AT_START = [
+  "apo.python",
+  "apo.baseUrl",
+  "apo.cacheDir",
+  "apo.consent",
+  "apo.workspaceBudget",
+  "http.proxy",
+  "http.noProxy",
+];
 
 let server: Server | undefined;
 

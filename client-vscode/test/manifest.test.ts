@@ -63,6 +63,10 @@ describe("trust", () => {
     expect(properties["apo.baseUrl"]?.scope).toBe("application");
   });
 
+  it("lets only the user say where results are kept", () => {
+    expect(properties["apo.cacheDir"]?.scope).toBe("machine");
+  });
+
   it("ignores what an untrusted workspace sets, except how much is traced", () => {
     const { supported, restrictedConfigurations } = manifest.capabilities.untrustedWorkspaces;
     expect(supported).toBe("limited");

@@ -64,6 +64,16 @@ describe("settingsSnapshot", () => {
     expect(snapshot({ workspace: { workspaceBudget: { calls: 9999 } } }).workspaceBudget).toEqual({});
   });
 
+  it("takes where results are kept from the user, never from the workspace", () => {
+    expect(snapshot({ user: { cacheDir: "/mine" }, workspace: { cacheDir: "/theirs" } }).cacheDir).toBe("/mine");
+    expect(snapshot({ workspace: { cacheDir: "/theirs" } }).cacheDir).toBe("");
+  });
+
+  it("names no model of the workspace as the user's own", () => {
+    const theirs = { model: "embedded//etc/x", optimizer: { model: "embedded//etc/y" } };
+    expect(snapshot({ workspace: theirs })).toMatchObject({ model: "", optimizer: {} });
+  });
+
   it("tells the server when the workspace is not trusted", () => {
     expect(snapshot({}, false).trusted).toBe(false);
   });

@@ -1,7 +1,7 @@
 """What the user has agreed to, for one workspace: where rows may be sent, and which code of its own may be run.
 
-What is remembered lies in the user's own cache folder, wherever ``apo.cacheDir`` points: a workspace may set that, and
-must not be able to bring its own consent along.
+Consent lies in the cache folder that the environment names. It counts only if the file belongs to the user and nobody
+else can write to it: neither a workspace nor a colleague with whom the folder is shared gives consent for the user.
 """
 
 from __future__ import annotations
@@ -17,13 +17,15 @@ import msgspec
 
 from apo_engine.decoding import decoded
 from apo_engine.machine import cache_dir, user_layer
-from apo_engine.private import open_private, private_folder
+from apo_engine.private import NotPrivateError
+from apo_engine.private_files import PrivateFolder
 from apo_engine.problems import InputError
 from apo_engine.search.events import OwnCode, RunStarted
 
 _log = logging.getLogger(__name__)
 ALLOW = "Allow for this workspace"
 NOT_NOW = "Not now"
+_FILE = "consent.json"
 _SEALED_TOO = "(sealed rows too)"
 # Shows a question with its answers and gives the one chosen; None for none.
 Ask = Callable[[str, tuple[str, ...]], Awaitable[str | None]]
@@ -37,6 +39,7 @@ class Consent:
         self._environ = environ
         self._questions: dict[tuple[str, str], asyncio.Task[bool]] = {}
         self._declined: set[tuple[str, str]] = set()
+        self._warned = False
 
     async def to_send(self, workspace: str, prompt: str, started: RunStarted, *, asked: bool) -> bool:
         """Whether rows may leave; asks the user where that is not known."""
@@ -92,12 +95,17 @@ class Consent:
         return True
 
     @property
-    def _file(self) -> Path:
-        return cache_dir(self._environ) / "consent.json"
+    def _folder(self) -> PrivateFolder:
+        return PrivateFolder(cache_dir(self._environ))
 
     def _remembered(self) -> set[tuple[str, str]]:
         try:
-            return set(decoded(self._file.read_bytes(), list[tuple[str, str]]))
+            return set(decoded(self._folder.read(_FILE), list[tuple[str, str]]))
+        except NotPrivateError as error:
+            if not self._warned:
+                self._warned = True
+                _log.warning("Remembered consent does not count, and you are asked again. %s.", error)
+            return set()
         except (OSError, msgspec.DecodeError, UnicodeDecodeError):
             return set()
 
@@ -109,9 +117,7 @@ class Consent:
             _log.warning("The consent cannot be remembered: %s", error.strerror)
 
     def _write(self, given: set[tuple[str, str]]) -> None:
-        private_folder(self._file.parent, shared=True)
-        with os.fdopen(open_private(self._file, os.O_WRONLY | os.O_TRUNC), "wb") as out:
-            out.write(msgspec.json.encode(sorted(given)))
+        self._folder.write(_FILE, msgspec.json.encode(sorted(given)))
 
 
 def words(prompt: str, started: RunStarted, host: str) -> str:

@@ -10,16 +10,17 @@ import errno
 import hashlib
 import logging
 import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
+from stat import S_ISDIR
 from typing import TypeVar
 
 import msgspec
 
 from apo_engine.decoding import decoded
 from apo_engine.positions import Span
-from apo_engine.private import open_private, private_folder
+from apo_engine.private import NotPrivateError
+from apo_engine.private_files import PrivateFolder, warn_once
 from apo_engine.scoring.comparison import Comparison, Interval
 from apo_engine.search.events import Job, Part, Verdict
 
@@ -183,15 +184,16 @@ def merged(earlier: Knowledge | None, later: Knowledge) -> Knowledge:
 
 
 class KnowledgeStore:
-    """Knowledge and ignored critiques in a folder that only its owner can read.
+    """Knowledge and ignored critiques in the folder that the user named, which only its owner can read.
 
-    A file that is damaged counts as not there. What cannot be written is logged and otherwise forgotten: losing it
-    costs nothing but another look into the answer cache. Where it no longer ``keeps``
-    anything, it is read alone.
+    Knowledge is evidence: a file counts only if it belongs to the user and nobody else can write to it, and no link is
+    followed to it. A file that does not, or that is damaged, counts as not there and is logged. What cannot be written
+    is logged and otherwise forgotten: losing it costs nothing but another look into the answer cache. Where it no
+    longer ``keeps`` anything, it is read alone.
     """
 
     def __init__(self, folder: Path, *, keeps: Callable[[], bool] = lambda: True) -> None:
-        self._folder = folder
+        self._prompts = PrivateFolder(folder).child("editor")
         self._keeps = keeps
 
     def load(self, path: Path, text: str) -> Knowledge | None:
@@ -203,11 +205,11 @@ class KnowledgeStore:
         folder = self._of(path)
         if not _newest_first(folder):
             self._adopt(path, text)
-        exact = _read(folder / _name(text), Knowledge)
+        exact = _read(folder, _name(text), Knowledge)
         if exact is not None and exact.text == text:
             return exact
-        for file in _newest_first(folder):
-            known = _read(file, Knowledge)
+        for name in _newest_first(folder):
+            known = _read(folder, name, Knowledge)
             if known is not None:
                 return known
         return None
@@ -217,10 +219,10 @@ class KnowledgeStore:
         if not self._keeps():
             return
         folder = self._of(path)
-        _write(folder / _name(known.text), known)
-        _write(folder / _ORIGIN, os.fspath(path))
-        for file in _newest_first(folder)[_TEXTS:]:
-            file.unlink(missing_ok=True)
+        _write(folder, _name(known.text), known)
+        _write(folder, _ORIGIN, os.fspath(path))
+        for name in _newest_first(folder)[_TEXTS:]:
+            folder.remove(name)
 
     def moved(self, old: Path, new: Path) -> None:
         """A prompt, or a folder with prompts, has another path now.
@@ -228,107 +230,106 @@ class KnowledgeStore:
         What is known of them, and what the user ignores, goes along.
         """
         self._move(old, new)
-        for file in (self._folder / "editor").glob(f"*/{_ORIGIN}"):
-            origin = Path(_read(file, str) or "")
+        for folder in self._known_prompts():
+            origin = Path(_read(folder, _ORIGIN, str) or "")
             if origin != old and origin.is_relative_to(old):
                 self._move(origin, new / origin.relative_to(old))
 
     def _move(self, old: Path, new: Path) -> None:
         before, now = self._of(old), self._of(new)
-        if not self._keeps() or before == now or not before.is_dir():
-            return
         try:
-            _make(now)
+            if not self._keeps() or before == now or not (names := before.entries()):
+                return
             ignored = self.ignored(old) | self.ignored(new)
-            for file in before.iterdir():
-                if not (now / file.name).exists():
-                    file.replace(now / file.name)
-            shutil.rmtree(before, ignore_errors=True)
+            for name in names.keys() - now.entries().keys():
+                before.move(name, now)
+            self._prompts.remove(before.parts[-1])
         except OSError as error:
-            _log.warning("What is known of a prompt could not be moved: %s", error.strerror)
+            _log.warning("Results of a prompt cannot be moved: %s.", error)
             return
-        _write(now / _ORIGIN, os.fspath(new))
+        _write(now, _ORIGIN, os.fspath(new))
         if ignored:
-            _write(now / _IGNORED, sorted(ignored))
+            _write(now, _IGNORED, sorted(ignored))
 
     def ignored(self, path: Path) -> frozenset[str]:
         """The ids of the critiques that the user does not want to see again."""
-        return frozenset(_read(self._of(path) / _IGNORED, list[str]) or ())
+        return frozenset(_read(self._of(path), _IGNORED, list[str]) or ())
 
     def ignore(self, path: Path, gradient: str) -> frozenset[str]:
         """Add a critique to the ignored ones, and give them all."""
         ignored = self.ignored(path) | {gradient}
         if self._keeps():
-            _write(self._of(path) / _IGNORED, sorted(ignored))
+            _write(self._of(path), _IGNORED, sorted(ignored))
         return ignored
 
     def restore(self, path: Path) -> None:
         """Ignore no critique of a prompt any longer."""
         if self._keeps():
-            _write(self._of(path) / _IGNORED, [])
+            _write(self._of(path), _IGNORED, [])
 
     def save_page(self, path: Path, kind: str, page: str) -> Path:
         """Write a page of a kind about a prompt for the user to read, and say where it lies.
 
         Raises:
-            OSError: the folder cannot be written.
+            OSError: the folder cannot be written, or is not private.
         """
         if not self._keeps():
             raise OSError(errno.EPERM, "'apo.keep' is 'nothing'")
-        file = self._of(path) / f"{path.stem}.{kind}.md"
-        _make(file.parent)
-        with os.fdopen(open_private(file, os.O_WRONLY | os.O_TRUNC), "w", encoding="utf-8") as out:
-            out.write(page)
-        return file
+        folder, name = self._of(path), f"{path.stem}.{kind}.md"
+        folder.write(name, page.encode())
+        return folder.path / name
 
     def _adopt(self, path: Path, text: str) -> None:
-        for file in (self._folder / "editor").glob(f"*/{_name(text)}"):
-            origin = _read(file.with_name(_ORIGIN), str)
+        for folder in self._known_prompts():
+            origin = _read(folder, _ORIGIN, str) if _read(folder, _name(text), Knowledge) is not None else None
             # One that is still there was copied: the rows beside the copy may be others.
             if origin is not None and not os.path.lexists(origin):
                 self._move(Path(origin), path)
                 return
 
-    def _of(self, path: Path) -> Path:
-        name = hashlib.sha256(os.fsencode(path)).hexdigest()[:24]
-        return self._folder / "editor" / name
+    def _known_prompts(self) -> tuple[PrivateFolder, ...]:
+        """The folders of all prompts of which something is known."""
+        try:
+            found = self._prompts.entries()
+        except OSError as error:
+            warn_once(f"Results are not read: {error}.")
+            return ()
+        return tuple(self._prompts.child(name) for name, entry in sorted(found.items()) if S_ISDIR(entry.st_mode))
 
-
-def _make(folder: Path) -> None:
-    """The folder of a prompt, below `editor` in the folder of everything stored."""
-    private_folder(folder.parent.parent, shared=True)
-    private_folder(folder.parent)
-    private_folder(folder)
+    def _of(self, path: Path) -> PrivateFolder:
+        return self._prompts.child(hashlib.sha256(os.fsencode(path)).hexdigest()[:24])
 
 
 def _name(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:24] + ".known.json"
 
 
-def _newest_first(folder: Path) -> list[Path]:
+def _newest_first(folder: PrivateFolder) -> list[str]:
     try:
-        return sorted(folder.glob("*.known.json"), key=lambda file: file.stat().st_mtime_ns, reverse=True)
-    except OSError:
+        found = [(entry.st_mtime_ns, name) for name, entry in folder.entries().items() if name.endswith(".known.json")]
+    except OSError as error:
+        warn_once(f"Results are not read: {error}.")
         return []
+    return [name for _, name in sorted(found, reverse=True)]
 
 
-def _read(file: Path, kind: type[KindT]) -> KindT | None:
+def _read(folder: PrivateFolder, name: str, kind: type[KindT]) -> KindT | None:
     try:
-        return decoded(file.read_bytes(), kind)
+        return decoded(folder.read(name), kind)
     except FileNotFoundError:
         return None
+    except NotPrivateError as error:
+        warn_once(f"Results do not count: {error}.")
+        return None
     except (OSError, msgspec.DecodeError, UnicodeDecodeError):
-        _log.warning("A damaged file was left out: %s", file)
+        warn_once(f"A damaged file was left out: {folder.path / name}.")
         return None
 
 
-def _write(file: Path, value: object) -> None:
+def _write(folder: PrivateFolder, name: str, value: object) -> None:
     try:
-        _make(file.parent)
-        part = file.with_name(f"{file.name}.{os.getpid()}.part")
-        with os.fdopen(open_private(part, os.O_WRONLY | os.O_TRUNC), "wb") as out:
-            out.write(msgspec.json.encode(value))
-        part.replace(file)
+        folder.write(name, msgspec.json.encode(value))
     except (OSError, UnicodeError) as error:
         # A path that is no text cannot be written down; nothing else depends on it.
-        _log.warning("Results cannot be kept in %s: %s", file.parent, getattr(error, "strerror", None) or error)
+        reason = str(error) if isinstance(error, NotPrivateError) else getattr(error, "strerror", None) or error
+        warn_once(f"Results cannot be kept in {folder.path}: {reason}.")

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from apo_engine import __version__
+from apo_engine.problems import InputError
 from apo_server.listening import Address, CannotListen
 from apo_server.token_file import BadTokenFile, Token
 from apo_server.transports import Serve, over_pipes
@@ -71,6 +72,9 @@ def run(argv: Sequence[str] | None = None) -> None:
         parser.exit(_MISUSE, f"{_NAME}: The token file {str(given.token_file)!a} {error}.\n")
     except CannotListen as error:
         parser.exit(_MISUSE, f"{_NAME}: {error}\n")
+    except InputError as error:
+        problem = error.problems[0]
+        parser.exit(_MISUSE, f"{_NAME}: {problem.message} {problem.remedy}\n")
     except KeyboardInterrupt:
         sys.exit(_INTERRUPTED)
 
@@ -78,10 +82,13 @@ def run(argv: Sequence[str] | None = None) -> None:
 def _serve(way: _Way, level: str) -> None:
     # Building the protocol's types makes very many objects and no garbage: collecting among them only costs time.
     gc.disable()
+    from apo_engine.machine import cache_dir
     from apo_server.logs import set_up_logs
     from apo_server.wiring import create_server
 
     set_up_logs(level)
+    # Whoever cannot say where to keep things is told at once, not at the first run.
+    cache_dir(os.environ)
     server = create_server(__version__)
     gc.freeze()
     # A keystroke makes thousands of objects, few of which refer to each other: collecting less often misses nothing.

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 class Purses:
     """The purse of each workspace, shared by all its runs.
 
-    What is spent is kept in the user's own cache folder, wherever ``apo.cacheDir`` points: a workspace may set that,
-    and must not be able to begin a new count.
+    Spending is kept in the cache folder that the environment names, whatever the initialization options say: another
+    folder for answers must not begin a new count.
     """
 
     def __init__(self, environ: Mapping[str, str] = os.environ) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from lsprotocol import types
 
+from apo_engine.allowed_paths import open_regular
 from apo_server.documents import Document
 from apo_server.positions import Encoding, units
 
@@ -34,7 +35,7 @@ def lines_on_disk(path: Path, lines: Collection[int]) -> dict[int, str]:
     wanted, last = frozenset(lines), max(lines, default=0)
     found = {}
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             number = 1
             while number <= last and (part := file.readline(_LONGEST)):
                 whole = part

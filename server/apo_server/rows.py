@@ -10,6 +10,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TextIO
 
+from apo_engine.allowed_paths import open_regular
+
 _WIDTH = 80
 # A line beyond this is no row that anybody reads in a hover.
 _LONGEST = 100_000
@@ -36,7 +38,7 @@ def excerpts(path: Path, wanted: Mapping[int, str], text: str | None = None) -> 
 def _opened(path: Path, text: str | None) -> TextIO:
     if text is not None:
         return io.StringIO(text.removeprefix("\ufeff"), newline="")
-    return path.open(encoding="utf-8-sig", errors="replace", newline="")
+    return io.TextIOWrapper(open_regular(path), encoding="utf-8-sig", errors="replace", newline="")
 
 
 def whole_rows(path: Path, lines: Collection[int]) -> dict[int, dict[str, str]]:

@@ -151,6 +151,7 @@ class Runner:
             cache=settings.cache,
             workspace=self._screen.workspace_of(order.uri),
             allowed_roots=self._session.allowed_roots,
+            own_models=settings.own_models,
             daily=settings.daily if settings.daily != DailyCaps() else None,
         )
         started = await self._engine.plan(request)

@@ -51,6 +51,7 @@ class ApoLanguageServer(LanguageServer):
         self.complaints: tuple[str, ...] = ()
         # Whether the peer started this process or has shown the token.
         self.authenticated = False
+        self.said_cache_ignored = False
         self.configured = asyncio.Event()
         self.exit_code = 0
         self._closed = False

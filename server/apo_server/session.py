@@ -91,7 +91,7 @@ class Session:
     @property
     def cache(self) -> Path:
         """The folder of everything stored."""
-        return Path(self.settings.cache).expanduser() if self.settings.cache else cache_dir(os.environ)
+        return Path(self.settings.cache) if self.settings.cache else cache_dir(os.environ)
 
     @property
     def store(self) -> KnowledgeStore:

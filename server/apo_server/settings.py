@@ -9,7 +9,9 @@ from typing import Literal, cast, get_args
 import msgspec
 
 from apo_engine.decoding import converted
+from apo_engine.machine import user_folder
 from apo_engine.models.purse import DailyCaps
+from apo_engine.problems import InputError
 
 Background = Literal["off", "evaluate", "gradients", "optimize"]
 # What only the user can say, in the initialization options.
@@ -18,14 +20,20 @@ _NO_TOKEN = (
     "This connection has no token, so the workspace is not trusted: prompts are checked, and not run. "
     "Start the server with --token-file, and send the token in the initialization options."
 )
+CACHE_IGNORED = (
+    "'apo.cacheDir' is ignored here: a workspace must not choose where results are kept. Set it in your user settings "
+    "or the initialization options, then restart the language server."
+)
 
 
 @dataclass(frozen=True, slots=True)
 class ServerSettings:
     """What the editor has set. ``editor`` holds the engine's settings by their names in the file without ``apo.``.
 
-    ``consent`` and ``trusted`` come from the initialization options alone: everything else may be set by a
-    workspace, and a workspace must not be able to let its own rows go anywhere. ``daily`` caps what leaves the machine
+    ``consent``, ``trusted`` and ``cache``, the folder of everything stored, come from the initialization options alone:
+    everything else may be set by a workspace, and a workspace must not be able to let its own rows go anywhere, nor to
+    bring results along. ``own_models`` are the models that the initialization options name: what the user names may lie
+    anywhere. ``daily`` caps what leaves the machine
     in a day for a workspace (`apo.workspaceBudget`): what the initialization options say of it, ``most_daily``, is
     never passed.
     """
@@ -34,6 +42,7 @@ class ServerSettings:
     consent: bool = False
     trusted: bool = True
     cache: str | None = None
+    own_models: tuple[str, ...] = ()
     editor: Mapping[str, object] = field(default_factory=dict)
     daily: DailyCaps = field(default_factory=DailyCaps)
     most_daily: DailyCaps = field(default_factory=DailyCaps)
@@ -55,13 +64,17 @@ def from_options(options: object, *, authenticated: bool = True) -> tuple[Server
     for name in ("consent", "trusted"):
         if not isinstance(section.get(name, False), bool):
             wrong.append(f"'apo.{name}' must be true or false.")
+    cache, objection = _cache_folder(section.get("cacheDir"))
     started = ServerSettings(
         consent=section.get("consent") is True,
         # Anything but a plain yes is no trust, where the client speaks of trust at all.
         trusted=section.get("trusted", True) is True,
+        cache=cache,
     )
-    settings, more = updated(started, options)
-    return replace(settings, most_daily=settings.daily), (*wrong, *more)
+    given = {name: value for name, value in section.items() if name != "cacheDir"}
+    settings, more = updated(started, given)
+    own_models = _models(settings.editor) if authenticated else ()
+    return replace(settings, most_daily=settings.daily, own_models=own_models), (*wrong, *objection, *more)
 
 
 def updated(settings: ServerSettings, configuration: object) -> tuple[ServerSettings, tuple[str, ...]]:
@@ -92,14 +105,30 @@ def updated(settings: ServerSettings, configuration: object) -> tuple[ServerSett
             wrong.append("'apo.workspaceBudget' must be a map with 'usd' and 'calls', numbers from 0.")
         else:
             daily = _within(settings.most_daily, asked)
-    cache = section.get("cacheDir", settings.cache)
-    if cache is not None and not isinstance(cache, str):
-        wrong.append("'apo.cacheDir' must be text.")
-        cache = settings.cache
-    changed = replace(
-        settings, background=cast("Background", background), cache=cache or None, editor=editor, daily=daily
-    )
+    refused = section.get("cacheDir")
+    if refused and _cache_folder(refused)[0] != settings.cache:
+        wrong.append(CACHE_IGNORED)
+    changed = replace(settings, background=cast("Background", background), editor=editor, daily=daily)
     return changed, tuple(wrong)
+
+
+def _cache_folder(value: object) -> tuple[str | None, tuple[str, ...]]:
+    """The folder of everything stored that the initialization options name, and what is wrong with it, for people."""
+    if not value:
+        return None, ()
+    if not isinstance(value, str):
+        return None, ("'apo.cacheDir' must be text.",)
+    try:
+        return str(user_folder(value, "'apo.cacheDir'")), ()
+    except InputError as error:
+        return None, (f"{error.problems[0].message} The default folder is used.",)
+
+
+def _models(editor: Mapping[str, object]) -> tuple[str, ...]:
+    """The models that these settings name."""
+    optimizer = editor.get("optimizer")
+    named = [editor.get("model"), optimizer.get("model") if isinstance(optimizer, Mapping) else optimizer]
+    return tuple(name for name in named if isinstance(name, str))
 
 
 def _section(value: object) -> Mapping[str, object]:

@@ -19,11 +19,11 @@ class Texts:
         self._documents = documents
         self._read: OrderedDict[Path, tuple[tuple[int, int], str]] = OrderedDict()
 
-    def read(self, path: Path) -> str | None:
-        """The text at a path; None where there is no file.
+    def read(self, path: Path, folder: Path) -> str | None:
+        """The text at a path in a folder; None where there is no file.
 
         Raises:
-            OSError: it cannot be read, or is too large.
+            OSError: it cannot be read, lies elsewhere, is not a regular file or is too large.
             UnicodeDecodeError: it is not UTF-8 text.
         """
         from apo_engine.prompt.partials import read_partial
@@ -38,7 +38,7 @@ class Texts:
             return None
         known = self._read.get(path)
         if known is None or known[0] != stamp:
-            text = read_partial(path)
+            text = read_partial(path, folder)
             if text is None:
                 return None
             known = self._read[path] = (stamp, text)

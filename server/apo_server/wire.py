@@ -33,6 +33,7 @@ class Request(msgspec.Struct, frozen=True, omit_defaults=True):
     their names in the file without ``apo.``; ``cache`` overrides the folder of everything stored. ``own_code`` is the
     digest of the scoring function that the user has agreed to run; no other one is run. ``daily`` caps what leaves the
     machine in a day for all prompts of ``workspace`` together. ``allowed_roots`` are the folders of the workspace.
+    ``own_models`` are the models that the initialization options name: their files may lie anywhere.
     """
 
     id: int
@@ -58,6 +59,7 @@ class Request(msgspec.Struct, frozen=True, omit_defaults=True):
     own_code: str = ""
     workspace: str = ""
     allowed_roots: tuple[str, ...] = ()
+    own_models: tuple[str, ...] = ()
     daily: DailyCaps | None = None
     buffers: dict[str, str] = {}
     texts: tuple[str, ...] = ()

@@ -326,17 +326,27 @@ async def _fetch_configuration(ls: ApoLanguageServer) -> None:
         return
     if answer[0]:
         _configure(ls, answer[0])
-    session.folder_settings = {
-        unquote(folder).rstrip("/"): settings.updated(session.settings, own)[0]
-        for folder, own in zip(folders, answer[1:], strict=False)
-        if own
-    }
+    session.folder_settings = {}
+    for folder, own in zip(folders, answer[1:], strict=False):
+        if own:
+            changed, wrong = settings.updated(session.settings, own)
+            session.folder_settings[unquote(folder).rstrip("/")] = changed
+            _say_ignored(ls, wrong)
 
 
 def _configure(ls: ApoLanguageServer, configuration: object) -> None:
     ls.session.settings, wrong = settings.updated(ls.session.settings, configuration)
     for complaint in wrong:
-        ls.screen.tell(complaint, Severity.WARNING)
+        if complaint != settings.CACHE_IGNORED:
+            ls.screen.tell(complaint, Severity.WARNING)
+    _say_ignored(ls, wrong)
+
+
+def _say_ignored(ls: ApoLanguageServer, wrong: tuple[str, ...]) -> None:
+    """Say once that the cache folder of a workspace does not count: clients send all settings again and again."""
+    if settings.CACHE_IGNORED in wrong and not ls.said_cache_ignored:
+        ls.said_cache_ignored = True
+        ls.screen.tell(settings.CACHE_IGNORED, Severity.WARNING)
 
 
 def _folders(ls: ApoLanguageServer) -> tuple[str, ...]:

@@ -49,7 +49,7 @@ def test_consent_and_trust_take_plain_words_only() -> None:
         ({"background": "sometimes"}, "apo.background"),
         ({"model": 3}, "apo.model"),
         ({"budget": 3}, "apo.budget"),
-        ({"cacheDir": []}, "apo.cacheDir"),
+        ({"cacheDir": "/of/a/workspace"}, "apo.cacheDir"),
         ({"workspaceBudget": 3}, "apo.workspaceBudget"),
         ({"workspaceBudget": {"calls": -1}}, "apo.workspaceBudget"),
         ({"workspaceBudget": {"call": 1}}, "apo.workspaceBudget"),
@@ -68,7 +68,20 @@ def test_a_missing_key_changes_nothing_and_an_empty_one_takes_back() -> None:
     assert updated(before, {"background": "off"})[0].editor == {"model": "openai/x"}
     after, _ = updated(before, {"model": "", "cacheDir": ""})
     assert after.editor == {}
-    assert after.cache is None
+    assert after.cache == "/c", "only who starts the server chooses where results are kept"
+
+
+def test_the_cache_folder_of_the_initialization_options_may_be_sent_again() -> None:
+    started, _ = from_options({"cacheDir": "~/c"})
+    assert updated(started, {"cacheDir": "~/c"}) == (started, ())
+
+
+@pytest.mark.parametrize("folder", [["/c"], "relative/c", "~nobody-of-that-name/c", "/c\0"])
+def test_a_cache_folder_that_leads_nowhere_is_named(folder: object) -> None:
+    settings, wrong = from_options({"cacheDir": folder})
+    assert settings.cache is None
+    assert len(wrong) == 1
+    assert "'apo.cacheDir'" in wrong[0]
 
 
 def test_a_workspace_can_lower_the_users_daily_caps_and_not_raise_them() -> None:

@@ -21,8 +21,9 @@ export interface Settings {
 /**
  * Snapshot of the section `apo`.
  *
- * Consent, what may leave in a day and what is kept are read from the user's own settings alone: a workspace must not
- * be able to give the one, nor to raise the other.
+ * Consent, what may leave in a day, what is kept and where are read from the user's own settings alone: a workspace
+ * must not be able to give the one, nor to raise the other, nor to bring results along. The models are the user's too:
+ * the server lets what the user names lie anywhere. It asks for those of the workspace later.
  */
 export function settingsSnapshot(
   configuration: Pick<WorkspaceConfiguration, "get" | "inspect">,
@@ -33,9 +34,9 @@ export function settingsSnapshot(
     consent: configuration.inspect<boolean>("consent")?.globalValue === true,
     budget: configuration.get("budget", {}),
     workspaceBudget: configuration.inspect<Record<string, unknown>>("workspaceBudget")?.globalValue ?? {},
-    model: configuration.get("model", ""),
-    optimizer: configuration.get("optimizer", {}),
-    cacheDir: configuration.get("cacheDir", ""),
+    model: configuration.inspect<string>("model")?.globalValue ?? "",
+    optimizer: configuration.inspect<Record<string, unknown>>("optimizer")?.globalValue ?? {},
+    cacheDir: configuration.inspect<string>("cacheDir")?.globalValue ?? "",
     keep: configuration.inspect<string>("keep")?.globalValue ?? "all",
     python: configuration.get("python", ""),
     trusted,

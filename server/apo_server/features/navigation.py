@@ -156,10 +156,11 @@ def included_elsewhere(view: PromptView, name: str, opened: Mapping[Path, Docume
     if view.prompt.path is None:
         return []
     found = []
-    for path in islice(_prompts(view.prompt.path.parent), _MANY):
+    folder = view.prompt.path.parent
+    for path in islice(_prompts(folder), _MANY):
         document = opened.get(path)
         try:
-            text = document.text if document else read_partial(path)
+            text = document.text if document else read_partial(path, folder)
         except (OSError, ValueError):
             continue
         if text is None or name not in text or path == view.prompt.path:
@@ -198,7 +199,8 @@ def _function(view: PromptView, metric: str, texts: Texts) -> list[types.Locatio
     if path is None:
         return []
     try:
-        text = texts.read(path) or ""
+        folder = view.prompt.path.parent if view.prompt.path else path.parent
+        text = texts.read(path, folder) or ""
     except (OSError, ValueError):
         text = ""
     defined = re.search(rf"^(?:async\s+)?def\s+({re.escape(metric.partition(':')[2])})\b", text, re.MULTILINE)

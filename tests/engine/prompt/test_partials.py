@@ -13,7 +13,7 @@ def problems(text: str, files: dict[str, str | Exception]) -> list[tuple[str, st
     """The code of each problem, and the text it is placed at."""
     prompt = parse_prompt(text, Path("/folder/main.prompt"))
 
-    def read(path: Path) -> str | None:
+    def read(path: Path, _folder: Path) -> str | None:
         found = files.get(path.name)
         if isinstance(found, Exception):
             raise found
@@ -54,7 +54,7 @@ def test_a_circle_is_named_and_ends(tmp_path: Path) -> None:
 def test_a_partial_that_is_not_there_names_the_one_that_was_meant(tmp_path: Path) -> None:
     (tmp_path / "_tone.prompt").write_text("Be kind.")
     text = "{{> tnoe}}"
-    (problem,) = partial_problems(parse_prompt(text, tmp_path / "main.prompt"), lambda _: None)
+    (problem,) = partial_problems(parse_prompt(text, tmp_path / "main.prompt"), lambda _path, _folder: None)
     (repair,) = problem.repairs
     ((span, word),) = repair.edits
     assert text[: span.start] + word + text[span.end :] == "{{> tone}}"
