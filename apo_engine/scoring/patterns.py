@@ -131,6 +131,8 @@ def _start() -> subprocess.Popen[bytes]:
             stderr=subprocess.DEVNULL,
             cwd=Path(script).parent,
             env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
+            # Windows would open a window for it.
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
     except OSError as error:
         reason = error.strerror or error
