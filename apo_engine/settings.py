@@ -21,7 +21,9 @@ from apo_engine.decoding import converted, described
 from apo_engine.problems import InputError, Place, Problem, Repair
 
 Count = Annotated[int, Meta(ge=1, le=1_000_000_000)]
-Amount = Annotated[float, Meta(ge=0)]
+# Larger amounts are slips of the keyboard; no cap at all is written by leaving it out.
+Amount = Annotated[float, Meta(ge=0, le=1_000_000)]
+Seconds = Annotated[float, Meta(gt=0, le=31_536_000)]
 Algorithm = Literal["apo", "monte-carlo", "phrase-rl"]
 Selection = Literal["uniform", "ucb", "ucb-e", "successive-rejects", "successive-halving"]
 LayerName = Literal["flag", "file", "editor", "user", "environment", "default"]
@@ -100,7 +102,7 @@ class BudgetSettings(Struct, frozen=True, forbid_unknown_fields=True):
     usd: Amount | None = None
     calls: Count = 1000
     tokens: Count | None = None
-    seconds: Annotated[float, Meta(gt=0)] | None = None
+    seconds: Seconds | None = None
 
 
 class EndpointSettings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -354,10 +356,13 @@ def _described(kind: inspect.Type) -> str:
 
 def _bounds(kind: inspect.Type) -> str:
     least, most, above = (getattr(kind, name, None) for name in ("ge", "le", "gt"))
+    until = ""
+    if most is not None and most <= 1_000_000_000:
+        until = f" to {most:,}" if most >= 10_000 else f" to {most}"
     if above is not None:
-        return f" above {above}"
-    if most is not None and most < 1_000_000_000:
-        return f" from {least} to {most}"
+        return f" above {above}" + (f", up{until}" if until else "")
+    if until:
+        return f" from {least}{until}"
     return f" of at least {least}" if least is not None else ""
 
 

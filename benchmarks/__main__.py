@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-PARTS = ("cli_start", "server", "search_run", "request_cost", "selection_study")
+PARTS = ("cli_start", "server", "search_run", "request_cost", "selection_study", "patterns")
 
 
 def main() -> int:

@@ -78,7 +78,7 @@ def _finish(prompt: PromptFile, result: Optimization, file: Path, again: str, *,
     changed = result.best.text != result.start.text
     if result.stopped == "cancelled":
         told = f"Stopped. Go on with: {again}"
-    elif result.stopped == "endpoint":
+    elif result.broke_off:
         told = f"The search broke off: {result.reason}\nGo on with: {again}"
     elif not changed:
         told = "Keep your prompt: nothing that was tried did better."
@@ -103,7 +103,7 @@ def _finish(prompt: PromptFile, result: Optimization, file: Path, again: str, *,
 def _exit_code(result: Optimization, *, fail_unless_better: bool) -> int:
     if result.stopped == "cancelled":
         return _INTERRUPTED
-    if result.stopped == "endpoint":
+    if result.broke_off:
         return _FAILED
     better = result.verdict is not None and result.verdict.decision == "adopt"
     return _NOT_BETTER if fail_unless_better and not better else _FINE

@@ -65,7 +65,7 @@ _SEARCH_OPTIONS = (
 _RUN_OPTIONS = (
     click.option("--max-usd", type=click.FloatRange(min=0), metavar="X", help="Spend at most X US dollars."),
     click.option(
-        "--max-seconds", type=click.FloatRange(min=0, min_open=True), metavar="S", help="Begin no call after S seconds."
+        "--max-seconds", type=click.FloatRange(min=0, min_open=True), metavar="S", help="End the run after S seconds."
     ),
     click.option(
         "--seed", type=click.IntRange(min=0), metavar="N", help="The number all random choices follow from (0)."

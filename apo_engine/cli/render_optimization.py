@@ -16,8 +16,6 @@ from apo_engine.cli.plain import literal
 if TYPE_CHECKING:
     from rich.console import Console
 
-_BROKEN_OFF = ("cancelled", "endpoint")
-
 
 def print_optimization(
     console: Console,
@@ -52,7 +50,7 @@ def _print_verdict(console: Console, result: Optimization, metric: str, *, chang
         why = "The unseen rows were not judged." if changed else "Nothing better was found."
         told = (
             "None yet: the search did not come to its end."
-            if result.stopped in _BROKEN_OFF
+            if result.stopped == "cancelled" or result.broke_off
             else f"{why} Keep your prompt."
         )
         _fact(console, "Verdict", told, "yellow bold")

@@ -47,7 +47,7 @@ class Evaluator:
         if grader is None:
             if metric.judge is None:
                 raise ValueError(f"the metric '{metric.name}' needs a grader")
-            grader = PlainGrader(metric.judge)
+            grader = PlainGrader(metric.judge, slow=metric.slow)
         self.metric = metric
         self._grader = grader
         self._gateway = gateway
@@ -114,7 +114,7 @@ class Evaluator:
 
     async def _score_row(self, prompt: PromptFile, row: Example) -> RowResult:
         answer = await (self._likeliest(prompt, row) if self._by_probability else self._written(prompt, row))
-        judgement = await self._grader.grade(row, answer)
+        judgement = await self._gateway.budget.deadline.bound(self._grader.grade(row, answer))
         result = self._results[prompt.fingerprint, row.id] = RowResult(
             row=row.id,
             line=row.line,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Protocol
 
 from apo_engine.examples.example import Example
@@ -40,18 +41,24 @@ class Grader(Protocol):
 
 
 class PlainGrader:
-    """Judges by a plain function, at once."""
+    """Judges by a plain function: at once, or in a thread if it is ``slow``, one answer after the other."""
 
     calls = 0
 
-    def __init__(self, judge: Judge) -> None:
+    def __init__(self, judge: Judge, *, slow: bool = False) -> None:
         self._judge = judge
+        self._slow = slow
+        self._turn = asyncio.Lock()
 
     async def open(self) -> None:
         """Nothing is needed."""
 
     async def grade(self, row: Example, answer: str) -> Judgement:
         """See `Grader`."""
+        if self._slow:
+            # One at a time: nobody waits for threads whose answers nobody needs any more.
+            async with self._turn:
+                return await asyncio.to_thread(self._judge, answer, row.expected)
         return self._judge(answer, row.expected)
 
     async def close(self) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -11,12 +10,11 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from apo_engine.models.chat import Usage
+from apo_engine.models.deadline import Deadline
+from apo_engine.models.money import PICO, cap_of, pico_of
 from apo_engine.problems import BudgetError, Problem
 
 CallRole = Literal["task", "gradient", "edit", "paraphrase", "judge"]
-
-# Money is counted in whole picodollars: sums of floats would drift past a cap.
-_PICO = 10**12
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +22,7 @@ class Caps:
     """The most that a run may use; None is no cap.
 
     ``calls`` and ``tokens`` count logical calls of every role, answered from the cache or not; ``usd`` counts
-    what leaves the purse; ``seconds`` is wall-clock from the budget's making, after which no call begins.
+    what leaves the purse; ``seconds`` is wall-clock from the budget's making: nothing is asked or waited for after it.
     ``failures`` caps failed attempts; None stands for twice ``calls``, at least 100. What an endpoint may have worked
     on in vain counts too: in ``calls`` where nobody waited for the answer, in ``tokens`` and ``usd`` always.
     """
@@ -107,14 +105,17 @@ class Debt:
         self._budget: Budget | None = budget
         self._tokens = tokens
 
-    async def cover(self) -> None:
+    async def cover(self, shared: Callable[[], int] = lambda: 0) -> None:
         """Reserve as many tokens again, once there is room for them.
+
+        ``shared`` says how many are reserved by other callers that wait for the same request: those come back only
+        after it.
 
         Raises:
             BudgetError: the cap on tokens leaves no room.
         """
         if self._budget is not None:
-            await self._budget._room_for_tokens(self._tokens)
+            await self._budget._room_for_tokens(self._tokens, shared)
             self.drop()
 
     def drop(self) -> None:
@@ -133,7 +134,7 @@ class Attempt:
 
     def settle(self, usd: float | None) -> None:
         """The request was answered at this price; None when it is unknown."""
-        self._end(0 if usd is None else _to_pico(usd), unpriced=usd is None, failed=False)
+        self._end(0 if usd is None else pico_of(usd), unpriced=usd is None, failed=False)
 
     def fail(self, *, charged: bool, failed: bool = True) -> None:
         """The request failed, or with ``failed=False`` was given up; ``charged`` keeps the money as spent."""
@@ -155,14 +156,13 @@ class Budget:
 
     def __init__(self, caps: Caps, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.caps = caps
-        self._clock = clock
-        self._began = clock()
+        self.deadline = Deadline(caps.seconds, clock=clock)
         failures = caps.failures
         if failures is None and caps.calls is not None:
             failures = max(100, 2 * caps.calls)
         self._calls = _Account(caps.calls)
         self._tokens = _Account(caps.tokens)
-        self._money = _Account(None if caps.usd is None else math.floor(caps.usd * _PICO))
+        self._money = _Account(cap_of(caps.usd))
         self._failures = _Account(failures)
         self._by_role: Counter[str] = Counter()
         self._cached = 0
@@ -170,6 +170,7 @@ class Budget:
         self._attempts = 0
         self._unpriced = False
         self._waiting: list[asyncio.Future[None]] = []
+        self._covering: list[Callable[[], int]] = []
 
     async def reserve(self, role: CallRole, tokens: int = 0) -> Reservation:
         """Room for one logical call that uses at most ``tokens``.
@@ -178,12 +179,12 @@ class Budget:
             BudgetError: a cap of calls, tokens or seconds leaves no room for it.
         """
         while not (self._calls.room(1) and self._tokens.room(tokens)):
-            self._refuse_late()
+            self.deadline.require_time()
             if self._calls.hopeless(1):
                 raise _reached("calls", f"{self._calls.settled:,} of {self._calls.cap:,} calls are used")
             self._refuse_tokens(tokens)
             await self._change()
-        self._refuse_late()
+        self.deadline.require_time()
         self._calls.reserved += 1
         self._tokens.reserved += tokens
         return Reservation(self, role, tokens)
@@ -192,19 +193,21 @@ class Budget:
         """Money for one request that costs at most ``usd``; None when its price is unknown.
 
         Raises:
-            BudgetError: the cap of money or of failed attempts leaves no room, or there is a cap of money and
-                no price.
+            BudgetError: the cap of money, of failed attempts or of seconds leaves no room, or there is a cap of money
+                and no price.
         """
         if usd is None and self.caps.usd is not None:
             raise BudgetError(unknown_price("the model"))
-        pico = 0 if usd is None else _to_pico(usd)
+        pico = 0 if usd is None else pico_of(usd)
         while not (self._money.room(pico) and self._failures.room(1)):
+            self.deadline.require_time()
             if self._failures.hopeless(1):
                 raise _failing(self._failures.settled, self._attempts)
             if self._money.hopeless(pico):
-                used = f"${self._money.settled / _PICO:.4f} of ${self.caps.usd:.4f} is spent"
-                raise _reached("usd", f"{used} and the next request may cost ${pico / _PICO:.4f}")
+                used = f"${self._money.settled / PICO:.4f} of ${self.caps.usd:.4f} is spent"
+                raise _reached("usd", f"{used} and the next request may cost ${pico / PICO:.4f}")
             await self._change()
+        self.deadline.require_time()
         self._money.reserved += pico
         self._failures.reserved += 1
         self._attempts += 1
@@ -222,7 +225,7 @@ class Budget:
             calls=dict(self._by_role),
             cached=self._cached,
             tokens=self._usage,
-            usd=None if self._unpriced else self._money.settled / _PICO,
+            usd=None if self._unpriced else self._money.settled / PICO,
             attempts=self._attempts,
             failed=self._failures.settled,
         )
@@ -232,26 +235,26 @@ class Budget:
         """Logical calls that can still be reserved at this moment; None without a cap."""
         return None if self._calls.cap is None else self._calls.cap - self._calls.settled - self._calls.reserved
 
-    @property
-    def remaining_seconds(self) -> float | None:
-        """Time in which calls may still begin, never below 0; None without a cap."""
-        if self.caps.seconds is None:
-            return None
-        return max(0.0, self.caps.seconds - (self._clock() - self._began))
-
-    def _refuse_late(self) -> None:
-        if self.remaining_seconds == 0:
-            raise _reached("seconds", f"{self.caps.seconds:g} s are over")
-
     def _refuse_tokens(self, tokens: int) -> None:
         if self._tokens.hopeless(tokens):
-            used = f"{self._tokens.settled:,} of {self._tokens.cap:,} tokens are used"
-            raise _reached("tokens", f"{used} and the next call may need {tokens:,}")
+            raise self._no_tokens(tokens)
 
-    async def _room_for_tokens(self, tokens: int) -> None:
-        while not self._tokens.room(tokens):
-            self._refuse_tokens(tokens)
-            await self._change()
+    def _no_tokens(self, tokens: int) -> BudgetError:
+        used = self._tokens.settled + self._tokens.reserved
+        told = f"{used:,} of {self._tokens.cap:,} tokens are used or reserved"
+        return _reached("tokens", f"{told} and the next call may need {tokens:,}")
+
+    async def _room_for_tokens(self, tokens: int, shared: Callable[[], int]) -> None:
+        self._covering.append(shared)
+        try:
+            while not self._tokens.room(tokens):
+                self._refuse_tokens(tokens)
+                if self._tokens.reserved <= sum(stuck() for stuck in self._covering):
+                    # All that is reserved belongs to callers that wait for requests that wait here.
+                    raise self._no_tokens(tokens)
+                await self._change()
+        finally:
+            self._covering.remove(shared)
 
     def _settle_call(self, role: CallRole, tokens: int, usage: Usage, cached: bool) -> None:
         self._calls.settle(1, 1)
@@ -308,7 +311,3 @@ def _failing(failed: int, attempts: int) -> BudgetError:
     return BudgetError(
         Problem("budget-failures", message, "Run again when the endpoint is well: what was answered is kept.")
     )
-
-
-def _to_pico(usd: float) -> int:
-    return math.ceil(usd * _PICO)

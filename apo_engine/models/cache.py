@@ -119,10 +119,11 @@ class AnswerCache:
 
     async def close(self) -> None:
         """Finish what is under way and close the file."""
-        thread, self._thread = self._thread, None
-        if thread is not None:
+        if self._thread is not None:
+            # Not by a thread of the loop's: those may all wait for names that are looked up for ever.
+            await self._do(work=AnswerStore.close)
             self._jobs.put(None)
-            await asyncio.get_running_loop().run_in_executor(None, thread.join)
+            self._thread = None
 
     async def _do(
         self, key: str | None = None, value: bytes | None = None, work: Callable[[AnswerStore], object] | None = None

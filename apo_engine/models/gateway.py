@@ -15,6 +15,8 @@ from apo_engine.models.failure import CallFailure
 from apo_engine.models.limits import Limiter
 from apo_engine.models.memory_cache import Answers
 from apo_engine.models.purse import Purse
+from apo_engine.models.reported_usage import is_plausible
+from apo_engine.models.tokens import estimate_tokens
 
 __all__ = ["OUTPUT_BOUND", "CallRole", "Gateway"]
 
@@ -24,6 +26,10 @@ OUTPUT_BOUND = 4096
 _BOUND_KEYS = ("maxOutputTokens", "max_output_tokens", "max_completion_tokens", "max_tokens")
 # What chat templates add to a request (a preamble with a date, say) and to each message (roles, separators).
 _REQUEST_OVERHEAD, _MESSAGE_OVERHEAD = 64, 16
+# An answer that is counted at more than so many times what was asked for is counted wrongly.
+_MOST_TIMES = 2
+# How long a request that was given up may take to be counted as spent.
+_SETTLING_SECONDS = 0.5
 
 AnswerT = TypeVar("AnswerT", Completion, LabelScores)
 
@@ -45,7 +51,7 @@ class _Flight:
     async def cover(self) -> None:
         """Find room for one more request."""
         if self.debt is not None:
-            await self.debt.cover()
+            await self.debt.cover(lambda: max(0, self.waiters - 1) * self.tokens)
 
     def end(self) -> None:
         """No more requests leave."""
@@ -59,7 +65,10 @@ class Gateway:
     A call is counted once it is answered, from the cache too. Identical calls under way at the same time share
     one request; the later ones count as cached. A request goes on as long as anybody waits for it. A cancelled
     caller gives its reservation back at once, unless it was the last and the request has left: nobody knows what the
-    endpoint makes of it.
+    endpoint makes of it. At the budget's deadline every call ends, whatever it waits for.
+
+    What an endpoint says of its tokens is used if it can be true. Otherwise they are estimated, which ``note`` is told
+    once; a cap of money and the day then count the most that the request may have cost.
 
     Args:
         model: who answers.
@@ -69,6 +78,7 @@ class Gateway:
         fresh: take no answer from the cache but those that this gateway stored itself.
         purse: what may leave the machine in a day; requests that stay on it are not counted.
         price: USD of an answer, None when unknown.
+        note: says something to the user.
     """
 
     def __init__(
@@ -81,6 +91,7 @@ class Gateway:
         fresh: bool = False,
         purse: Purse | None = None,
         price: Callable[[ChatModel, Usage], float | None] = prices.price_of,
+        note: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._model = model
         self._cache = cache
@@ -89,6 +100,8 @@ class Gateway:
         self._fresh = fresh
         self._purse = None if model.local else purse
         self._price = price
+        self._note = note
+        self._noted = False
         # A model in this process schedules its requests itself, and best when it sees them all.
         self._timed = isinstance(model, Remote)
         self._stored: set[str] = set()
@@ -129,7 +142,7 @@ class Gateway:
         request = self._bounded(request)
         key = answer_key(self._model.identity, request.messages, params=request.params, draw=request.draw)
         bound = Usage(_input_bound(request.messages), _output_bound(request) or OUTPUT_BOUND)
-        return await self._answer(role, key, Completion, bound, lambda: self._model.complete(request))
+        return await self._answer(role, key, Completion, bound, lambda: self._completed(request))
 
     async def score_labels(self, role: CallRole, messages: Sequence[Message], labels: Sequence[str]) -> LabelScores:
         """The probability of each label after ``messages``.
@@ -156,7 +169,21 @@ class Gateway:
         others = {name: value for name, value in request.params.items() if name not in _BOUND_KEYS}
         return replace(request, params={**others, "maxOutputTokens": OUTPUT_BOUND})
 
+    async def _completed(self, request: ChatRequest) -> Completion:
+        """The model's answer; its tokens are estimated if they are far more than were asked for."""
+        answer = await self._model.complete(request)
+        longest = _output_bound(request)
+        if longest is None or answer.usage.output <= _MOST_TIMES * longest:
+            return answer
+        asked = sum(estimate_tokens(message.content) for message in request.messages)
+        return replace(answer, usage=Usage(asked, estimate_tokens(answer.text), estimated=True))
+
     async def _answer(
+        self, role: CallRole, key: str, kind: type[AnswerT], bound: Usage, ask: Callable[[], Awaitable[AnswerT]]
+    ) -> AnswerT:
+        return await self._budget.deadline.bound(self._reserve_and_share(role, key, kind, bound, ask))
+
+    async def _reserve_and_share(
         self, role: CallRole, key: str, kind: type[AnswerT], bound: Usage, ask: Callable[[], Awaitable[AnswerT]]
     ) -> AnswerT:
         tokens = 0 if self._budget.caps.tokens is None else bound.input + bound.output
@@ -200,7 +227,9 @@ class Gateway:
             if not flight.waiters:
                 if self._flights.get(key) is flight:
                     del self._flights[key]
-                flight.task.cancel()
+                if flight.task.cancel():
+                    # What it may have cost is counted before the caller goes on, who may say what was spent.
+                    await asyncio.wait([flight.task], timeout=_SETTLING_SECONDS)
         assert isinstance(answer, kind)
         return answer if first else replace(answer, cached=True)
 
@@ -216,7 +245,8 @@ class Gateway:
         if self._cache is not None and (not self._fresh or key in self._stored):
             stored = await self._cache.get(key, kind)
             if stored is not None:
-                return replace(stored, cached=True)
+                usage = stored.usage if is_plausible(stored.usage) else Usage(estimated=True)
+                return replace(stored, usage=usage, cached=True)
         if not self._model.local:
             await prices.load()
 
@@ -253,7 +283,7 @@ class Gateway:
             attempt.fail(charged=False, failed=False)
             raise
         # Where nothing else is known, it left and cost what it may at most.
-        paid: float | None = None
+        drawn: float | None = None
         flight.sent = True
         try:
             try:
@@ -262,12 +292,12 @@ class Gateway:
                 flight.sent = False
                 if failure.charged and flight.waiters:
                     flight.debt = self._budget.owe(flight.tokens)
-                paid = None if failure.charged else 0.0
+                drawn = None if failure.charged else 0.0
                 attempt.fail(charged=failure.charged)
                 raise
             except Exception:
                 flight.sent = False
-                paid = 0.0
+                drawn = 0.0
                 attempt.fail(charged=False)
                 raise
             except BaseException:
@@ -275,11 +305,23 @@ class Gateway:
                 attempt.fail(charged=True, failed=False)
                 raise
             paid = self._price(self._model, answer.usage)
+            if answer.usage.estimated:
+                self._tell_estimated()
+                if paid is not None and most is not None and self._budget.caps.usd is not None:
+                    paid = max(paid, most)
+            else:
+                drawn = paid
             attempt.settle(paid)
             return answer
         finally:
             if draw is not None:
-                draw.settle(paid)
+                draw.settle(drawn)
+
+    def _tell_estimated(self) -> None:
+        if not self._noted:
+            self._noted = True
+            capped = " Caps in dollars count the most that such a request may cost." if not self.local else ""
+            self._note(f"{self.name} did not say usably how many tokens an answer took: they are estimated.{capped}")
 
 
 def _heed(task: asyncio.Task[Completion] | asyncio.Task[LabelScores]) -> None:

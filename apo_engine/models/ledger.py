@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date, timedelta
 from pathlib import Path
 
-from apo_engine.models.purse import PICO, DailyCaps
+from apo_engine.models.money import MOST, PICO, cap_of
+from apo_engine.models.purse import DailyCaps
 from apo_engine.private import require_private_database
 from apo_engine.problems import BudgetError, Problem
 
@@ -19,10 +20,13 @@ _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS spending "
     "(day TEXT, name TEXT, calls INTEGER, pico INTEGER, PRIMARY KEY (day, name)) WITHOUT ROWID"
 )
+# Never below nothing, and never beyond what 64 bits hold, where the database would go on in floats.
 _ADD = (
-    "INSERT INTO spending VALUES (?, ?, ?, ?) "
-    "ON CONFLICT (day, name) DO UPDATE SET calls = calls + excluded.calls, pico = pico + excluded.pico"
+    f"INSERT INTO spending VALUES (?, ?, ?, max(0, ?)) ON CONFLICT (day, name) DO UPDATE "
+    f"SET calls = calls + excluded.calls, pico = max(0, min(pico + ?, {MOST}))"
 )
+# What was spent on days that are still to come was spent by a clock that was ahead, or has been set back since.
+_SPENT = "SELECT sum(calls), sum(pico) FROM spending WHERE name = ? AND day BETWEEN ? AND ?"
 # By what was counted, not by the clock: one that is ahead for a moment would forget what was spent today.
 _FORGET = "DELETE FROM spending WHERE day NOT IN (SELECT DISTINCT day FROM spending ORDER BY day DESC LIMIT ?)"
 
@@ -38,17 +42,18 @@ class Ledger:
         self._connection: sqlite3.Connection | None = None
 
     def reserve(self, day: str, name: str, pico: int, caps: DailyCaps) -> bool:
-        """Count one request of at most ``pico``, where the caps leave room for it.
+        """Count one request of at most ``pico``, if the caps leave room for it beside what is counted for this day and
+        for the month after it: a clock that is set back begins no day anew.
 
         Raises:
             BudgetError: the ledger cannot be read or written.
         """
         with self._open() as ledger:
             calls, spent = self._spent(ledger, day, name)
-            most = None if caps.usd is None else math.floor(caps.usd * PICO)
+            most = cap_of(caps.usd)
             if (caps.calls is not None and calls >= caps.calls) or (most is not None and spent + pico > most):
                 return False
-            ledger.execute(_ADD, (day, name, 1, pico))
+            ledger.execute(_ADD, (day, name, 1, pico, pico))
             return True
 
     def correct(self, day: str, name: str, pico: int) -> None:
@@ -58,10 +63,10 @@ class Ledger:
             BudgetError: the ledger cannot be read or written.
         """
         with self._open() as ledger:
-            ledger.execute(_ADD, (day, name, 0, pico))
+            ledger.execute(_ADD, (day, name, 0, pico, pico))
 
     def spent(self, day: str, name: str) -> tuple[int, float]:
-        """The requests and the USD that are counted for a day, those under way among them.
+        """The requests and the USD that are counted for a day and the month after it, those under way among them.
 
         Raises:
             BudgetError: the ledger cannot be read or written.
@@ -72,8 +77,9 @@ class Ledger:
 
     @staticmethod
     def _spent(ledger: sqlite3.Connection, day: str, name: str) -> tuple[int, int]:
-        found = ledger.execute("SELECT calls, pico FROM spending WHERE day = ? AND name = ?", (day, name)).fetchone()
-        return (found[0], found[1]) if found else (0, 0)
+        last = (date.fromisoformat(day) + timedelta(days=_DAYS_KEPT)).isoformat()
+        calls, pico = ledger.execute(_SPENT, (name, day, last)).fetchone()
+        return int(calls or 0), int(pico or 0)
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import math
 from collections.abc import Callable
 from datetime import date
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from apo_engine.models.money import pico_of
 from apo_engine.problems import BudgetError, Problem
 
 if TYPE_CHECKING:
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 #: The code of the problem that a purse is empty.
 EMPTY = "budget-day"
-#: Money is counted in whole picodollars: sums of floats would drift past a cap.
-PICO = 10**12
 
 
 class DailyCaps(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -41,7 +39,7 @@ class Draw:
         """The request left and cost this much; None keeps the most that it may have cost."""
         if self._purse is not None:
             purse, self._purse = self._purse, None
-            purse._ended(self._day, 0 if usd is None else math.ceil(usd * PICO) - self._pico)
+            purse._ended(self._day, 0 if usd is None else pico_of(usd) - self._pico)
 
 
 class Purse:
@@ -68,7 +66,7 @@ class Purse:
         if usd is None and self.caps.usd is not None:
             message = "The price of the model is unknown, so the day's cap in dollars cannot be kept."
             raise BudgetError(Problem("price-unknown", message, "Cap the calls of a day instead."))
-        pico = 0 if usd is None else math.ceil(usd * PICO)
+        pico = 0 if usd is None else pico_of(usd)
         while not self._ledger.reserve(day := self._today().isoformat(), self._name, pico, self.caps):
             if not self._under_way:
                 raise self._empty(day)

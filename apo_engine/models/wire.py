@@ -11,7 +11,8 @@ import msgspec
 from apo_engine.decoding import decoded
 from apo_engine.encodable import encodable
 from apo_engine.models import failure
-from apo_engine.models.chat import Completion, Message, Params, Shape, Usage
+from apo_engine.models.chat import Completion, Message, Params, Shape
+from apo_engine.models.reported_usage import parse_lenient, read_usage
 from apo_engine.prompt.keys import LEFT_OUT
 
 if TYPE_CHECKING:
@@ -67,14 +68,9 @@ class _Choice(msgspec.Struct):
     finish_reason: str | None = None
 
 
-class _Tokens(msgspec.Struct):
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-
-
 class _Answer(msgspec.Struct):
     choices: list[_Choice] | None = None
-    usage: _Tokens | None = None
+    usage: msgspec.Raw = msgspec.Raw()
     error: msgspec.Raw = msgspec.Raw()
 
 
@@ -110,7 +106,7 @@ def shape(wanted: Shape | None) -> dict[str, object]:
 def completion(target: Target, body: bytes) -> Completion | Refusal:
     """The first choice of an answer with status 200.
 
-    ``usage`` is marked as estimated (and empty) where it is not given, or is less than nothing.
+    ``usage`` is marked as estimated (and empty) if it is not given, or cannot be true.
 
     Some gateways answer an error with status 200: that is a :class:`Refusal`.
 
@@ -126,11 +122,7 @@ def completion(target: Target, body: bytes) -> Completion | Refusal:
     text, finish = _text(choice.message.content), choice.finish_reason or "stop"
     if not text and choice.message.refusal:
         text, finish = choice.message.refusal, "refusal"
-    tokens = answer.usage
-    said = (tokens.prompt_tokens, tokens.completion_tokens) if tokens is not None else (None, None)
-    if said[0] is None or said[1] is None or min(said[0], said[1]) < 0:
-        return Completion(text, Usage(estimated=True), finish)
-    return Completion(text, Usage(said[0], said[1]), finish)
+    return Completion(text, read_usage(bytes(answer.usage), text), finish)
 
 
 def model_ids(target: Target, body: bytes) -> tuple[str, ...]:
@@ -179,8 +171,8 @@ def _decoded(target: Target, body: bytes, kind: type[KindT]) -> KindT:
         except msgspec.ValidationError:
             raise
         except (msgspec.DecodeError, UnicodeDecodeError):
-            # Lone surrogates, which some models emit as escapes, are legal to this parser only.
-            return decoded(encodable(json.dumps(json.loads(body), ensure_ascii=False)), kind)
+            # Lone surrogates, which some models emit as escapes, and NaN are legal to this parser only.
+            return decoded(encodable(json.dumps(parse_lenient(body), ensure_ascii=False)), kind)
     except msgspec.ValidationError as error:
         raise failure.no_answer(target, f"it is not of the protocol's form ({error})") from None
     except (msgspec.DecodeError, ValueError, RecursionError):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -45,6 +46,8 @@ from apo_engine.search.reporter import Emit, Reporter
 from apo_engine.search.selection import selector
 from apo_engine.search.task import SearchTask
 from apo_engine.settings import BudgetSettings, OptimizerSettings
+
+_CLOSING_SECONDS = 1.0
 
 
 @dataclass
@@ -163,6 +166,10 @@ async def open_desk(plan: Plan, options: Options, emit: Emit) -> AsyncIterator[D
     """Open cache, budget, gateways and log for one run, and close them after it."""
     settings = plan.settings
     budget = Budget(_caps(settings.budget))
+
+    def note(message: str) -> None:
+        reporter.note(message)
+
     cache = MemoryCache() if plan.keeps_nothing else AnswerCache(plan.folder / "answers.sqlite")
     gateways = {
         id(model): Gateway(
@@ -172,6 +179,7 @@ async def open_desk(plan: Plan, options: Options, emit: Emit) -> AsyncIterator[D
             limiter=Limiter(settings.concurrency, well=not isinstance(model, Remote)),
             fresh=options.fresh,
             purse=options.purse,
+            note=note,
         )
         for model in plan.models
     }
@@ -200,7 +208,7 @@ async def open_desk(plan: Plan, options: Options, emit: Emit) -> AsyncIterator[D
         failure = error
     try:
         if grader is not None:
-            await grader.open()
+            await budget.deadline.bound(grader.open())
         started = announce(plan)
         tell(started)
         warnings = (
@@ -222,7 +230,9 @@ async def open_desk(plan: Plan, options: Options, emit: Emit) -> AsyncIterator[D
         if grader is not None:
             await grader.close()
         await cache.close()
-        await plan.close()
+        # A connection that does not close, or a model in the middle of a sentence, is left to itself.
+        with suppress(TimeoutError):
+            await asyncio.wait_for(plan.close(), _CLOSING_SECONDS)
 
 
 def _caps(asked: BudgetSettings) -> Caps:

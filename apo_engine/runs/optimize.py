@@ -100,8 +100,10 @@ async def _search(desk: Desk, task: SearchTask, pool: Pool) -> Found:
     seconds = desk.plan.settings.budget.seconds
     search = desk.search(task, pool)
     try:
-        return await asyncio.wait_for(search.run(), None if seconds is None else _SEARCH_SHARE * seconds)
+        return await asyncio.wait_for(search.run(), desk.budget.deadline.remaining_of(_SEARCH_SHARE))
     except TimeoutError:
+        if not desk.evaluator.known(task.seed.prompt, task.race.rows[:1]):
+            raise desk.budget.deadline.over() from None
         reason = f"the time for searching, {_SEARCH_SHARE:.0%} of {seconds:g} s, is over"
         return pool.found("budget", reason)
     finally:
@@ -128,7 +130,8 @@ async def _judge(desk: Desk, task: SearchTask, winner: Arm) -> Verdict:
     for arm in {task.seed.id: task.seed, winner.id: winner}.values():
         task.report_scored(arm, "holdout", rows)
     # Resampling F1 over many labels takes as long as some answers do; whoever waits for this loop should not.
-    comparison = await asyncio.to_thread(task.compared, winner, rows, confidence_after(earlier))
+    comparing = asyncio.to_thread(task.compared, winner, rows, confidence_after(earlier))
+    comparison = await desk.budget.deadline.bound(comparing)
     assert comparison is not None
     start, best = (
         figures_of(task.evaluator.known(arm.prompt, rows), task.evaluator.metric, desk.plan.examples.labels)
@@ -177,4 +180,5 @@ def optimization_of(events: Sequence[AnyEvent]) -> Optimization:
         reason=ended.reason,
         spent=ended.spent,
         seconds=ended.seconds,
+        code=ended.code,
     )

@@ -64,7 +64,8 @@ class Optimization:
     """What a search found.
 
     Scores are of the metric on ``n`` selection rows (0 where a run was stopped before any): they rank, they do not
-    judge. ``verdict`` is None where the hold-out was not opened (nothing beat the seed, or the run was stopped before).
+    judge. ``verdict`` is None if the hold-out was not read to its end (nothing beat the seed, or the run was stopped
+    before). ``code`` is that of the problem that stopped the run, if one did.
     """
 
     run: str
@@ -79,6 +80,12 @@ class Optimization:
     reason: str
     spent: Spent
     seconds: float
+    code: str = ""
+
+    @property
+    def broke_off(self) -> bool:
+        """Whether an endpoint or a cap ended the run before it came to what it would say."""
+        return self.stopped == "endpoint" or (bool(self.code) and self.verdict is None)
 
 
 def evaluation_of(

@@ -11,7 +11,8 @@ from apo_engine.scoring.figure import Figure, Judged, f1_of, mean
 from apo_engine.scoring.json_match import json_match, no_json
 from apo_engine.scoring.judgement import Judge
 from apo_engine.scoring.labels import label_judge, positive_label
-from apo_engine.scoring.text import contains, exact_match, no_number, no_pattern, numeric, regex
+from apo_engine.scoring.patterns import PatternCheck
+from apo_engine.scoring.text import contains, exact_match, no_number, numeric, regex
 
 _MOST_PROBLEMS = 5
 
@@ -27,7 +28,7 @@ class Metric:
     ``figure`` turns judged rows into one figure. ``judge`` is None where answers are judged by a model or by a
     function of the user's (see `Grader`). ``by_label`` says that answers are read as one of the task's labels, ``mean``
     that the figure is the mean of the row scores. ``objection`` says why an expected value cannot be used, as a clause
-    without its subject; empty where it can.
+    without its subject; empty where it can. ``slow`` says that judging an answer may take seconds.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Metric:
     by_label: bool = False
     mean: bool = True
     objection: Callable[[str], str] = _nothing
+    slow: bool = False
 
     def total(self, rows: Sequence[Judged]) -> float:
         """The figure of these rows in [0, 1]; 0 without rows."""
@@ -51,6 +53,8 @@ def make_metric(name: str | None, labels: Sequence[str]) -> Metric:
     name = name or ("label" if labels else "exact_match")
     if name in ("label", "f1", "f1_macro"):
         return _label_metric(name, tuple(labels))
+    if name == "regex":
+        return Metric(name, mean(), regex, objection=PatternCheck(), slow=True)
     if name in _PLAIN:
         judge, objection = _PLAIN[name]
         return Metric(name, mean(), judge, objection=objection)
@@ -92,7 +96,6 @@ def _label_metric(name: str, labels: tuple[str, ...]) -> Metric:
 _PLAIN: dict[str, tuple[Judge, Callable[[str], str]]] = {
     "exact_match": (exact_match, _nothing),
     "contains": (contains, _nothing),
-    "regex": (regex, no_pattern),
     "numeric": (numeric, no_number),
     "json_match": (json_match, no_json),
 }

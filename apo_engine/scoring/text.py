@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 
 from apo_engine.scoring.judgement import Judgement
+from apo_engine.scoring.patterns import PatternsUnavailable, UnusablePattern, pattern_is_in
 
 _NUMBER = re.compile(r"[-+]?(?:(?:\d+(?:[ ,_]\d{3})+|\d+)(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d+)?%?")
-_REGEX_INPUT_LIMIT, _REGEX_SECONDS = 20_000, 1.0
+_REGEX_INPUT_LIMIT = 20_000
 
 
 def exact_match(answer: str, expected: str) -> Judgement:
@@ -24,28 +25,14 @@ def contains(answer: str, expected: str) -> Judgement:
 def regex(answer: str, expected: str) -> Judgement:
     """Right where the expected value, a regular expression, is found in the answer.
 
-    A pattern that takes too long on an answer leaves it unjudged: some patterns would never come to an end.
+    A pattern that takes too long or too much memory on an answer leaves it unjudged. May take seconds.
     """
-    import regex as patterns  # unlike `re`, it can be stopped
-
     said = answer.strip()
     try:
-        found = patterns.search(expected, answer[:_REGEX_INPUT_LIMIT], timeout=_REGEX_SECONDS)
-    except TimeoutError:
-        remark = f"The pattern took longer than {_REGEX_SECONDS:g} s on this answer."
-        return Judgement(0.0, said, invalid=True, remark=remark)
-    return Judgement(float(found is not None), said, not said)
-
-
-def no_pattern(expected: str) -> str:
-    """Why ``regex`` cannot use an expected value; empty where it can."""
-    import regex as patterns
-
-    try:
-        patterns.compile(expected)
-    except (patterns.error, OverflowError, RecursionError) as error:
-        return f"is no regular expression: {error}"
-    return ""
+        found = pattern_is_in(expected, answer[:_REGEX_INPUT_LIMIT])
+    except (UnusablePattern, PatternsUnavailable) as reason:
+        return Judgement(0.0, said, invalid=True, remark=f"The pattern {reason}.")
+    return Judgement(float(found), said, not said)
 
 
 def numeric(answer: str, expected: str) -> Judgement:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, cast, get_args
@@ -13,6 +14,8 @@ from apo_engine.machine import user_folder
 from apo_engine.models.purse import DailyCaps
 from apo_engine.problems import InputError
 
+# Larger caps are no practical limit, and count as these.
+_MOST_CALLS, _MOST_USD = 1_000_000_000, 1_000_000.0
 Background = Literal["off", "evaluate", "gradients", "optimize"]
 # What only the user can say, in the initialization options.
 _FOR_THE_USER = ("consent", "trusted", "cacheDir")
@@ -93,6 +96,8 @@ def updated(settings: ServerSettings, configuration: object) -> tuple[ServerSett
         value = section.get(name)
         if value is not None and not isinstance(value, kinds):
             wrong.append(f"'apo.{name}' must be {'text' if kinds is str else 'a map'}.")
+        elif isinstance(value, Mapping) and not all(map(_is_finite, value.values())):
+            wrong.append(f"'apo.{name}' holds a number that is not finite.")
         elif name in section:
             kept = _without_empty(value) if isinstance(value, Mapping) else value
             editor.pop(name, None)
@@ -148,7 +153,16 @@ def _daily_caps(value: object) -> DailyCaps | None:
         caps = converted(given, DailyCaps)
     except msgspec.ValidationError:
         return None
-    return caps if given.keys() <= {"calls", "usd"} and (caps.calls or 0) >= 0 and (caps.usd or 0) >= 0 else None
+    if not (given.keys() <= {"calls", "usd"} and (caps.calls or 0) >= 0 and (caps.usd or 0) >= 0):
+        return None
+    return DailyCaps(
+        None if caps.calls is None else min(caps.calls, _MOST_CALLS),
+        None if caps.usd is None else min(caps.usd, _MOST_USD),
+    )
+
+
+def _is_finite(value: object) -> bool:
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def _within(most: DailyCaps, asked: DailyCaps) -> DailyCaps:

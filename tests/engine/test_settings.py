@@ -96,9 +96,9 @@ def test_every_wrong_value_is_reported_with_its_key_place_and_remedy() -> None:
             " Write for example critic: auto",
             "triage.prompt:2:3: 'apo.optimizer.temperature' must be a number from 0 to 2, not 9."
             " Write for example temperature: 1.0",
-            "triage.prompt:2:3: 'apo.budget.usd' must be a number of at least 0, not nan."
+            "triage.prompt:2:3: 'apo.budget.usd' must be a number from 0 to 1,000,000, not nan."
             " Correct it, or remove the key.",
-            "triage.prompt:2:3: 'apo.budget.calls' must be a whole number of at least 1, not 0."
+            "triage.prompt:2:3: 'apo.budget.calls' must be a whole number from 1 to 1,000,000,000, not 0."
             " Write for example calls: 1000",
             "triage.prompt:1:3: 'apo.seed' must be a whole number of at least 0, not True. Write for example seed: 0",
             "triage.prompt:1:3: 'config' must be a map, not 3. Correct it, or remove the key.",

@@ -14,7 +14,7 @@ from apo_engine.models.budget import Attempt, Budget, Caps, Reservation, Spent
 from apo_engine.models.chat import Usage
 from apo_engine.problems import BudgetError
 
-CALLS, TOKENS, PICO, FAILURES = 12, 500, 10**12, 5
+CALLS, TOKENS, FAILURES, SECONDS = 12, 500, 5, 100.0
 
 
 class Interleavings(RuleBasedStateMachine):
@@ -28,7 +28,9 @@ class Interleavings(RuleBasedStateMachine):
     def begin(self) -> None:
         self.loop = asyncio.new_event_loop()
         self.tasks: list[asyncio.Task[Any]] = []
-        self.budget = Budget(Caps(calls=CALLS, tokens=TOKENS, usd=1.0, failures=FAILURES))
+        self.now = 0.0
+        caps = Caps(calls=CALLS, tokens=TOKENS, usd=1.0, seconds=SECONDS, failures=FAILURES)
+        self.budget = Budget(caps, clock=lambda: self.now)
         self.settled_calls = 0
         self.settled_tokens = 0
         self.lost_tokens = 0
@@ -52,6 +54,13 @@ class Interleavings(RuleBasedStateMachine):
         self._step()
         return task
 
+    def _ask(self, coroutine: Any) -> asyncio.Task[Any]:
+        """Begin to reserve; nothing is reserved, and nobody waits, once the time is over."""
+        task = self._start(coroutine)
+        if self.now >= SECONDS:
+            assert isinstance(task.exception(), BudgetError)
+        return task
+
     def _result(self, task: asyncio.Task[Any]) -> Any:
         """What was reserved; None when it was refused, or still waits and is cancelled for that."""
         if not task.done():
@@ -60,13 +69,17 @@ class Interleavings(RuleBasedStateMachine):
             return None
         return None if task.exception() else task.result()
 
+    @rule(seconds=st.floats(0, 8))
+    def time_goes_by(self, seconds: float) -> None:
+        self.now += seconds
+
     @rule(target=waiting_calls, tokens=st.integers(0, 200))
     def reserve(self, tokens: int) -> tuple[asyncio.Task[Any], int]:
-        return self._start(self.budget.reserve("task", tokens)), tokens
+        return self._ask(self.budget.reserve("task", tokens)), tokens
 
     @rule(target=waiting_attempts, cents=st.integers(0, 40))
     def attempt(self, cents: int) -> tuple[asyncio.Task[Any], int]:
-        return self._start(self.budget.attempt(cents / 100)), cents
+        return self._ask(self.budget.attempt(cents / 100)), cents
 
     @rule(call=consumes(waiting_calls), share=st.floats(0, 1), cached=st.booleans())
     def settle_call(self, call: tuple[asyncio.Task[Any], int], share: float, cached: bool) -> None:
@@ -93,14 +106,18 @@ class Interleavings(RuleBasedStateMachine):
             reservation.release()
             self.lost_tokens += call[1]
 
-    @rule(target=debts, call=consumes(waiting_calls))
-    def owe(self, call: tuple[asyncio.Task[Any], int]) -> Any:
+    @rule(target=debts, call=consumes(waiting_calls), alone=st.booleans())
+    def owe(self, call: tuple[asyncio.Task[Any], int], alone: bool) -> Any:
         reservation = self._result(call[0])
         if not isinstance(reservation, Reservation):
             return None
         debt = self.budget.owe(call[1])
         self.lost_tokens += call[1]
-        return reservation, debt, self._start(debt.cover())
+        # As if all that others reserved were reserved by callers that wait for the same request.
+        shared = self.budget._tokens.reserved if alone else 0
+        covering = self._start(debt.cover(lambda: shared))
+        assert covering.done() or not alone, "nobody waits for what cannot come back"
+        return reservation, debt, covering
 
     @rule(debt=consumes(debts), share=st.floats(0, 1))
     def go_on_or_give_up(self, debt: Any, share: float) -> None:
@@ -210,9 +227,9 @@ async def test_no_call_begins_after_the_time_is_over() -> None:
     now = 100.0
     budget = Budget(Caps(seconds=30), clock=lambda: now)
     await budget.reserve("task")
-    assert budget.remaining_seconds == 30
+    assert budget.deadline.remaining == 30
     now = 130.0
-    assert budget.remaining_seconds == 0
+    assert budget.deadline.remaining == 0
     with pytest.raises(BudgetError, match="30 s"):
         await budget.reserve("task")
 

@@ -148,10 +148,10 @@ async def test_a_cap_of_money_holds_against_the_endpoints_own_count(scripted: Sc
 
 
 async def test_what_a_provider_may_have_billed_counts_as_spent(scripted: ScriptedServer) -> None:
-    replies = iter([hang(), server_error(), Reply("late", usage=(10, 0))])
+    replies = iter([hang(), server_error(), Reply("late", usage=(10, 1))])
     scripted.script = lambda request: next(replies)
     model = chat(scripted, read_seconds=1)
-    door = gateway(model, caps=Caps(usd=1), price=lambda model, usage: 0.25 if usage.output else 0.01)
+    door = gateway(model, caps=Caps(usd=1), price=lambda model, usage: 0.25 if usage.output > 1 else 0.01)
     await door.complete("task", ask())
     assert door.budget.spent.usd == pytest.approx(0.25 + 0.01)
     await model.close()

@@ -17,7 +17,8 @@ from apo_engine.prompt.tags import between
 from apo_engine.scoring.json_match import json_match, no_json
 from apo_engine.scoring.judgement import Judgement
 from apo_engine.scoring.labels import label_judge, read_label
-from apo_engine.scoring.text import contains, exact_match, no_number, no_pattern, numeric, regex
+from apo_engine.scoring.patterns import PatternCheck
+from apo_engine.scoring.text import contains, exact_match, no_number, numeric, regex
 from apo_engine.search.anchor import anchor
 from apo_engine.search.critic import read_critiques
 from tests.fuzz.promises import within
@@ -91,7 +92,7 @@ def _text(answer: str) -> None:
         if not no_number(wanted):
             _judged(numeric(answer, wanted))
     for wanted in (r"\bsure\b", expected[:40]):
-        if not no_pattern(wanted):
+        if not PatternCheck()(wanted):
             _judged(regex(answer[:200], wanted))
     for judge in (exact_match, contains, label_judge(("yes", "not sure"))):
         _judged(judge(answer, expected))
