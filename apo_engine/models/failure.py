@@ -209,6 +209,12 @@ def no_answer(target: Target, reason: str) -> TransientFailure:
     return TransientFailure(problem, charged=True, scouts=_SCOUTS_GARBLED)
 
 
+def not_agreed(host: str, model: str, agreed: str = "") -> FinalFailure:
+    """A request that was stopped before it left: its host is not among those that the run may send to."""
+    message = f"A request to '{model}' at {host} was stopped: this run may send to {agreed or 'no other machine'} only."
+    return FinalFailure(Problem("destination-refused", message, "Nothing was sent there. Please report this."))
+
+
 def unusable_key(target: Target, what: str) -> FinalFailure:
     """A key that cannot be sent: there is none, or it holds characters that no key has."""
     return FinalFailure(Problem("model-key-missing", f"{what} '{target.model}' at {target.host}.", key_remedy(target)))

@@ -20,8 +20,9 @@ from apo_engine.models.chat import Remote, Usage
 from apo_engine.models.gateway import Gateway
 from apo_engine.models.limits import Limiter
 from apo_engine.models.memory_cache import MemoryCache
-from apo_engine.problems import Severity
+from apo_engine.problems import InputError, Severity
 from apo_engine.runs.announcement import announce, few_unseen_rows, on_exposure
+from apo_engine.runs.destinations import require_agreed, routes_of
 from apo_engine.runs.options import Options
 from apo_engine.runs.plan import Plan
 from apo_engine.runs.row_budget import left_out_words
@@ -31,7 +32,7 @@ from apo_engine.search.apo import ApoSearch
 from apo_engine.search.arm import Arm, seed_arm
 from apo_engine.search.critic import Critic, ModelCritic
 from apo_engine.search.editor import ModelEditor
-from apo_engine.search.events import AnyEvent, RunEnded
+from apo_engine.search.events import AnyEvent, RunEnded, RunStarted
 from apo_engine.search.evidence import EvidenceCritic
 from apo_engine.search.meta_prompts import MetaPrompts
 from apo_engine.search.monte_carlo import MonteCarloSearch
@@ -72,6 +73,7 @@ class Desk:
             params=plan.settings.config,
             calibration=plan.calibration,
             grader=self.grader,
+            partials=self.plan.partials,
         )
 
     @cached_property
@@ -146,9 +148,7 @@ class Desk:
     @cached_property
     def meta(self) -> MetaPrompts:
         """The optimizer's own prompts, the user's in place of the built-in ones."""
-        folder = self.plan.prompt.path.parent if self.plan.prompt.path else Path.cwd()
-        own = self.plan.settings.optimizer.meta
-        return MetaPrompts(folder / own if own else None)
+        return self.plan.meta or MetaPrompts()
 
     def end(self, event: RunEnded, *, finished: bool = True) -> None:
         """Tell the last event; a run that is not ``finished`` can be gone on with."""
@@ -164,6 +164,7 @@ class Desk:
 async def open_desk(plan: Plan, options: Options, emit: Emit) -> AsyncIterator[Desk]:
     """Open cache, budget, gateways and log for one run, and close them after it."""
     settings = plan.settings
+    started = await _agreed_start(plan, options)
     budget = Budget(_caps(settings.budget))
     cache = MemoryCache() if plan.keeps_nothing else AnswerCache(plan.folder / "answers.sqlite")
     gateways = {
@@ -174,6 +175,7 @@ async def open_desk(plan: Plan, options: Options, emit: Emit) -> AsyncIterator[D
             limiter=Limiter(settings.concurrency, well=not isinstance(model, Remote)),
             fresh=options.fresh,
             purse=options.purse,
+            routes=routes_of(plan),
         )
         for model in plan.models
     }
@@ -203,7 +205,6 @@ async def open_desk(plan: Plan, options: Options, emit: Emit) -> AsyncIterator[D
     try:
         if grader is not None:
             await grader.open()
-        started = announce(plan)
         tell(started)
         warnings = (
             on_exposure(started),
@@ -225,6 +226,17 @@ async def open_desk(plan: Plan, options: Options, emit: Emit) -> AsyncIterator[D
             await grader.close()
         await cache.close()
         await plan.close()
+
+
+async def _agreed_start(plan: Plan, options: Options) -> RunStarted:
+    """The first event of a run that sends what the user agreed to, and nothing else."""
+    started = announce(plan)
+    try:
+        require_agreed(started.fingerprint, options.agreed)
+    except InputError:
+        await plan.close()
+        raise
+    return started
 
 
 def _caps(asked: BudgetSettings) -> Caps:

@@ -22,6 +22,8 @@ class Options:
     function of the user's that may be run (see `OwnCode`); any may where None, none where it is empty. ``purse`` is
     what requests that leave the machine draw from, shared with other runs. Files that the prompt names lie in its
     folder or one of the ``allowed_roots``, the folders that the user works in: the working folder where None.
+    ``agreed`` is the fingerprint of what the user was told that would be sent (see `RunStarted`); a run that would send
+    anything else does not begin. Any may where None.
     """
 
     flags: Mapping[str, object] = field(default_factory=dict)
@@ -32,3 +34,4 @@ class Options:
     own_code: str | None = None
     purse: Purse | None = None
     allowed_roots: tuple[Path, ...] | None = None
+    agreed: str | None = None

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -24,10 +24,12 @@ from apo_engine.models.reachable import EndpointStatus
 from apo_engine.problems import BudgetError, InputError, Place, Problem
 from apo_engine.prompt.checks import check_prompt
 from apo_engine.prompt.file import PromptFile, require_runnable
+from apo_engine.prompt.partials import load_partials
 from apo_engine.runs.options import Options
 from apo_engine.runs.row_budget import within_cap
 from apo_engine.scoring.metric import Metric, make_metric, require_usable
 from apo_engine.search.events import Job
+from apo_engine.search.meta_prompts import MetaPrompts
 from apo_engine.settings import Layer, Settings, resolve
 
 # Rows whose inputs set the base rate of each label, where calibration is asked for.
@@ -44,7 +46,9 @@ class Plan:
 
     ``whole`` is the split of all rows, ``rows`` the part of it that the cap on calls leaves room for; both are None
     where the rows are too few to split. ``judge_model`` grades answers where the metric is ``judge``; ``function`` is
-    where the user's own scoring function stands, where the metric is ``module:function``.
+    where the user's own scoring function stands, where the metric is ``module:function``. ``partials`` are the texts
+    that the prompt includes, by name, and ``meta`` the optimizer's own prompts, where they are needed: as they were
+    read for the plan, whatever becomes of the files during the run.
     """
 
     job: Job
@@ -60,6 +64,8 @@ class Plan:
     function: ScoringFunction | None
     folder: Path
     fixes: bool
+    partials: Mapping[str, str] = field(default_factory=dict)
+    meta: MetaPrompts | None = None
 
     @property
     def run(self) -> str:
@@ -156,6 +162,8 @@ async def make_plan(job: Job, prompt: PromptFile, options: Options, *, fixes: bo
         ]
     )
     examples = await asyncio.to_thread(_examples, prompt, settings, options.allowed_roots)
+    partials = await asyncio.to_thread(load_partials, prompt)
+    meta = None if job == "evaluate" else await asyncio.to_thread(_meta_prompts, prompt, settings)
     whole = _rows(job, examples)
     metric = make_metric(settings.metric, examples.labels)
     await asyncio.to_thread(require_usable, metric, examples.rows)
@@ -193,7 +201,23 @@ async def make_plan(job: Job, prompt: PromptFile, options: Options, *, fixes: bo
         message = f"A cap of {settings.budget.calls:,} calls leaves no room for one row, which takes {per_row:,}."
         raise BudgetError(Problem("budget-calls", message, "Raise 'budget.calls', or lower 'judge.repeats'."))
     rows = whole and within_cap(whole, job, settings.budget.calls // per_row)
-    plan = Plan(job, prompt, settings, examples, whole, rows, metric, task, optimizer, judge, function, folder, fixes)
+    plan = Plan(
+        job=job,
+        prompt=prompt,
+        settings=settings,
+        examples=examples,
+        whole=whole,
+        rows=rows,
+        metric=metric,
+        task_model=task,
+        optimizer_model=optimizer,
+        judge_model=judge,
+        function=function,
+        folder=folder,
+        fixes=fixes,
+        partials=partials,
+        meta=meta,
+    )
     if settings.budget.usd is not None:
         for model in plan.models:
             await prices.require_price(model)
@@ -245,6 +269,11 @@ def _examples(prompt: PromptFile, settings: Settings, allowed_roots: tuple[Path,
         raise
     require_runnable(prompt, check_prompt(prompt, examples.columns))
     return examples
+
+
+def _meta_prompts(prompt: PromptFile, settings: Settings) -> MetaPrompts:
+    folder = prompt.path.parent if prompt.path else Path.cwd()
+    return MetaPrompts(folder / settings.optimizer.meta if settings.optimizer.meta else None)
 
 
 def calls_per_row(settings: Settings, metric: Metric) -> int:

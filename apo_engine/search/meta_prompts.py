@@ -10,7 +10,7 @@ from apo_engine.evaluation.result import RowResult
 from apo_engine.examples.example import Example
 from apo_engine.models.chat import Message
 from apo_engine.problems import InputError, Problem
-from apo_engine.prompt.file import load_prompt, parse_prompt, require_runnable
+from apo_engine.prompt.file import PromptFile, load_prompt, parse_prompt, require_runnable
 from apo_engine.prompt.render import Renderer
 from apo_engine.prompt.shown_data import shown_field
 from apo_engine.prompt.tags import between, mark_of
@@ -21,7 +21,9 @@ _NAMES = ("critic", "editor", "paraphrase", "phrase")
 
 
 class MetaPrompts:
-    """Renders the meta-prompts; a file of the same name in ``folder`` replaces the built-in one.
+    """Renders the meta-prompts; a file of the same name in ``folder`` replaces the built-in one. All are read once.
+
+    ``texts`` are the files, by name.
 
     Raises:
         InputError: a replacing file cannot be read or is no sound prompt.
@@ -32,7 +34,9 @@ class MetaPrompts:
             raise InputError(
                 Problem("no-meta-folder", f"There is no folder of meta-prompts {folder}.", "Mend 'optimizer.meta'.")
             )
-        self._renderers = {name: _renderer(name, folder) for name in _NAMES}
+        prompts = {name: _prompt(name, folder) for name in _NAMES}
+        self.texts = {name: prompt.text for name, prompt in prompts.items()}
+        self._renderers = {name: Renderer(prompt) for name, prompt in prompts.items()}
 
     def messages(self, name: str, **data: str) -> tuple[Message, ...]:
         """The messages of one meta-prompt, with the data between tags that it cannot forge."""
@@ -56,12 +60,11 @@ def rows_as_text(failures: Sequence[tuple[Example, RowResult]]) -> str:
     return "\n\n".join(blocks)
 
 
-def _renderer(name: str, folder: Path | None) -> Renderer:
+def _prompt(name: str, folder: Path | None) -> PromptFile:
     own = folder / f"{name}.prompt" if folder else None
     if own and own.is_file():
         prompt = load_prompt(own)
         require_runnable(prompt)
-    else:
-        built_in = files("apo_engine.search") / "meta" / f"{name}.prompt"
-        prompt = parse_prompt(built_in.read_text("utf-8"), None)
-    return Renderer(prompt)
+        return prompt
+    built_in = files("apo_engine.search") / "meta" / f"{name}.prompt"
+    return parse_prompt(built_in.read_text("utf-8"), None)

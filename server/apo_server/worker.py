@@ -90,6 +90,7 @@ def _options(request: Request, purse: Purse | None = None) -> Options:
         own_code=own_code,
         purse=purse,
         allowed_roots=allowed_roots,
+        agreed=request.agreed,
     )
 
 
