@@ -113,8 +113,8 @@ class RunStarted(Event, frozen=True):
     where the metric is a function of the user's. ``destinations`` are all to which anything is sent, in the order task,
     optimizer, judge; no request goes anywhere else. ``files`` are the example files, ``file`` is the prompt's, empty
     where it has none. ``notices`` are sentences that belong beside the estimate: what makes the run cost more, or keeps
-    its data elsewhere. ``fingerprint`` changes with whatever would be sent, and with where to; ``rows_fingerprint`` with
-    the rows alone.
+    its data elsewhere. ``fingerprint`` changes with whatever would be sent, and with where to; ``rows_fingerprint``
+    changes with the rows alone.
     """
 
     run: str

@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from apo_engine.machine import cache_dir
+from apo_engine.names import shown_name
 from apo_engine.search.events import OwnCode, RunStarted
 from apo_server.consent_file import ConsentFile, Grant, Remembered
 from apo_server.consent_scope import granted_scope, needed_scope, question
@@ -100,9 +101,13 @@ class Consent:
             return
         del self._agreed[workspace, started.fingerprint]
 
+    def waits(self, workspace: str, started: RunStarted) -> bool:
+        """Whether the user has said yes to a run that has not begun yet."""
+        return (workspace, started.fingerprint) in self._agreed
+
     def holds(self, workspace: str, started: RunStarted) -> bool:
         """Whether a run that was allowed still is: any server of the user's may have withdrawn its consent."""
-        return (workspace, started.fingerprint) in self._agreed or self._covers(needed_scope(workspace, started))
+        return self.waits(workspace, started) or self._covers(needed_scope(workspace, started))
 
     async def to_run(self, workspace: str, prompt: str, code: OwnCode, *, asked: bool) -> bool:
         """Whether a scoring function may be run as it is now; asks the user where that is not known."""
@@ -187,7 +192,7 @@ class Consent:
 
 def words_on_code(prompt: str, code: OwnCode) -> str:
     """The question whether code that lies in the workspace may be run."""
-    file = Path(code.path).name
+    file, prompt = shown_name(Path(code.path).name), shown_name(prompt)
     return (
         f"Run {file}? Its function '{code.name}' scores the answers of {prompt}. It can do whatever you can on this "
         "machine. You are asked again when the file changes."

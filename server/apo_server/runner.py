@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -29,7 +27,7 @@ if TYPE_CHECKING:
     from apo_server.collector import Collector
 
 _TITLES: dict[Job, str] = {"evaluate": "Evaluating", "gradients": "Finding critiques of", "optimize": "Optimizing"}
-# What a run says when its rows, its prompt or its endpoints are no longer those that the user was asked about.
+# What a run says when its rows, its prompt or its endpoints are no longer those of the plan.
 _STALE = "consent-stale"
 # A prompt whose files change each time that somebody looks is not run.
 _TRIES = 5
@@ -132,11 +130,12 @@ class Runner:
                 permit = await self._permitted(order)
                 if permit is None:
                     return
-                with _changed_since_asked() as changed:
+                try:
                     async with turn:
                         await self._run(order, permit)
-                if not changed:
                     return
+                except ApoError as error:
+                    self._require_replan(order, permit, error)
             self._tell_once(order, _never_the_same(order))
         except WorkerDied:
             # The engine client has told so; a job that was asked for says what became of it.
@@ -152,8 +151,10 @@ class Runner:
                 permit = await self._permitted(order)
                 if permit is None:
                     return None
-                with _changed_since_asked():
+                try:
                     return await self._answer(order, permit, row, line)
+                except ApoError as error:
+                    self._require_replan(order, permit, error)
             self._tell_once(order, _never_the_same(order))
         except WorkerDied:
             self._screen.tell("The engine process ended before the answer came. Try again.", Severity.WARNING)
@@ -182,6 +183,17 @@ class Runner:
         reply = asking.result()
         self._consent.begun(workspace, permit.started)
         return reply.row
+
+    def _require_replan(self, order: Order, permit: _Permit, error: ApoError) -> None:
+        """Make sure that an error means no more than that the plan is out of date, so that a new one may be made.
+
+        Raises:
+            ApoError: it means something else, or the user has just been asked about the plan: then nothing but that may
+                be sent, and the next run asks anew.
+        """
+        workspace = self._screen.workspace_of(order.uri)
+        if error.problems[0].code != _STALE or self._consent.waits(workspace, permit.started):
+            raise error
 
     async def _permitted(self, order: Order) -> _Permit | None:
         """The request for an order, once everything it needs is allowed; None where it is not, which is told.
@@ -340,9 +352,9 @@ class Runner:
             order,
             Problem(
                 "metric-code-asks",
-                f"{order.path.name} was not run: its metric '{code.name}' is code, which needs your leave.",
-                f"Read {Path(code.path).name}, then start the run by its command and allow it; where the editor shows "
-                "no question, run 'apo' in a terminal.",
+                f"{shown_name(order.path.name)} was not run: its metric '{code.name}' is code, which needs your leave.",
+                f"Read {shown_name(Path(code.path).name)}, then start the run by its command and allow it; where the "
+                "editor shows no question, run 'apo' in a terminal.",
                 severity=Severity.INFORMATION,
             ),
         )
@@ -354,18 +366,6 @@ class Runner:
                 "your own settings (in the initialization options, where the editor has no settings of yours).",
                 Severity.INFORMATION,
             )
-
-
-@contextlib.contextmanager
-def _changed_since_asked() -> Iterator[list[Problem]]:
-    """Take up that a run did not begin because it would send something else; the list holds the problem then."""
-    found: list[Problem] = []
-    try:
-        yield found
-    except ApoError as error:
-        if error.problems[0].code != _STALE:
-            raise
-        found += error.problems
 
 
 def _never_the_same(order: Order) -> Problem:

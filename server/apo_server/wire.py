@@ -31,9 +31,9 @@ class Request(msgspec.Struct, frozen=True, omit_defaults=True):
 
     ``path`` is where the prompt lies, so that its examples are found; ``editor`` holds the editor's settings by
     their names in the file without ``apo.``; ``cache`` overrides the folder of everything stored. ``own_code`` is the
-    digest of the scoring function that the user has agreed to run; no other one is run. ``agreed`` is the fingerprint of
-    what may be sent; nothing else is. ``daily`` caps what leaves the machine in a day for all prompts of ``workspace``
-    together. ``allowed_roots`` are the folders of the workspace.
+    digest of the scoring function that the user has agreed to run; no other one is run. ``agreed`` is the fingerprint
+    of what may be sent; nothing else is. ``daily`` caps what leaves the machine in a day for all prompts of
+    ``workspace`` together. ``allowed_roots`` are the folders of the workspace.
     """
 
     id: int
