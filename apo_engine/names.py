@@ -17,7 +17,7 @@ MAX_MODEL_NAME = 200
 _MAX_PATH_NAME = 1000
 _WIDTH = 64
 # A name that cannot be taken for a word or a part of a sentence stands without quotation marks.
-_PLAIN = re.compile(r"(?=.*[./])[A-Za-z0-9_.+@:/~-]+")
+_PLAIN = re.compile(r"(?=.*[./])[A-Za-z0-9_.+@:/~…-]+")
 _QUOTES = re.compile(r"(['`´‘’‚‛′ʹʼ＇\\])")
 _MODEL_QUOTES = re.compile(r"['\"`´‘’‚‛“”„‟«»‹›]")
 _LINE_BREAKS = re.compile(r"[\n\r\t\v\f\x1c-\x1e\x85\u2028\u2029]")
@@ -28,7 +28,7 @@ def shown_name(name: str, width: int = _WIDTH) -> str:
 
     A name of more than letters, digits and the usual signs stands in quotation marks that it cannot close.
     """
-    text = on_one_line(name[: 8 * width] if len(name) <= 16 * width else name[: 8 * width] + name[-8 * width :])
+    text = on_one_line(name if len(name) <= 16 * width else name[: 8 * width] + name[-8 * width :])
     if len(text) > width:
         tail = width // 3
         text = f"{text[: width - tail - 1].rstrip()}…{text[-tail:].lstrip()}"

@@ -115,6 +115,8 @@ class LiveView:
         doing = {"evaluate": "Evaluating", "gradients": "Criticising", "optimize": "Optimizing"}[event.job]
         say(self._console, literal(f"{doing} {shown_name(self._path.name)}", "bold"), f"  {words.rows(event)}")
         say(self._console, words.estimate(event), style="dim")
+        if where := words.destinations(event):
+            say(self._console, where, style="dim")
 
     def _advance(self, event: Progressed) -> None:
         if event.phase not in self._phases:

@@ -35,7 +35,7 @@ def metric_name(metric: str) -> str:
 
 
 def estimate(started: RunStarted) -> str:
-    """The most that a run may use, and where its data goes."""
+    """The most that a run may use, and whether anything is sent."""
     asked = dict.fromkeys(
         (
             started.task_model,
@@ -50,11 +50,13 @@ def estimate(started: RunStarted) -> str:
         whose = {1: "It runs", 2: "Both run"}.get(len(asked), "All run")
         return f"{', '.join(parts)}. {whose} on this machine: nothing is sent."
     parts.append("at an unknown price" if bound.usd is None else f"about {money(bound.usd)}")
-    return f"{', '.join(parts)}. {destinations(started)}"
+    return f"{', '.join(parts)}."
 
 
 def destinations(started: RunStarted) -> str:
-    """Where a run sends what it sends, as sentences, the notices beside its estimate at the end."""
+    """Where a run sends its rows, and the notices that belong beside its estimate; empty if nothing leaves."""
+    if started.local:
+        return ""
     hosts: dict[tuple[str, bool, str], None] = dict.fromkeys(
         (one.host, one.encrypted, one.proxy) for one in started.destinations
     )

@@ -55,7 +55,8 @@ def routes_of(plan: Plan) -> Mapping[CallRole, frozenset[Route]]:
 def fingerprint(plan: Plan, destinations: tuple[Destination, ...], files: tuple[FileRows, ...]) -> str:
     """A digest of all that a run would send and of where it goes: the same only where the same would leave."""
     settings = msgspec.to_builtins(plan.settings)
-    del settings["endpoints"]
+    # Neither changes what is sent: how many requests are under way at once, and whether answers are written to disk.
+    del settings["endpoints"], settings["concurrency"], settings["keep"]
     models = [model.identity for _, model in _asked(plan)]
     code = plan.function.digest if plan.function else None
     texts = [plan.prompt.text, dict(plan.partials), plan.meta.texts if plan.meta else None]

@@ -88,13 +88,16 @@ class ConsentFile:
             descriptor = os.open(self._file, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
         except OSError:
             return NOTHING
-        with os.fdopen(descriptor, "rb") as stream:
+        try:
             found = os.fstat(descriptor)
             if not _is_ours(found):
                 return NOTHING
             state = (found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size)
             if state != self._state:
-                self._state, self._remembered = state, _decoded(stream.read(_MOST_BYTES + 1))
+                with open(descriptor, "rb", closefd=False) as stream:
+                    self._state, self._remembered = state, _decoded(stream.read(_MOST_BYTES + 1))
+        finally:
+            os.close(descriptor)
         return self._remembered
 
     def change(self, update: Callable[[Remembered], Remembered]) -> None:
