@@ -73,7 +73,11 @@ class Consent:
                 return True
             if not asked and _hosts(needed) in self._declined:
                 return False
-            about = [one for one in self._open if one.scope.workspace == workspace and started.file in one.prompts]
+            about = [
+                one
+                for one in self._open
+                if not one.answer.done() and one.scope.workspace == workspace and started.file in one.prompts
+            ]
             same = next((one for one in self._open if _is_same(one, needed, started)), None)
             if same is None and about and not asked:
                 changed = True
@@ -124,7 +128,9 @@ class Consent:
             OSError: what was agreed to cannot be forgotten on disk.
         """
         for one in self._open:
-            one.void = one.void or one.scope.workspace == workspace
+            if one.scope.workspace == workspace:
+                one.void = True
+                self._declined.add(_hosts(one.scope))
         self._open = [one for one in self._open if not one.void]
         self._questions = {key: put for key, put in self._questions.items() if key[0] != workspace}
         agreed = [grant for key, grant in self._agreed.items() if key[0] == workspace]
