@@ -18,6 +18,7 @@ import msgspec
 from msgspec import Meta, Struct, inspect
 
 from apo_engine.decoding import converted, described
+from apo_engine.names import model_name_fault
 from apo_engine.problems import InputError, Place, Problem, Repair
 
 Count = Annotated[int, Meta(ge=1, le=1_000_000_000)]
@@ -35,6 +36,7 @@ _FUNCTION = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 _KEY = re.compile(r"(?=\S{0,200}\d)[^\s']{20,}")
 # Dotprompt's own keys: in a prompt file they stand without the `apo.` prefix.
 _UNPREFIXED = ("model", "config", "endpoints")
+_MODELS = (("model",), ("optimizer", "model"), ("judge", "model"))
 # The settings that have a variable of their own.
 ENVIRONMENT = {("model",): "APO_MODEL", ("optimizer", "model"): "APO_OPTIMIZER_MODEL"}
 
@@ -261,6 +263,9 @@ def _problem_with(
 ) -> Problem | None:
     if path == ("metric",) and isinstance(value, str) and value not in METRICS and not _FUNCTION.fullmatch(value):
         return _unknown_metric(layer, value)
+    if path in _MODELS and isinstance(value, str) and (fault := model_name_fault(value)):
+        message = f"The model's name in {_spelled(layer, path)} {fault}."
+        return Problem("model-name", message, "Write it like openai/gpt-4.1-mini.", layer.place(path))
     try:
         converted(value, kind)
     except msgspec.ValidationError:

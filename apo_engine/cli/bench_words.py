@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from apo_engine.api import TASKS, Benchmark
+from apo_engine.names import shown_name
 
 
 def models(benchmarks: Sequence[Benchmark]) -> str:
     """Which models answered and wrote."""
     first = benchmarks[0]
     if first.task_model == first.optimizer_model:
-        return f"All calls were answered by {first.task_model}."
-    return f"Rows were answered by {first.task_model}; {first.optimizer_model} wrote critiques and rewrites."
+        return f"All calls were answered by {shown_name(first.task_model)}."
+    task, optimizer = shown_name(first.task_model), shown_name(first.optimizer_model)
+    return f"Rows were answered by {task}; {optimizer} wrote critiques and rewrites."
 
 
 def notes(benchmarks: Sequence[Benchmark]) -> list[str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
-from apo_engine.cli.plain import literal
+from apo_engine.cli.plain import literal, one_line
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -58,7 +58,7 @@ class _Notes(logging.Handler):
         self._console = console
 
     def emit(self, record: logging.LogRecord) -> None:
-        say(self._console, literal("Warning: ", "yellow"), record.getMessage())
+        say(self._console, literal("Warning: ", "yellow"), one_line(record.getMessage()))
 
 
 @contextmanager

@@ -13,7 +13,7 @@ import click
 from apo_engine.cli.location import located
 from apo_engine.cli.options import debug_option, json_option, prompt_argument
 from apo_engine.cli.output import write_file
-from apo_engine.cli.plain import visible
+from apo_engine.names import shown_name
 from apo_engine.problems import InputError, Place, Problem
 
 _REMOTE, _EMBEDDED = "openai/gpt-4.1-mini", "embedded/gemma-3-270m"
@@ -47,7 +47,7 @@ def command(file: Path, model: str | None, force: bool, as_json: bool) -> None:
         emit({"prompt": str(prompt), "examples": str(examples), "model": named, "rows": count})
         return
     shown = located(prompt)
-    click.echo(f"Wrote {shown}, and {located(examples)} with {count} rows. The model is {visible(named)}.\n")
+    click.echo(f"Wrote {shown}, and {located(examples)} with {count} rows. The model is {shown_name(named)}.\n")
     click.echo("What to do next:")
     for job, says in _NEXT.items():
         click.echo(f"  apo {job:<8} {shown}  {says}")

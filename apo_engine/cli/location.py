@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 
 from apo_engine.allowed_paths import open_regular
-from apo_engine.cli.plain import visible
+from apo_engine.cli.plain import one_line
 
 _LONGEST = 4000
 
@@ -20,7 +20,7 @@ def located(path: Path | str, line: int | None = None, column: int | None = None
     if Path(shown).is_absolute():
         relative = Path(os.path.relpath(shown)) if _same_drive(shown) else Path(shown)
         shown = shown if relative.parts[:1] == ("..",) else os.fspath(relative)
-    return ":".join([visible(shown), *(str(number) for number in (line, column) if number is not None)])
+    return ":".join([one_line(shown), *(str(number) for number in (line, column) if number is not None)])
 
 
 @lru_cache(maxsize=512)

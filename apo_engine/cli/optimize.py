@@ -26,6 +26,7 @@ from apo_engine.cli.running import drive
 from apo_engine.cli.transcript import Transcript
 from apo_engine.cli.words import caution
 from apo_engine.cli.write_back import write_back
+from apo_engine.names import shown_name
 from apo_engine.prompt.file import PromptFile, load_prompt
 
 _FINE, _NOT_BETTER, _FAILED, _INTERRUPTED = 0, 1, 3, 130
@@ -63,7 +64,7 @@ def command(file: Path, as_json: bool, write: bool, force: bool, fail_unless_bet
             result,
             file,
             metric=started.metric if started else "",
-            writer=started.optimizer_model if started else "a model",
+            writer=shown_name(started.optimizer_model) if started else "a model",
             proposed=transcript.proposed,
             discarded=transcript.discarded,
         )

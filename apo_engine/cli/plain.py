@@ -18,6 +18,11 @@ def visible(text: str) -> str:
     return spelled(text.replace("\r\n", "\n"), _escape).replace("\r", _escape("\r"))
 
 
+def one_line(text: str) -> str:
+    """The text, visible, in one line: a line break in a name or a message begins no line of its own."""
+    return visible(text).replace("\n", _escape("\n")).replace("\t", " ")
+
+
 def excerpt(text: str, width: int) -> str:
     """The text, visible, in one line of at most ``width`` characters."""
     line = visible(" ".join(text[: 8 * width].split()))

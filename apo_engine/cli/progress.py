@@ -12,9 +12,10 @@ from rich.table import Column
 from apo_engine.cli import words
 from apo_engine.cli.console import remarks, say, warnings_shown
 from apo_engine.cli.figures import count, money, percent
-from apo_engine.cli.plain import literal, visible
+from apo_engine.cli.plain import literal, one_line, visible
 from apo_engine.cli.render_gradient import heading, passage
 from apo_engine.cli.transcript import Transcript
+from apo_engine.names import shown_name
 from apo_engine.positions import Lines
 from apo_engine.problems import Severity
 from apo_engine.search.events import (
@@ -95,7 +96,7 @@ class LiveView:
                 self._advance(event)
             case Noted():
                 kind, colour = _KINDS[event.severity]
-                say(self._console, literal(f"{kind}: ", colour), event.message)
+                say(self._console, literal(f"{kind}: ", colour), one_line(event.message))
             case RoundStarted():
                 self._console.print()
                 kept = f"{count(len(event.beam), 'prompt')} kept" if event.round > 1 else "starting from your prompt"
@@ -112,8 +113,10 @@ class LiveView:
     def _start(self, event: RunStarted) -> None:
         self._started = event
         doing = {"evaluate": "Evaluating", "gradients": "Criticising", "optimize": "Optimizing"}[event.job]
-        say(self._console, literal(f"{doing} {self._path.name}", "bold"), f"  {words.rows(event)}")
+        say(self._console, literal(f"{doing} {shown_name(self._path.name)}", "bold"), f"  {words.rows(event)}")
         say(self._console, words.estimate(event), style="dim")
+        if where := words.destinations(event):
+            say(self._console, where, style="dim")
 
     def _advance(self, event: Progressed) -> None:
         if event.phase not in self._phases:

@@ -10,7 +10,7 @@ import click
 
 from apo_engine.cli.figures import count
 from apo_engine.cli.location import located
-from apo_engine.cli.plain import visible
+from apo_engine.cli.plain import one_line
 from apo_engine.problems import Severity
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ def problem_text(problem: Problem, stream: TextIO) -> str:
     """A problem with its place, what is wrong, and below it what to do."""
     place = problem.place
     where = f"{located(place.path, place.line, place.column)}: " if place and place.path else ""
-    message = f"{where}{marked(_KINDS[problem.severity], stream)}: {visible(problem.message)}"
-    return f"{message}\n  {visible(problem.remedy)}" if problem.remedy else message
+    message = f"{where}{marked(_KINDS[problem.severity], stream)}: {one_line(problem.message)}"
+    return f"{message}\n  {one_line(problem.remedy)}" if problem.remedy else message
 
 
 def summary(problems: Sequence[Problem], files: int) -> str:

@@ -13,6 +13,7 @@ from apo_engine.cli.figures import count, percent
 from apo_engine.cli.location import located, row_text
 from apo_engine.cli.plain import excerpt, literal
 from apo_engine.evaluation.result import RowResult
+from apo_engine.names import MAX_MODEL_NAME, shown_name
 
 if TYPE_CHECKING:
     from apo_engine.models.reachable import EndpointStatus
@@ -102,7 +103,7 @@ def models(endpoint: EndpointStatus) -> Table:
         column.justify = "right"
     for model in endpoint.models:
         table.add_row(
-            literal(model.name),
+            literal(shown_name(model.name, MAX_MODEL_NAME)),
             f"{model.context_window:,}" if model.context_window else "",
             _price(model.input_usd),
             _price(model.output_usd),

@@ -8,6 +8,7 @@ from typing import get_args
 from apo_engine.cli.figures import count, duration, money, percent, rounded, span
 from apo_engine.evaluation.figures import Figures
 from apo_engine.models.budget import CallRole
+from apo_engine.names import shown_name
 from apo_engine.search.events import RunStarted, Spent
 
 _METRICS = {
@@ -34,7 +35,7 @@ def metric_name(metric: str) -> str:
 
 
 def estimate(started: RunStarted) -> str:
-    """The most that a run may use, and where its data goes."""
+    """The most that a run may use, and whether anything is sent."""
     asked = dict.fromkeys(
         (
             started.task_model,
@@ -43,12 +44,27 @@ def estimate(started: RunStarted) -> str:
         )
     )
     bound = started.estimate
-    parts = [f"At most {count(bound.calls, 'call')} of {listed(asked)}", f"about {rounded(bound.tokens)} tokens"]
+    models = listed([*map(shown_name, asked)])
+    parts = [f"At most {count(bound.calls, 'call')} of {models}", f"about {rounded(bound.tokens)} tokens"]
     if started.local:
         whose = {1: "It runs", 2: "Both run"}.get(len(asked), "All run")
         return f"{', '.join(parts)}. {whose} on this machine: nothing is sent."
     parts.append("at an unknown price" if bound.usd is None else f"about {money(bound.usd)}")
     return f"{', '.join(parts)}."
+
+
+def destinations(started: RunStarted) -> str:
+    """Where a run sends its rows, and the notices that belong beside its estimate; empty if nothing leaves."""
+    if started.local:
+        return ""
+    hosts: dict[tuple[str, bool, str], None] = dict.fromkeys(
+        (one.host, one.encrypted, one.proxy) for one in started.destinations
+    )
+    ways = [
+        f"{host} ({'encrypted' if encrypted else 'not encrypted'}{f', read by the proxy {proxy}' if proxy else ''})"
+        for host, encrypted, proxy in hosts
+    ]
+    return " ".join([f"Rows are sent to {listed(ways)}.", *started.notices])
 
 
 def listed(names: Collection[str]) -> str:

@@ -31,7 +31,7 @@ class Evaluator:
     per prompt, and looks at their inputs only).
 
     A prompt and a row that are under way are asked once, however many wait for them; a cancelled caller leaves them to
-    the others.
+    the others. ``partials`` are the texts that the prompts include, by name; they are read from disk if None.
     """
 
     def __init__(
@@ -43,6 +43,7 @@ class Evaluator:
         params: Params | None = None,
         calibration: Sequence[Example] = (),
         grader: Grader | None = None,
+        partials: Mapping[str, str] | None = None,
     ) -> None:
         if grader is None:
             if metric.judge is None:
@@ -62,6 +63,7 @@ class Evaluator:
         self._weighing: Flights[_Key, Mapping[str, float]] = Flights()
         self._measuring: Flights[str, Mapping[str, float]] = Flights()
         self._renderers: dict[str, Renderer] = {}
+        self._partials = partials
 
     @property
     def calls_per_row(self) -> int:
@@ -168,7 +170,7 @@ class Evaluator:
     def _renderer(self, prompt: PromptFile) -> Renderer:
         renderer = self._renderers.get(prompt.fingerprint)
         if renderer is None:
-            renderer = self._renderers[prompt.fingerprint] = Renderer(prompt)
+            renderer = self._renderers[prompt.fingerprint] = Renderer(prompt, self._partials)
         return renderer
 
 

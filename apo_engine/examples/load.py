@@ -14,6 +14,7 @@ from apo_engine.examples.labels import MAX_LABELS, are_labels
 from apo_engine.examples.quoting import quoted
 from apo_engine.examples.rows import BadRow
 from apo_engine.examples.split import inputs_key
+from apo_engine.names import shown_name
 from apo_engine.problems import InputError, Place, Problem, Severity
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ class _Reader:
             self.columns.update(dict.fromkeys(example.inputs))
         known = self.rows.get(example.id)
         if known is not None:
-            where = f"line {known.line}" + ("" if known.path == example.path else f" of {known.path.name}")
+            where = f"line {known.line}" + ("" if known.path == example.path else f" of {shown_name(known.path.name)}")
             said = f"This row repeats {where}; it counts once" + (", as a hold-out row." if held_out else ".")
             self.say(Problem("row-duplicate", said, "", Place(example.path, example.line), Severity.WARNING))
         else:

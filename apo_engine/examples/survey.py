@@ -16,6 +16,7 @@ from apo_engine.examples.repeats import Repeats
 from apo_engine.examples.resemblance import folded
 from apo_engine.examples.rows import BadRow
 from apo_engine.examples.surveyed_file import Shape, SurveyedFile
+from apo_engine.names import shown_name
 from apo_engine.problems import InputError, Problem, Severity
 from apo_engine.settings import nearest
 
@@ -288,7 +289,7 @@ class _Survey:
     def say_repeat(self, repeat: Repeat, file: SurveyedFile, earlier: SurveyedFile, texts: Mapping[int, str]) -> None:
         lines, answers = self.repeats.lines, self.repeats.answers
         line = lines[repeat.row]
-        where = f"line {lines[repeat.earlier]}" + ("" if earlier is file else f" of {earlier.path.name}")
+        where = f"line {lines[repeat.earlier]}" + ("" if earlier is file else f" of {shown_name(earlier.path.name)}")
         leaks = file.held_out and not earlier.held_out
         one, other = texts.get(answers[repeat.earlier]), texts.get(answers[repeat.row])
         two = f"{quoted(one)} on {where}, {quoted(other)} here" if one and other else f"on {where} and here"

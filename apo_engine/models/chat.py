@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
+from apo_engine.models.route import Route
 from apo_engine.prompt.message import Message, Role
 
 __all__ = [
@@ -131,6 +132,11 @@ class Remote(Protocol):
     @property
     def base_url(self) -> str:
         """The address, without credentials."""
+        ...
+
+    @property
+    def route(self) -> Route:
+        """Where every request goes, as it was resolved when the model was opened."""
         ...
 
     @property

@@ -177,13 +177,6 @@ def proxy_refuses(target: Target, reason: str) -> CallFailure:
     return FinalFailure(problem) if wants_name else TransientFailure(problem)
 
 
-def unusable_proxy(target: Target) -> FinalFailure:
-    """The proxy settings of the environment are no addresses of proxies; they are not shown, as they hold passwords."""
-    message = f"The proxy that the environment names cannot be used, so {target.host} was not asked."
-    remedy = "Correct HTTP_PROXY, HTTPS_PROXY or ALL_PROXY: write http://host:port. SOCKS proxies are not supported."
-    return FinalFailure(Problem("proxy-unusable", message, remedy))
-
-
 def timed_out(target: Target, seconds: float) -> TransientFailure:
     """No complete answer within ``seconds``; the provider may still bill it."""
     problem = Problem(
@@ -214,6 +207,12 @@ def no_answer(target: Target, reason: str) -> TransientFailure:
     message = f"{target.host} answered the request to '{target.model}' without an answer: {target.shown(reason)}."
     problem = Problem("model-answer-empty", message, f"Use another model. {_MODELS_REMEDY}")
     return TransientFailure(problem, charged=True, scouts=_SCOUTS_GARBLED)
+
+
+def not_agreed(host: str, model: str, agreed: str = "") -> FinalFailure:
+    """A request that was stopped before it left: its host is not among those that the run may send to."""
+    message = f"A request to '{model}' at {host} was stopped: this run may send to {agreed or 'no other machine'} only."
+    return FinalFailure(Problem("destination-refused", message, "Nothing was sent there. Please report this."))
 
 
 def unusable_key(target: Target, what: str) -> FinalFailure:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from apo_engine.models import prices
+from apo_engine.models import failure, prices
 from apo_engine.models.budget import Budget, CallRole, Debt, Reservation
 from apo_engine.models.cache import answer_key
 from apo_engine.models.chat import ChatModel, ChatRequest, Completion, LabelScorer, LabelScores, Message, Remote, Usage
@@ -16,6 +16,7 @@ from apo_engine.models.limits import Limiter
 from apo_engine.models.memory_cache import Answers
 from apo_engine.models.purse import Purse
 from apo_engine.models.reported_usage import is_plausible
+from apo_engine.models.route import Route
 from apo_engine.models.tokens import estimate_tokens
 
 __all__ = ["OUTPUT_BOUND", "CallRole", "Gateway"]
@@ -79,6 +80,7 @@ class Gateway:
         purse: what may leave the machine in a day; requests that stay on it are not counted.
         price: USD of an answer, None when unknown.
         note: says something to the user.
+        routes: which way the requests of each role may leave this machine; no other request leaves. None allows any.
     """
 
     def __init__(
@@ -92,6 +94,7 @@ class Gateway:
         purse: Purse | None = None,
         price: Callable[[ChatModel, Usage], float | None] = prices.price_of,
         note: Callable[[str], None] = lambda _: None,
+        routes: Mapping[CallRole, frozenset[Route]] | None = None,
     ) -> None:
         self._model = model
         self._cache = cache
@@ -102,6 +105,7 @@ class Gateway:
         self._price = price
         self._note = note
         self._noted = False
+        self._routes = routes
         # A model in this process schedules its requests itself, and best when it sees them all.
         self._timed = isinstance(model, Remote)
         self._stored: set[str] = set()
@@ -137,8 +141,9 @@ class Gateway:
 
         Raises:
             BudgetError: a cap leaves no room for the call.
-            ModelError: no answer can be had, after all retries.
+            ModelError: no answer can be had, after all retries, or the model is not where this role may send to.
         """
+        self._require_route(role)
         request = self._bounded(request)
         key = answer_key(self._model.identity, request.messages, params=request.params, draw=request.draw)
         bound = Usage(_input_bound(request.messages), _output_bound(request) or OUTPUT_BOUND)
@@ -155,9 +160,19 @@ class Gateway:
         model = self._model
         if not isinstance(model, LabelScorer):
             raise TypeError(f"{model.name} scores no labels")
+        self._require_route(role)
         key = answer_key(model.identity, messages, labels=labels)
         bound = Usage(_input_bound(messages) * max(1, len(labels)), len("".join(labels).encode()) + len(labels))
         return await self._answer(role, key, LabelScores, bound, lambda: model.score_labels(messages, labels))
+
+    def _require_route(self, role: CallRole) -> None:
+        if self._routes is None or self._model.local:
+            return
+        allowed = self._routes.get(role, frozenset())
+        route = self._model.route if isinstance(self._model, Remote) else None
+        if route not in allowed:
+            hosts = " and ".join(sorted(one.host for one in allowed))
+            raise failure.not_agreed(route.host if route else "an unknown host", self._model.name, hosts)
 
     def _bounded(self, request: ChatRequest) -> ChatRequest:
         """The request with a longest answer, where a cap could not be kept without one."""

@@ -14,6 +14,7 @@ from apo_engine.models.address import Address
 from apo_engine.models.chat import ChatRequest, Completion, Usage
 from apo_engine.models.dialect import Dialect, dialect_of
 from apo_engine.models.failure import CallFailure, Target
+from apo_engine.models.route import Route
 from apo_engine.models.secrets import Secrets, SecretsStruck
 from apo_engine.models.tokens import TokenCounter, estimate_tokens
 from apo_engine.problems import Place
@@ -48,6 +49,9 @@ class OpenAIChat:
         connect_seconds: how long to wait for a connection.
         read_seconds: how long to wait for a complete answer.
         place: where the user has written the name; None where that is in no file.
+
+    Raises:
+        InputError: the environment names a proxy that cannot be used.
     """
 
     def __init__(
@@ -68,13 +72,15 @@ class OpenAIChat:
         self._name = name
         self._model_id = model_id
         self._address = address
+        self._route = Route.to(address)
         self._key = key
         self._ambient = ambient
         self._concurrency = concurrency
         self._connect_seconds = connect_seconds
         self._read_seconds = read_seconds
         custom = _custom_headers().values() if ambient else ()
-        secrets = Secrets.of((key, *(value for _, value in address.query), *custom), address.credentials)
+        hidden = (key, *(value for _, value in address.query), *custom, self._route.proxy_password)
+        secrets = Secrets.of(hidden, address.credentials)
         self._target = Target(address.host, model_id, key_env, url_env, secrets, place)
         self._struck = SecretsStruck(secrets)
         self._dialect: Dialect = dialect_of(address.url, model_id)
@@ -103,6 +109,11 @@ class OpenAIChat:
     def base_url(self) -> str:
         """The address, without credentials and query."""
         return self._address.url
+
+    @property
+    def route(self) -> Route:
+        """Where every request goes; one that would go elsewhere is stopped before it leaves."""
+        return self._route
 
     @property
     def model_id(self) -> str:
@@ -176,6 +187,8 @@ class OpenAIChat:
             raise failure.timed_out(self._target, seconds) from None
         except openai.APIConnectionError as error:
             cause = error.__cause__
+            if isinstance(cause, CallFailure):
+                raise cause from None
             if isinstance(cause, (httpx2.ReadTimeout, httpx2.WriteTimeout)):
                 raise failure.timed_out(self._target, self._read_seconds) from None
             if isinstance(cause, httpx2.ConnectTimeout):
@@ -185,6 +198,15 @@ class OpenAIChat:
                 raise failure.proxy_refuses(self._target, str(cause)) from None
             connected = not isinstance(cause, httpx2.ConnectError)
             raise failure.unreachable(self._target, str(cause or ""), connected=connected) from None
+
+    async def _stop_elsewhere(self, request: httpx2.Request) -> None:
+        """Stop what the SDK would send to another host, or without encryption, before it leaves."""
+        try:
+            address = Address.parse(str(request.url))
+        except ValueError:
+            raise failure.not_agreed("an unknown host", self._model_id, self._route.host) from None
+        if (address.host, address.encrypted) != (self._route.host, self._route.encrypted):
+            raise failure.not_agreed(address.host, self._model_id, self._route.host)
 
     def _failure(self, refusal: wire.Refusal) -> CallFailure:
         return failure.from_status(self._target, refusal.status, refusal.headers, refusal.detail, refusal.code)
@@ -203,29 +225,22 @@ class OpenAIChat:
 
         self._struck.watch()
         credentials = self._address.credentials
-        transport = open_transport(
-            idle_seconds=_IDLE_SECONDS, trust_env=not self.local, encrypted=self._address.url.startswith("https:")
-        )
-        try:
-            http_client = httpx2.AsyncClient(
-                auth=None if credentials is None else httpx2.BasicAuth(*credentials),
-                timeout=httpx2.Timeout(self._read_seconds, connect=self._connect_seconds, pool=None),
-                limits=httpx2.Limits(
-                    max_connections=self._concurrency,
-                    max_keepalive_connections=self._concurrency,
-                    keepalive_expiry=_IDLE_SECONDS,
-                ),
-                transport=transport,
-                headers=answer_size.UNPACKED,
-                event_hooks={"response": [answer_size.limit]},
-                follow_redirects=False,
-                # A proxy of the environment would take what is meant for this machine elsewhere.
+        http_client = httpx2.AsyncClient(
+            auth=None if credentials is None else httpx2.BasicAuth(*credentials),
+            timeout=httpx2.Timeout(self._read_seconds, connect=self._connect_seconds, pool=None),
+            transport=open_transport(
+                idle_seconds=_IDLE_SECONDS,
                 trust_env=not self.local,
-            )
-        except (httpx2.InvalidURL, ValueError, ImportError):
-            if transport is not None:
-                raise
-            raise failure.unusable_proxy(self._target) from None
+                encrypted=self._route.encrypted,
+                proxy=self._route.proxy,
+                connections=self._concurrency,
+            ),
+            headers=answer_size.UNPACKED,
+            event_hooks={"request": [self._stop_elsewhere], "response": [answer_size.limit]},
+            follow_redirects=False,
+            # The proxy is the one that was resolved with the route.
+            trust_env=False,
+        )
         if self._key is None:
             self._keyless = {"headers": {"Authorization": openai.Omit()}}
         headers: dict[str, str | openai.Omit] = {}

@@ -13,21 +13,25 @@ Import it where the SDK is loaded, not before.
 from __future__ import annotations
 
 import ssl
-import urllib.request
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import httpx2
 
 
-def open_transport(*, idle_seconds: float, trust_env: bool, encrypted: bool) -> httpx2.AsyncBaseTransport | None:
-    """A transport for any number of requests at once; None where a proxy of the environment must be asked instead.
+def open_transport(
+    *, idle_seconds: float, trust_env: bool, encrypted: bool, proxy: str | None = None, connections: int = 32
+) -> httpx2.AsyncBaseTransport:
+    """A transport for any number of requests at once, or for ``connections`` through this ``proxy``; it asks no other.
 
     Where nothing is ``encrypted``, no certificates are loaded, which takes a tenth of a second; no https:// address can
     be reached then.
     """
-    if trust_env and urllib.request.getproxies():
-        return None
     trusted = httpx2.create_ssl_context(trust_env=trust_env) if encrypted else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if proxy is not None:
+        limits = httpx2.Limits(
+            max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=idle_seconds
+        )
+        return httpx2.AsyncHTTPTransport(verify=trusted, limits=limits, proxy=httpx2.Proxy(proxy))
     return _PoolPerConnection(idle_seconds, trusted)
 
 

@@ -29,8 +29,8 @@ _DATA_KEY = "apoMarker"
 class Renderer:
     """Compiles a prompt once, then makes chat messages of inputs. Safe to share between threads and tasks."""
 
-    def __init__(self, prompt: PromptFile) -> None:
-        """Compile ``prompt`` and the partials that it includes.
+    def __init__(self, prompt: PromptFile, partials: Mapping[str, str] | None = None) -> None:
+        """Compile ``prompt`` and the partials that it includes: these texts, by name, or what is on disk if None.
 
         Raises:
             InputError: a partial is missing or outside the folder, or the template cannot be compiled.
@@ -40,7 +40,7 @@ class Renderer:
         source = prompt.template.of(prompt.text)
         # Dotprompt strips the template only where front matter stands before it.
         source = source.strip() if prompt.front_matter else source
-        partials = load_partials(prompt)
+        partials = load_partials(prompt) if partials is None else partials
         self._path = prompt.path
         self._defaults = prompt.defaults
         self._template = hashlib.sha256(json.dumps([source, dict(partials)]).encode()).digest()

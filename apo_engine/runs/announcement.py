@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from apo_engine.models import prices
-from apo_engine.models.address import Address
-from apo_engine.models.chat import ChatModel, Remote, Usage
+from apo_engine.models.chat import ChatModel, Usage
 from apo_engine.models.tokens import estimate_tokens
 from apo_engine.prompt.render import Renderer
+from apo_engine.runs.destinations import destinations_of, fingerprint
 from apo_engine.runs.plan import CRITIQUE_GROUPS, MEASURED_FIXES, Plan
 from apo_engine.runs.row_budget import cap_for_holdout
 from apo_engine.runs.store import RunStore
@@ -43,15 +45,13 @@ def announce(plan: Plan) -> RunStarted:
     )
     function = plan.function
     caps = plan.settings.budget
-    asked = [plan.task_model, plan.judge_model, None if plan.job == "evaluate" else plan.optimizer_model]
-    remote = tuple(dict.fromkeys(model.name for model in asked if model is not None and not model.local))
+    destinations, files = destinations_of(plan, counts), _files(plan)
     return RunStarted(
         run=plan.run,
         job=plan.job,
         prompt=seed_arm(plan.prompt).candidate,
         task_model=plan.task_model.name,
         optimizer_model=plan.optimizer_model.name,
-        local=not remote,
         metric=plan.metric.name,
         labels=plan.examples.labels,
         rows=counts,
@@ -59,26 +59,24 @@ def announce(plan: Plan) -> RunStarted:
         seed=plan.settings.seed,
         judge_model=plan.judge_model.name if plan.judge_model else None,
         own_code=OwnCode(plan.metric.name, str(function.file), function.digest) if function else None,
-        remote_models=remote,
-        files=_files(plan),
+        destinations=destinations,
+        files=files,
         file=str(plan.prompt.path.absolute()) if plan.prompt.path else "",
         caps=RunCaps(caps.calls, caps.tokens, caps.usd, caps.seconds),
-        exposed=_exposed(plan),
+        fingerprint=fingerprint(plan, destinations, files),
+        rows_fingerprint=plan.examples.fingerprint,
     )
 
 
 def on_exposure(started: RunStarted) -> str:
     """What to tell people whose rows and key can be read on their way; empty where they cannot."""
-    if not started.exposed:
+    exposed = [one for one in started.destinations if not one.encrypted]
+    if not exposed:
         return ""
-    hosts = " and ".join(started.exposed)
-    return f"What is sent to {hosts}, your key included, is not encrypted. Use an https:// address, or a tunnel."
-
-
-def _exposed(plan: Plan) -> tuple[str, ...]:
-    remote = [model for model in plan.models if isinstance(model, Remote)]
-    addresses = (Address.parse(model.base_url) for model in remote)
-    return tuple(dict.fromkeys(address.host for address in addresses if address.exposed))
+    hosts = " and ".join(dict.fromkeys(one.host for one in exposed))
+    proxies = " and ".join(dict.fromkeys(one.proxy for one in exposed if one.proxy))
+    read = f" The proxy {proxies} can read it." if proxies else ""
+    return f"What is sent to {hosts}, your key included, is not encrypted. Use an https:// address, or a tunnel.{read}"
 
 
 def _files(plan: Plan) -> tuple[FileRows, ...]:
@@ -87,7 +85,22 @@ def _files(plan: Plan) -> tuple[FileRows, ...]:
     if plan.job == "optimize" and plan.rows is not None:
         shown.update(row.path for row in plan.rows.holdout)
     held = Counter(row.path for row in plan.examples.rows)
-    return tuple(FileRows(str(path), shown[path], rows - shown[path]) for path, rows in held.items())
+    folder = plan.prompt.path.parent if plan.prompt.path else Path.cwd()
+    columns: dict[Path, dict[str, None]] = {path: {} for path in held}
+    for row in plan.examples.rows:
+        if row.inputs.keys() - columns[row.path].keys():
+            columns[row.path].update(dict.fromkeys(row.inputs))
+    return tuple(
+        FileRows(str(path), shown[path], rows - shown[path], tuple(columns[path]), _target(path, folder))
+        for path, rows in held.items()
+    )
+
+
+def _target(path: Path, folder: Path) -> str:
+    """Where links lead on the way from the prompt's folder to a file; empty if there is none on it."""
+    real = os.path.realpath(path)
+    plain = os.path.normpath(Path(os.path.realpath(folder)) / os.path.relpath(path, folder))
+    return "" if real == plain else real
 
 
 def few_unseen_rows(plan: Plan, store: RunStore) -> str:
@@ -123,7 +136,7 @@ def _estimate(plan: Plan, counts: RowCounts) -> Estimate:
     calls = min(plan.settings.budget.calls, most.rows * plan.most_calls_per_row + most.written)
     likely = _likely(plan, most, calls)
     sample = plan.examples.rows[:_SAMPLE]
-    renderer = Renderer(plan.prompt)
+    renderer = Renderer(plan.prompt, plan.partials)
     per_row = _average([sum(estimate_tokens(m.content) for m in renderer.messages(row.inputs)) for row in sample])
     tasks = Usage(likely.rows * per_row, 0 if plan.by_probability else likely.rows * _ANSWER_TOKENS)
     # A critique or an edit is shown the prompt and a few rows, and answers with about as much as the prompt.

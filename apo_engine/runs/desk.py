@@ -21,8 +21,9 @@ from apo_engine.models.chat import Remote, Usage
 from apo_engine.models.gateway import Gateway
 from apo_engine.models.limits import Limiter
 from apo_engine.models.memory_cache import MemoryCache
-from apo_engine.problems import Severity
+from apo_engine.problems import InputError, Severity
 from apo_engine.runs.announcement import announce, few_unseen_rows, on_exposure
+from apo_engine.runs.destinations import require_agreed, routes_of
 from apo_engine.runs.options import Options
 from apo_engine.runs.plan import Plan
 from apo_engine.runs.row_budget import left_out_words
@@ -32,7 +33,7 @@ from apo_engine.search.apo import ApoSearch
 from apo_engine.search.arm import Arm, seed_arm
 from apo_engine.search.critic import Critic, ModelCritic
 from apo_engine.search.editor import ModelEditor
-from apo_engine.search.events import AnyEvent, RunEnded
+from apo_engine.search.events import AnyEvent, RunEnded, RunStarted
 from apo_engine.search.evidence import EvidenceCritic
 from apo_engine.search.meta_prompts import MetaPrompts
 from apo_engine.search.monte_carlo import MonteCarloSearch
@@ -75,6 +76,7 @@ class Desk:
             params=plan.settings.config,
             calibration=plan.calibration,
             grader=self.grader,
+            partials=self.plan.partials,
         )
 
     @cached_property
@@ -149,7 +151,7 @@ class Desk:
     @cached_property
     def meta(self) -> MetaPrompts:
         """The optimizer's own prompts, the user's in place of the built-in ones."""
-        return MetaPrompts(self.plan.own_meta)
+        return self.plan.meta or MetaPrompts()
 
     def end(self, event: RunEnded, *, finished: bool = True) -> None:
         """Tell the last event; a run that is not ``finished`` can be gone on with."""
@@ -165,6 +167,7 @@ class Desk:
 async def open_desk(plan: Plan, options: Options, emit: Emit) -> AsyncIterator[Desk]:
     """Open cache, budget, gateways and log for one run, and close them after it."""
     settings = plan.settings
+    started = await _agreed_start(plan, options)
     budget = Budget(_caps(settings.budget))
 
     def note(message: str) -> None:
@@ -180,6 +183,7 @@ async def open_desk(plan: Plan, options: Options, emit: Emit) -> AsyncIterator[D
             fresh=options.fresh,
             purse=options.purse,
             note=note,
+            routes=routes_of(plan),
         )
         for model in plan.models
     }
@@ -209,7 +213,6 @@ async def open_desk(plan: Plan, options: Options, emit: Emit) -> AsyncIterator[D
     try:
         if grader is not None:
             await budget.deadline.bound(grader.open())
-        started = announce(plan)
         tell(started)
         warnings = (
             on_exposure(started),
@@ -233,6 +236,17 @@ async def open_desk(plan: Plan, options: Options, emit: Emit) -> AsyncIterator[D
         # A connection that does not close, or a model in the middle of a sentence, is left to itself.
         with suppress(TimeoutError):
             await asyncio.wait_for(plan.close(), _CLOSING_SECONDS)
+
+
+async def _agreed_start(plan: Plan, options: Options) -> RunStarted:
+    """The first event of a run that sends what the user agreed to, and nothing else."""
+    started = announce(plan)
+    try:
+        require_agreed(started.fingerprint, options.agreed)
+    except InputError:
+        await plan.close()
+        raise
+    return started
 
 
 def _caps(asked: BudgetSettings) -> Caps:

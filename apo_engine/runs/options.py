@@ -23,6 +23,8 @@ class Options:
     what requests that leave the machine draw from, shared with other runs. Files that the prompt names lie in its
     folder or one of the ``allowed_roots``, the folders that the user works in: the working folder where None.
     ``own_models`` are the models of the ``editor`` that the user named: their files may lie anywhere.
+    ``agreed`` is the fingerprint of what the user was told that would be sent (see `RunStarted`); a run that would send
+    anything else does not begin. Any may where None.
     """
 
     flags: Mapping[str, object] = field(default_factory=dict)
@@ -34,3 +36,4 @@ class Options:
     purse: Purse | None = None
     allowed_roots: tuple[Path, ...] | None = None
     own_models: tuple[str, ...] = ()
+    agreed: str | None = None

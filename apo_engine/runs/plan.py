@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -24,11 +24,13 @@ from apo_engine.models.reachable import EndpointStatus
 from apo_engine.problems import BudgetError, InputError, Place, Problem
 from apo_engine.prompt.checks import check_prompt
 from apo_engine.prompt.file import PromptFile, require_runnable
+from apo_engine.prompt.partials import load_partials
 from apo_engine.runs.naming import own_meta_prompts, roots_of
 from apo_engine.runs.options import Options
 from apo_engine.runs.row_budget import within_cap
 from apo_engine.scoring.metric import Metric, make_metric, require_usable
 from apo_engine.search.events import Job
+from apo_engine.search.meta_prompts import MetaPrompts
 from apo_engine.settings import Layer, Settings, resolve
 
 # Rows whose inputs set the base rate of each label, where calibration is asked for.
@@ -45,8 +47,9 @@ class Plan:
 
     ``whole`` is the split of all rows, ``rows`` the part of it that the cap on calls leaves room for; both are None
     where the rows are too few to split. ``judge_model`` grades answers where the metric is ``judge``; ``function`` is
-    where the user's own scoring function stands, where the metric is ``module:function``. ``own_meta`` are
-    the prompts, by name, that replace the optimizer's own.
+    where the user's own scoring function stands, where the metric is ``module:function``. ``partials`` are the texts
+    that the prompt includes, by name, and ``meta`` the optimizer's own prompts, where they are needed: as they were
+    read for the plan, whatever becomes of the files during the run.
     """
 
     job: Job
@@ -60,9 +63,10 @@ class Plan:
     optimizer_model: ChatModel
     judge_model: ChatModel | None
     function: ScoringFunction | None
-    own_meta: Mapping[str, PromptFile]
     folder: Path
     fixes: bool
+    partials: Mapping[str, str] = field(default_factory=dict)
+    meta: MetaPrompts | None = None
 
     @property
     def run(self) -> str:
@@ -158,6 +162,9 @@ async def make_plan(job: Job, prompt: PromptFile, options: Options, *, fixes: bo
     )
     settings = resolve(layers)
     examples = await asyncio.to_thread(_examples, prompt, settings, options.allowed_roots)
+    partials = await asyncio.to_thread(load_partials, prompt)
+    own_meta = await asyncio.to_thread(own_meta_prompts, prompt, layers, settings, options)
+    meta = None if job == "evaluate" else MetaPrompts(own_meta)
     whole = _rows(job, examples)
     metric = make_metric(settings.metric, examples.labels)
     await asyncio.to_thread(require_usable, metric, examples.rows)
@@ -168,7 +175,6 @@ async def make_plan(job: Job, prompt: PromptFile, options: Options, *, fixes: bo
         _require_agreed(function, options, place)
     if metric.name == "judge":
         _require_rubric(settings, place)
-    own_meta = await asyncio.to_thread(own_meta_prompts, prompt, layers, settings, options)
     folder = cache_dir(environ)
     endpoints = endpoints_of(settings)
 
@@ -198,7 +204,21 @@ async def make_plan(job: Job, prompt: PromptFile, options: Options, *, fixes: bo
         raise BudgetError(Problem("budget-calls", message, "Raise 'budget.calls', or lower 'judge.repeats'."))
     rows = whole and within_cap(whole, job, settings.budget.calls // per_row)
     plan = Plan(
-        job, prompt, settings, examples, whole, rows, metric, task, optimizer, judge, function, own_meta, folder, fixes
+        job=job,
+        prompt=prompt,
+        settings=settings,
+        examples=examples,
+        whole=whole,
+        rows=rows,
+        metric=metric,
+        task_model=task,
+        optimizer_model=optimizer,
+        judge_model=judge,
+        function=function,
+        folder=folder,
+        fixes=fixes,
+        partials=partials,
+        meta=meta,
     )
     if settings.budget.usd is not None:
         for model in plan.models:

@@ -16,6 +16,7 @@ from apo_engine.search.events import (
     CandidateDiscarded,
     CandidateProposed,
     CandidateScored,
+    Destination,
     Estimate,
     GradientFound,
     Job,
@@ -115,6 +116,7 @@ class Report(msgspec.Struct, frozen=True):
     labels: tuple[str, ...]
     task_model: str
     optimizer_model: str
+    destinations: tuple[Destination, ...]
     rows: RowCounts
     estimate: Estimate
     caps: RunCaps
@@ -216,6 +218,7 @@ class _Reader:
             labels=started.labels,
             task_model=started.task_model,
             optimizer_model=started.optimizer_model,
+            destinations=started.destinations,
             rows=started.rows,
             estimate=started.estimate,
             caps=started.caps,

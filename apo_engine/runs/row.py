@@ -37,7 +37,7 @@ async def answer_row(prompt: PromptFile, options: Options, path: Path, line: int
             message = "This row is kept for the verdict: nobody looks at it before."
             remedy = "Run an open row; a row with a critique is one."
             raise InputError(Problem("row-sealed", message, remedy, Place(path, line)))
-        messages = Renderer(plan.prompt).messages(row.inputs)
+        messages = Renderer(plan.prompt, plan.partials).messages(row.inputs)
         (result,) = await desk.evaluator.score(plan.prompt, [row])
         said = tuple(Said(message.role, message.content) for message in messages)
         return RowAnswer(said, result, desk.reporter.spent().usd)

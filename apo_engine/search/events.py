@@ -65,11 +65,34 @@ class RunCaps(msgspec.Struct, frozen=True):
 
 
 class FileRows(msgspec.Struct, frozen=True):
-    """How many rows of an example file the models of a run may be shown, and how many stay where they are."""
+    """How many rows of an example file the models of a run may be shown, and how many stay where they are.
+
+    ``columns`` are the inputs that the file's rows have. ``target`` is the file that ``path`` leads to by links, empty
+    if it is no link.
+    """
 
     path: str
     shown: int
     kept: int
+    columns: tuple[str, ...] = ()
+    target: str = ""
+
+
+class Destination(msgspec.Struct, frozen=True):
+    """One role of a model that is not on this machine, and what it is sent besides the prompt.
+
+    ``host`` is the host that is asked, with its port if that is not the usual one. ``task`` answers rows, ``optimizer``
+    criticises and rewrites, ``judge`` grades answers. ``rows`` are the most that it may be shown of each set.
+    ``encrypted`` is False where whoever carries the requests can read them; ``proxy`` is the host of a proxy that reads
+    them, empty if none does.
+    """
+
+    role: Literal["task", "optimizer", "judge"]
+    model: str
+    host: str
+    rows: RowCounts
+    encrypted: bool
+    proxy: str = ""
 
 
 class OwnCode(msgspec.Struct, frozen=True):
@@ -87,9 +110,11 @@ class RunStarted(Event, frozen=True):
     """The first event: what will run on what, and what it may cost.
 
     ``judge_model`` grades answers where the metric is ``judge``, and is shown the rows it grades; ``own_code`` is run
-    where the metric is a function of the user's. ``remote_models`` are those of the models asked that are not on this
-    machine; ``local`` says that there are none, so that nothing leaves it. ``files`` are the example files, ``file`` is
-    the prompt's, empty where it has none. ``exposed`` are the hosts that are reached without encryption over a network.
+    where the metric is a function of the user's. ``destinations`` are all to which anything is sent, in the order task,
+    optimizer, judge; no request goes anywhere else. ``files`` are the example files, ``file`` is the prompt's, empty
+    where it has none. ``notices`` are sentences that belong beside the estimate: what makes the run cost more, or keeps
+    its data elsewhere. ``fingerprint`` changes with whatever would be sent, and with where to; ``rows_fingerprint``
+    changes with the rows alone.
     """
 
     run: str
@@ -97,7 +122,6 @@ class RunStarted(Event, frozen=True):
     prompt: Candidate
     task_model: str
     optimizer_model: str
-    local: bool
     metric: str
     labels: tuple[str, ...]
     rows: RowCounts
@@ -105,11 +129,18 @@ class RunStarted(Event, frozen=True):
     seed: int
     judge_model: str | None = None
     own_code: OwnCode | None = None
-    remote_models: tuple[str, ...] = ()
+    destinations: tuple[Destination, ...] = ()
     files: tuple[FileRows, ...] = ()
     file: str = ""
     caps: RunCaps = RunCaps()
-    exposed: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
+    fingerprint: str = ""
+    rows_fingerprint: str = ""
+
+    @property
+    def local(self) -> bool:
+        """Whether nothing leaves this machine."""
+        return not self.destinations
 
 
 class Noted(Event, frozen=True):

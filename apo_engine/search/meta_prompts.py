@@ -25,10 +25,15 @@ _NONE: Mapping[str, PromptFile] = MappingProxyType({})
 
 
 class MetaPrompts:
-    """Renders the meta-prompts: the built-in ones, but for those that ``own`` replaces, by name."""
+    """Renders the meta-prompts: the built-in ones, but for those that ``own`` replaces, by name.
+
+    ``texts`` are the files, by name.
+    """
 
     def __init__(self, own: Mapping[str, PromptFile] = _NONE) -> None:
-        self._renderers = {name: Renderer(own.get(name) or _built_in(name)) for name in _NAMES}
+        prompts = {name: own.get(name) or _built_in(name) for name in _NAMES}
+        self.texts = {name: prompt.text for name, prompt in prompts.items()}
+        self._renderers = {name: Renderer(prompt) for name, prompt in prompts.items()}
 
     def messages(self, name: str, **data: str) -> tuple[Message, ...]:
         """The messages of one meta-prompt, with the data between tags that it cannot forge."""

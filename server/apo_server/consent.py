@@ -10,45 +10,108 @@ import asyncio
 import logging
 import os
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import msgspec
 
-from apo_engine.decoding import decoded
-from apo_engine.machine import cache_dir, user_layer
-from apo_engine.private import NotPrivateError
-from apo_engine.private_files import PrivateFolder
-from apo_engine.problems import InputError
+from apo_engine.machine import cache_dir
+from apo_engine.names import shown_name
 from apo_engine.search.events import OwnCode, RunStarted
+from apo_server.consent_file import ConsentFile, Grant, Remembered
+from apo_server.consent_scope import granted_scope, needed_scope, question
 
 _log = logging.getLogger(__name__)
 ALLOW = "Allow for this workspace"
 NOT_NOW = "Not now"
-_FILE = "consent.json"
-_SEALED_TOO = "(sealed rows too)"
 # Shows a question with its answers and gives the one chosen; None for none.
 Ask = Callable[[str, tuple[str, ...]], Awaitable[str | None]]
+_Key = tuple[str, str]
+
+
+@dataclass
+class _Question:
+    """A question that is open: what it is about, and by their files the prompts that wait for it, as they were then.
+
+    ``void`` says that its answer does not count any more.
+    """
+
+    scope: Grant
+    rows: str
+    answer: asyncio.Task[bool]
+    prompts: dict[str, str] = field(default_factory=dict)
+    void: bool = False
 
 
 class Consent:
-    """Knows, and finds out, what the user agrees to: that rows leave the machine, that code of a workspace is run."""
+    """Knows, and finds out, what the user agrees to: that rows leave the machine, that code of a workspace is run.
+
+    A yes to a run holds for exactly what the question counted. It becomes one to later runs, within the scope that the
+    question names, once the run has begun as it was asked about (`begun`).
+    """
 
     def __init__(self, ask: Ask, environ: Mapping[str, str] = os.environ) -> None:
         self._ask = ask
-        self._environ = environ
-        self._questions: dict[tuple[str, str], asyncio.Task[bool]] = {}
-        self._declined: set[tuple[str, str]] = set()
-        self._warned = False
+        self._file = ConsentFile(cache_dir(environ))
+        self._open: list[_Question] = []
+        # What the user said yes to, by workspace and fingerprint, as long as no run has begun so.
+        self._agreed: dict[_Key, Grant] = {}
+        self._questions: dict[_Key, asyncio.Task[bool]] = {}
+        self._declined: set[_Key] = set()
 
-    async def to_send(self, workspace: str, prompt: str, started: RunStarted, *, asked: bool) -> bool:
-        """Whether rows may leave; asks the user where that is not known."""
-        hosts = destination(started, self._environ)
-        opened, all_rows = (workspace, hosts), (workspace, f"{hosts} {_SEALED_TOO}")
-        # A search shows sealed rows too, for its verdict: a yes to that covers the rest, and not the other way round.
-        if started.job == "optimize" or all_rows in self._remembered():
-            return await self._given(all_rows, words(prompt, started, hosts), asked=asked)
-        return await self._given(opened, words(prompt, started, hosts), asked=asked)
+    async def to_send(self, workspace: str, started: RunStarted, *, asked: bool) -> bool:
+        """Whether a run may send what its first event says; asks the user if that is not known.
+
+        Prompts of one workspace share a question if it is the same one. A prompt that has changed while a question
+        about it was open is asked about anew: at once if a user waits (``asked``), else after that question.
+        Background work that was declined is not asked about again until the server restarts.
+        """
+        needed, key = needed_scope(workspace, started), (workspace, started.fingerprint)
+        changed = False
+        while True:
+            if key in self._agreed or (not changed and self._covers(needed)):
+                return True
+            if not asked and _hosts(needed) in self._declined:
+                return False
+            about = [
+                one
+                for one in self._open
+                if not one.answer.done() and one.scope.workspace == workspace and started.file in one.prompts
+            ]
+            same = next((one for one in self._open if _is_same(one, needed, started)), None)
+            if same is None and about and not asked:
+                changed = True
+                if not await asyncio.shield(about[-1].answer):
+                    return False
+                continue
+            put = same or self._put(needed, started)
+            put.prompts[started.file] = started.fingerprint
+            # A job that is cancelled leaves the question open: it may be answered for the next one.
+            if not await asyncio.shield(put.answer) or put.void:
+                return False
+            self._agreed[key] = granted_scope(needed)
+            return True
+
+    def begun(self, workspace: str, started: RunStarted) -> None:
+        """A run has begun as it was asked about: what was agreed to is remembered for later runs."""
+        grant = self._agreed.get((workspace, started.fingerprint))
+        if grant is None:
+            return
+        self._declined.discard(_hosts(grant))
+        try:
+            self._file.change(lambda before: _with(before, grant))
+        except OSError as error:
+            _log.warning("The consent cannot be remembered: %s", error.strerror)
+            return
+        del self._agreed[workspace, started.fingerprint]
+
+    def waits(self, workspace: str, started: RunStarted) -> bool:
+        """Whether the user has said yes to a run that has not begun yet."""
+        return (workspace, started.fingerprint) in self._agreed
+
+    def holds(self, workspace: str, started: RunStarted) -> bool:
+        """Whether a run that was allowed still is: any server of the user's may have withdrawn its consent."""
+        return self.waits(workspace, started) or self._covers(needed_scope(workspace, started))
 
     async def to_run(self, workspace: str, prompt: str, code: OwnCode, *, asked: bool) -> bool:
         """Whether a scoring function may be run as it is now; asks the user where that is not known."""
@@ -56,127 +119,106 @@ class Consent:
         return await self._given(key, words_on_code(prompt, code), asked=asked)
 
     def revoke(self, workspace: str) -> bool:
-        """Take back whatever was agreed to for a workspace; False where nothing was.
+        """Withdraw whatever was agreed to for a workspace; False if nothing was. It is on disk when this returns.
 
-        Background work does not ask again until the server restarts: what was just taken back is not offered at once.
+        The answers to questions that are open do not count any more. Background work does not ask again until the
+        server restarts: what was just withdrawn is not offered at once.
 
         Raises:
             OSError: what was agreed to cannot be forgotten on disk.
         """
-        given = self._remembered()
-        taken = {key for key in given if key[0] == workspace}
-        self._declined |= taken
-        if taken:
-            self._write(given - taken)
-        return bool(taken)
+        for one in self._open:
+            if one.scope.workspace == workspace:
+                one.void = True
+                self._declined.add(_hosts(one.scope))
+        self._open = [one for one in self._open if not one.void]
+        self._questions = {key: put for key, put in self._questions.items() if key[0] != workspace}
+        agreed = [grant for key, grant in self._agreed.items() if key[0] == workspace]
+        self._agreed = {key: grant for key, grant in self._agreed.items() if key[0] != workspace}
+        found = self._file.read()
+        grants = [one for one in found.grants if one.workspace == workspace]
+        code = [key for key in found.code if key[0] == workspace]
+        self._declined |= {*map(_hosts, [*grants, *agreed]), *code}
+        if grants or code:
+            self._file.change(
+                lambda before: msgspec.structs.replace(
+                    before,
+                    grants=tuple(one for one in before.grants if one.workspace != workspace),
+                    code=tuple(key for key in before.code if key[0] != workspace),
+                )
+            )
+        return bool(grants or agreed or code)
 
-    async def _given(self, key: tuple[str, str], question: str, *, asked: bool) -> bool:
-        """Background work (not ``asked``) that was declined once is not asked about again until the server restarts.
+    def _covers(self, needed: Grant) -> bool:
+        return any(grant.covers(needed) for grant in self._file.read().grants)
+
+    def _put(self, needed: Grant, started: RunStarted) -> _Question:
+        """Put a question about a run."""
+        words = question(needed.workspace, started)
+        put = _Question(needed, started.rows_fingerprint, asyncio.ensure_future(self._answer(words, _hosts(needed))))
+        self._open.append(put)
+        put.answer.add_done_callback(lambda _: self._close(put))
+        return put
+
+    def _close(self, put: _Question) -> None:
+        self._open = [one for one in self._open if one is not put]
+
+    async def _answer(self, words: str, key: _Key) -> bool:
+        if await self._ask(words, (ALLOW, NOT_NOW)) == ALLOW:
+            self._declined.discard(key)
+            return True
+        self._declined.add(key)
+        return False
+
+    async def _given(self, key: _Key, words: str, *, asked: bool) -> bool:
+        """Whether running code was agreed to; background work (not ``asked``) that was declined once asks no more.
 
         Prompts of one workspace share one question.
         """
-        if key in self._remembered():
+        if key in self._file.read().code:
             return True
         if key in self._declined and not asked:
             return False
         put = self._questions.get(key)
         if put is None:
-            put = self._questions[key] = asyncio.ensure_future(self._put(key, question))
+            put = self._questions[key] = asyncio.ensure_future(self._put_code(key, words))
             put.add_done_callback(lambda _: self._questions.pop(key, None))
         # A job that is cancelled leaves the question open: it may be answered for the next one.
         return await asyncio.shield(put)
 
-    async def _put(self, key: tuple[str, str], question: str) -> bool:
-        answer = await self._ask(question, (ALLOW, NOT_NOW))
-        if answer != ALLOW:
-            self._declined.add(key)
+    async def _put_code(self, key: _Key, words: str) -> bool:
+        if not await self._answer(words, key) or key not in self._questions:
             return False
-        self._remember(key)
-        return True
-
-    @property
-    def _folder(self) -> PrivateFolder:
-        return PrivateFolder(cache_dir(self._environ))
-
-    def _remembered(self) -> set[tuple[str, str]]:
         try:
-            return set(decoded(self._folder.read(_FILE), list[tuple[str, str]]))
-        except NotPrivateError as error:
-            if not self._warned:
-                self._warned = True
-                _log.warning("Remembered consent does not count, and you are asked again. %s.", error)
-            return set()
-        except (OSError, msgspec.DecodeError, UnicodeDecodeError):
-            return set()
-
-    def _remember(self, key: tuple[str, str]) -> None:
-        self._declined.discard(key)
-        try:
-            self._write(self._remembered() | {key})
+            self._file.change(lambda before: msgspec.structs.replace(before, code=(*before.code, key)))
         except OSError as error:
             _log.warning("The consent cannot be remembered: %s", error.strerror)
-
-    def _write(self, given: set[tuple[str, str]]) -> None:
-        self._folder.write(_FILE, msgspec.json.encode(sorted(given)))
-
-
-def words(prompt: str, started: RunStarted, host: str) -> str:
-    """The question, with what would leave, where to, and what it may cost."""
-    cost = f"about ${started.estimate.usd:.2f}" if started.estimate.usd is not None else "at a price that is not known"
-    models = ", ".join(started.remote_models)
-    graded = f", where {started.judge_model} grades the answers" if started.judge_model in started.remote_models else ""
-    return (
-        f"Send {prompt} and {_rows(started)} to {host} ({models}){graded}? "
-        f"At most {started.estimate.calls:,} calls, {cost}." + _on_the_way(started)
-    )
-
-
-def _on_the_way(started: RunStarted) -> str:
-    if not started.exposed:
-        return ""
-    return f" Nothing is encrypted on its way to {' and '.join(started.exposed)}: an https:// address would be safe."
-
-
-def _rows(started: RunStarted) -> str:
-    """What would leave of which file: ``140 rows of tickets.jsonl (60 more stay on this machine)``."""
-    said = []
-    for file in started.files:
-        kept = f" ({file.kept:,} more stay on this machine)" if file.kept else ""
-        said.append(f"{file.shown:,} row{'' if file.shown == 1 else 's'} of {Path(file.path).name}{kept}")
-    return " and ".join(said)
+        return True
 
 
 def words_on_code(prompt: str, code: OwnCode) -> str:
     """The question whether code that lies in the workspace may be run."""
-    file = Path(code.path).name
+    file, prompt = shown_name(Path(code.path).name), shown_name(prompt)
     return (
         f"Run {file}? Its function '{code.name}' scores the answers of {prompt}. It can do whatever you can on this "
         "machine. You are asked again when the file changes."
     )
 
 
-def destination(started: RunStarted, environ: Mapping[str, str]) -> str:
-    """The hosts that a run would send rows to, for people and as a key."""
-    return " and ".join(dict.fromkeys(_host(model, environ) for model in started.remote_models))
+def _with(before: Remembered, grant: Grant) -> Remembered:
+    if any(one.covers(grant) for one in before.grants):
+        return before
+    others = (one for one in before.grants if not grant.covers(one))
+    return msgspec.structs.replace(before, grants=(*others, grant))
 
 
-def _host(model: str, environ: Mapping[str, str]) -> str:
-    provider = model.partition("/")[0]
-    if provider == "openai":
-        address = environ.get("OPENAI_BASE_URL") or "https://api.openai.com"
-        return _named(address) or "the address in OPENAI_BASE_URL"
-    try:
-        endpoints = user_layer().values.get("endpoints")
-    except InputError:
-        endpoints = None
-    endpoint = endpoints.get(provider) if isinstance(endpoints, Mapping) else None
-    named = endpoint.get("base_url") if isinstance(endpoint, Mapping) else None
-    return (_named(str(named)) if named else None) or f"the endpoint '{provider}'"
+def _is_same(put: _Question, needed: Grant, started: RunStarted) -> bool:
+    """Whether an open question is the one that a run would put: the same rows to the same places, nothing changed."""
+    known = put.prompts.get(started.file, started.fingerprint)
+    return (put.scope, put.rows, known) == (needed, started.rows_fingerprint, started.fingerprint)
 
 
-def _named(address: str) -> str | None:
-    """The host in an address; None where it cannot be made out, as nothing else of an address is fit to be shown."""
-    try:
-        return urlsplit(address).hostname
-    except ValueError:
-        return None
+def _hosts(scope: Grant) -> _Key:
+    """What a no is to: the hosts, whatever the rows are."""
+    hosts = " ".join(sorted({one.host for one in scope.recipients}))
+    return scope.workspace, f"{hosts} {'sealed' if scope.sealed else 'open'}"

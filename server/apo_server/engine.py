@@ -156,6 +156,10 @@ class EngineClient:
                 self._watchdogs.add(watchdog)
                 watchdog.add_done_callback(self._watchdogs.discard)
 
+    async def settled(self) -> None:
+        """Wait until what was cancelled has stopped; a process that does not obey is killed."""
+        await asyncio.gather(*self._watchdogs, return_exceptions=True)
+
     async def close(self) -> None:
         """End the process: its stdin is closed, and what has not ended soon after is killed."""
         self._closed = True

@@ -8,13 +8,16 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from apo_engine.search.events import Job
 
 _log = logging.getLogger(__name__)
 _RANK: dict[Job, int] = {"evaluate": 0, "gradients": 1, "optimize": 2}
-# Entered by a job for the part of its work that asks models; it may have to wait for that.
+# Entered by a job for the part of its work that asks models; it may have to wait for that. It can be entered again.
 Turn = AbstractAsyncContextManager[None]
+# How long a cancelled job may take to end, in seconds.
+_ENDING = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,22 @@ class _Running:
     def answers(self, order: Order, *, waits: bool) -> bool:
         """Whether nothing is to be done for ``order``; what a user asks for is not left waiting in the background."""
         return self.order.covers(order) and not (waits and order.asked)
+
+
+class _Turn(Turn):
+    """A turn that is taken anew each time that it is entered."""
+
+    def __init__(self, take: Callable[[], Turn]) -> None:
+        self._take = take
+        self._taken: Turn | None = None
+
+    async def __aenter__(self) -> None:
+        self._taken = self._take()
+        await self._taken.__aenter__()
+
+    async def __aexit__(self, *error: Any) -> bool | None:
+        assert self._taken is not None
+        return await self._taken.__aexit__(*error)
 
 
 class Jobs:
@@ -116,6 +135,12 @@ class Jobs:
         self._on_change()
         return found.task.cancel()
 
+    async def settled(self) -> None:
+        """Wait for the jobs that were cancelled to end."""
+        ending = self._tasks - {found.task for found in self._running.values()}
+        if ending:
+            await asyncio.wait(ending, timeout=_ENDING)
+
     async def close(self) -> None:
         """Cancel everything and wait for it."""
         self._running.clear()
@@ -138,8 +163,11 @@ class Jobs:
             _log.warning("A job failed: %s", type(error).__name__)
             _log.debug("The error in full:", exc_info=error)
 
+    def _turn(self, order: Order) -> Turn:
+        return _Turn(lambda: self._take(order))
+
     @asynccontextmanager
-    async def _turn(self, order: Order) -> AsyncIterator[None]:
+    async def _take(self, order: Order) -> AsyncIterator[None]:
         if order.asked:
             yield
             return

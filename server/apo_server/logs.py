@@ -8,6 +8,8 @@ import queue
 import re
 import threading
 
+from apo_engine.names import on_one_line
+
 _PLACEHOLDER = re.compile(r"%[-+ #0-9.]*[a-zA-Z]")
 _LIBRARIES = ("pygls", "lsprotocol", "asyncio", "websockets")
 # What nobody reads is not kept.
@@ -27,6 +29,14 @@ class _WithoutContent(logging.Filter):
             record.msg = f"{words} {kind}".rstrip()
             record.args, record.exc_info, record.exc_text = (), None, None
         return True
+
+
+class _OneLine(logging.Formatter):
+    """Writes a record's words on one line: a name with a line break in it begins no record of its own."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        """The words of a record."""
+        return on_one_line(super().formatMessage(record))
 
 
 class _Unhurried(logging.Handler):
@@ -63,7 +73,7 @@ class _Unhurried(logging.Handler):
 def set_up_logs(level: str) -> None:
     """Log to standard error from this level on."""
     handler = _Unhurried()
-    handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(_OneLine("%(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=level.upper(), handlers=[handler])
     for name in _LIBRARIES:
         logging.getLogger(name).setLevel(logging.WARNING)

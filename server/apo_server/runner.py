@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -12,6 +13,7 @@ import msgspec
 
 from apo_engine.evaluation.result import RowAnswer
 from apo_engine.models.purse import EMPTY, DailyCaps
+from apo_engine.names import shown_name
 from apo_engine.problems import ApoError, Problem, Severity
 from apo_engine.search.events import AnyEvent, Job, Noted, OwnCode, RunEnded, RunStarted, VerdictReached
 from apo_server.advance import Advance
@@ -19,12 +21,16 @@ from apo_server.consent import Consent
 from apo_server.engine import EngineClient, WorkerDied
 from apo_server.jobs import Order, Turn
 from apo_server.session import Session
-from apo_server.wire import Request
+from apo_server.wire import Reply, Request
 
 if TYPE_CHECKING:
     from apo_server.collector import Collector
 
 _TITLES: dict[Job, str] = {"evaluate": "Evaluating", "gradients": "Finding critiques of", "optimize": "Optimizing"}
+# What a run says when its rows, its prompt or its endpoints are no longer those of the plan.
+_STALE = "consent-stale"
+# A prompt whose files change each time that somebody looks is not run.
+_TRIES = 5
 # Findings come in bursts; they are shown together.
 _BURST = 0.05
 _FIGURE = re.compile(r"\d[\d.,]*")
@@ -64,6 +70,15 @@ class Screen(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class _Permit:
+    """A request that may be made, and what it will say first. ``granted`` tells a user's yes from a setting's."""
+
+    request: Request
+    started: RunStarted
+    granted: bool
+
+
 class Runner:
     """Carries out orders."""
 
@@ -78,6 +93,8 @@ class Runner:
         self._runs: dict[str, str] = {}
         self._told_empty: set[tuple[str, str]] = set()
         self._paused: dict[str, date] = {}
+        # Single rows that are being answered, with the workspaces that they are sent from.
+        self._answering: dict[asyncio.Future[Reply], str] = {}
 
     def advance(self, uri: str) -> Advance | None:
         """How far the run of a prompt has come; None where none has begun."""
@@ -109,10 +126,17 @@ class Runner:
         The turn is taken last: a question that nobody answers keeps no other job waiting.
         """
         try:
-            request = await self._permitted(order)
-            if request is not None:
-                async with turn:
-                    await self._run(order, request)
+            for _ in range(_TRIES):
+                permit = await self._permitted(order)
+                if permit is None:
+                    return
+                try:
+                    async with turn:
+                        await self._run(order, permit)
+                    return
+                except ApoError as error:
+                    self._require_replan(order, permit, error)
+            self._tell_once(order, _never_the_same(order))
         except WorkerDied:
             # The engine client has told so; a job that was asked for says what became of it.
             if order.asked:
@@ -123,11 +147,15 @@ class Runner:
     async def answer(self, order: Order, row: Path, line: int) -> RowAnswer | None:
         """What the prompt of an order answers on one row; None where it may not be asked, which is told."""
         try:
-            request = await self._permitted(order)
-            if request is None:
-                return None
-            asked = msgspec.structs.replace(request, do="row", row=str(row), line=line)
-            return (await self._engine.ask(asked)).row
+            for _ in range(_TRIES):
+                permit = await self._permitted(order)
+                if permit is None:
+                    return None
+                try:
+                    return await self._answer(order, permit, row, line)
+                except ApoError as error:
+                    self._require_replan(order, permit, error)
+            self._tell_once(order, _never_the_same(order))
         except WorkerDied:
             self._screen.tell("The engine process ended before the answer came. Try again.", Severity.WARNING)
         except ApoError as error:
@@ -135,7 +163,39 @@ class Runner:
                 self._screen.tell_problem(problem)
         return None
 
-    async def _permitted(self, order: Order) -> Request | None:
+    def withdraw(self, workspace: str) -> None:
+        """End the single rows that are being answered in a workspace: its consent is withdrawn."""
+        for asking in [asking for asking, where in self._answering.items() if where == workspace]:
+            asking.cancel()
+
+    async def _answer(self, order: Order, permit: _Permit, row: Path, line: int) -> RowAnswer | None:
+        workspace = self._screen.workspace_of(order.uri)
+        request = msgspec.structs.replace(permit.request, do="row", row=str(row), line=line)
+        asking = asyncio.ensure_future(self._engine.ask(request))
+        self._answering[asking] = workspace
+        try:
+            await asyncio.wait([asking])
+        finally:
+            del self._answering[asking]
+            asking.cancel()
+        if asking.cancelled():
+            return None
+        reply = asking.result()
+        self._consent.begun(workspace, permit.started)
+        return reply.row
+
+    def _require_replan(self, order: Order, permit: _Permit, error: ApoError) -> None:
+        """Make sure that an error means no more than that the plan is out of date, so that a new one may be made.
+
+        Raises:
+            ApoError: it means something else, or the user has just been asked about the plan: then nothing but that may
+                be sent, and the next run asks anew.
+        """
+        workspace = self._screen.workspace_of(order.uri)
+        if error.problems[0].code != _STALE or self._consent.waits(workspace, permit.started):
+            raise error
+
+    async def _permitted(self, order: Order) -> _Permit | None:
         """The request for an order, once everything it needs is allowed; None where it is not, which is told.
 
         Raises:
@@ -161,8 +221,12 @@ class Runner:
                 self._explain_code(order, code)
                 return None
             request = msgspec.structs.replace(request, own_code=code.digest)
-        if started.local or settings.consent or await self._may_send(order, started):
-            return request
+        # Whoever allowed it, the engine sends what was planned here, and to nobody else.
+        request = msgspec.structs.replace(request, agreed=started.fingerprint)
+        if started.local or settings.consent:
+            return _Permit(request, started, granted=False)
+        if await self._may_send(order, started):
+            return _Permit(request, started, granted=True)
         self._explain_consent(order)
         return None
 
@@ -172,7 +236,7 @@ class Runner:
 
     async def _may_send(self, order: Order, started: RunStarted) -> bool:
         workspace = self._screen.workspace_of(order.uri)
-        return await self._consent.to_send(workspace, order.path.name, started, asked=order.asked)
+        return await self._consent.to_send(workspace, started, asked=order.asked)
 
     async def _may_run(self, order: Order, code: OwnCode) -> bool:
         # Without trust in a workspace nothing of it is run; no question may lead around that.
@@ -181,11 +245,12 @@ class Runner:
             workspace, order.path.name, code, asked=order.asked
         )
 
-    async def _run(self, order: Order, request: Request) -> None:
+    async def _run(self, order: Order, permit: _Permit) -> None:
         from apo_server.collector import Collector
 
         collector = Collector(order.text)
-        progress = self._screen.progress(f"{_TITLES[order.job]} {order.path.name}", order.uri)
+        progress = self._screen.progress(f"{_TITLES[order.job]} {shown_name(order.path.name)}", order.uri)
+        workspace = self._screen.workspace_of(order.uri)
         self._paused.pop(order.uri, None)
         if order.asked:
             self._noted = {(uri, words) for uri, words in self._noted if uri != order.uri}
@@ -193,9 +258,14 @@ class Runner:
         words = "cancelled"
         showing: asyncio.Task[None] | None = None
         try:
-            async for event in self._engine.run(request):
+            async for event in self._engine.run(permit.request):
                 if isinstance(event, RunStarted):
                     self._runs[order.uri] = event.run
+                    self._consent.begun(workspace, permit.started)
+                if permit.granted and not self._consent.holds(workspace, permit.started):
+                    # Another server of the user's has withdrawn it.
+                    self._screen.tell("The run ended: consent to it was withdrawn.", Severity.INFORMATION)
+                    break
                 if advance.add(event):
                     progress.update(advance)
                     self._screen.advanced()
@@ -229,13 +299,13 @@ class Runner:
 
     def _note(self, order: Order, event: AnyEvent) -> None:
         if isinstance(event, Noted):
-            self._screen.note(f"{order.path.name}: {event.message}")
+            self._screen.note(f"{shown_name(order.path.name)}: {event.message}")
             if event.severity is not Severity.INFORMATION:
                 self._advise(order, event.message, event.severity)
         elif isinstance(event, VerdictReached) and not self._session.client.status:
             # A client that follows what runs tells the verdict itself, with its own ways on from there.
             advice = "Adopt the winner" if event.verdict.decision == "adopt" else "Keep your prompt"
-            self._screen.tell(f"{order.path.name}: {advice}: {event.verdict.words}.", Severity.INFORMATION)
+            self._screen.tell(f"{shown_name(order.path.name)}: {advice}: {event.verdict.words}.", Severity.INFORMATION)
         elif isinstance(event, RunEnded) and event.code == EMPTY:
             self._pause(order, event.reason)
         elif isinstance(event, RunEnded) and event.stopped in ("budget", "endpoint"):
@@ -276,16 +346,16 @@ class Runner:
         note = (order.uri, _FIGURE.sub("#", message))
         if note not in self._noted:
             self._noted.add(note)
-            self._screen.tell(f"{order.path.name}: {message}", severity)
+            self._screen.tell(f"{shown_name(order.path.name)}: {message}", severity)
 
     def _explain_code(self, order: Order, code: OwnCode) -> None:
         self._tell_once(
             order,
             Problem(
                 "metric-code-asks",
-                f"{order.path.name} was not run: its metric '{code.name}' is code, which needs your leave.",
-                f"Read {Path(code.path).name}, then start the run by its command and allow it; where the editor shows "
-                "no question, run 'apo' in a terminal.",
+                f"{shown_name(order.path.name)} was not run: its metric '{code.name}' is code, which needs your leave.",
+                f"Read {shown_name(Path(code.path).name)}, then start the run by its command and allow it; where the "
+                "editor shows no question, run 'apo' in a terminal.",
                 severity=Severity.INFORMATION,
             ),
         )
@@ -297,6 +367,11 @@ class Runner:
                 "your own settings (in the initialization options, where the editor has no settings of yours).",
                 Severity.INFORMATION,
             )
+
+
+def _never_the_same(order: Order) -> Problem:
+    message = f"{shown_name(order.path.name)} was not run: what it would send changes all the time."
+    return Problem(_STALE, message, "Let its files rest, and start the run again.", severity=Severity.WARNING)
 
 
 def _closing_words(event: AnyEvent) -> str | None:

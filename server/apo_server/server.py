@@ -152,16 +152,21 @@ class ApoLanguageServer(LanguageServer):
         document = self.session.documents.get(uri)
         return self.jobs.cancel(document.uri if document else uri)
 
-    def revoke_consent(self, workspaces: Collection[str]) -> None:
-        """Take back what was agreed to for workspaces, and end what runs in them."""
+    async def revoke_consent(self, workspaces: Collection[str]) -> None:
+        """Withdraw what was agreed to for workspaces, and end what runs in them; nothing is sent once this returns."""
         for order in self.jobs.orders:
             if self.session.workspace_of(order.uri) in workspaces:
                 self.jobs.cancel(order.uri)
+        for workspace in workspaces:
+            self.runner.withdraw(workspace)
         try:
             taken = [self.consent.revoke(workspace) for workspace in workspaces]
         except OSError as error:
             self.screen.tell(f"The consent cannot be taken back: {error.strerror}.", Severity.ERROR)
             return
+        finally:
+            await self.jobs.settled()
+            await self.engine.settled()
         if self.session.settings.consent:
             said = (
                 "Rows are still sent, for your settings allow it: set 'apo.consent' to false and start the server again"

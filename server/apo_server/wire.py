@@ -31,9 +31,10 @@ class Request(msgspec.Struct, frozen=True, omit_defaults=True):
 
     ``path`` is where the prompt lies, so that its examples are found; ``editor`` holds the editor's settings by
     their names in the file without ``apo.``; ``cache`` overrides the folder of everything stored. ``own_code`` is the
-    digest of the scoring function that the user has agreed to run; no other one is run. ``daily`` caps what leaves the
-    machine in a day for all prompts of ``workspace`` together. ``allowed_roots`` are the folders of the workspace.
-    ``own_models`` are the models that the initialization options name: their files may lie anywhere.
+    digest of the scoring function that the user has agreed to run; no other one is run. ``agreed`` is the fingerprint
+    of what may be sent; nothing else is. ``daily`` caps what leaves the machine in a day for all prompts of
+    ``workspace`` together. ``allowed_roots`` are the folders of the workspace. ``own_models`` are the models that the
+    initialization options name: their files may lie anywhere.
     """
 
     id: int
@@ -57,6 +58,7 @@ class Request(msgspec.Struct, frozen=True, omit_defaults=True):
     cache: str | None = None
     job: Job = "optimize"
     own_code: str = ""
+    agreed: str | None = None
     workspace: str = ""
     allowed_roots: tuple[str, ...] = ()
     own_models: tuple[str, ...] = ()

@@ -247,13 +247,13 @@ def cancel(ls: ApoLanguageServer, *arguments: object) -> None:
         ls.cancel(uri)
 
 
-def revoke_consent(ls: ApoLanguageServer, *arguments: object) -> None:
+async def revoke_consent(ls: ApoLanguageServer, *arguments: object) -> None:
     """`apo.revokeConsent`: for the workspace that holds what the first argument names, else for all that is open."""
     session = ls.session
     prompts = (view.document.uri for view in session.prompts)
     places = [str(arguments[0])] if arguments else [*session.folders, *prompts]
     # With a slash at its end a folder counts as something within itself.
-    ls.revoke_consent({session.workspace_of(f"{place}/") for place in places})
+    await ls.revoke_consent({session.workspace_of(f"{place}/") for place in places})
 
 
 async def ignore_critique(ls: ApoLanguageServer, *arguments: object) -> None:

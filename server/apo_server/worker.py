@@ -91,6 +91,7 @@ def _options(request: Request, purse: Purse | None = None) -> Options:
         purse=purse,
         allowed_roots=allowed_roots,
         own_models=request.own_models,
+        agreed=request.agreed,
     )
 
 

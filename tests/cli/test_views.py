@@ -26,6 +26,7 @@ from apo_engine.search.events import (
     AnyEvent,
     CandidateDiscarded,
     CandidateProposed,
+    Destination,
     Estimate,
     GradientFound,
     HoldoutOpened,
@@ -47,10 +48,13 @@ BEST = Candidate("best", "Pick the queue.\nAnswer with its name.\n", "edit", 1, 
 SPENT = Spent({"task": 900, "gradient": 12}, 100, 250_000, 9_000, 0.0321)
 
 
+FAR = Destination("task", "openai/gpt-4.1-mini", "api.openai.com", RowCounts(96, 72, 72), encrypted=True)
+
+
 def started(local: bool = False, usd: float | None = 0.12, judge: str | None = None) -> RunStarted:
     return RunStarted(
         run="r1", job="optimize", prompt=SEED, task_model="openai/gpt-4.1-mini", optimizer_model="openai/gpt-4.1",
-        local=local, metric="label", labels=("a", "b"), rows=RowCounts(96, 72, 72),
+        destinations=() if local else (FAR,), metric="label", labels=("a", "b"), rows=RowCounts(96, 72, 72),
         estimate=Estimate(1000, 400_000, usd), seed=0, judge_model=judge,
     )  # fmt: skip
 
@@ -132,6 +136,13 @@ def test_what_a_model_wrote_is_not_obeyed() -> None:
 def test_where_the_data_goes_is_said() -> None:
     assert "nothing is sent" in words.estimate(started(local=True))
     assert "nothing is sent" not in words.estimate(started())
+    assert words.destinations(started(local=True)) == ""
+    assert words.destinations(started()) == "Rows are sent to api.openai.com (encrypted)."
+    proxied = msgspec.structs.replace(FAR, encrypted=False, proxy="proxy.example:3128")
+    told = words.destinations(msgspec.structs.replace(started(), destinations=(proxied,), notices=("It is stored.",)))
+    assert told == (
+        "Rows are sent to api.openai.com (not encrypted, read by the proxy proxy.example:3128). It is stored."
+    )
     assert "at an unknown price" in words.estimate(started(usd=None))
 
 

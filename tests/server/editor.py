@@ -37,6 +37,7 @@ class Editor:
         self.pulled: dict[str, Sequence[types.Diagnostic]] = {}
         self.questions: list[types.ShowMessageRequestParams] = []
         self.answer: str | None = None
+        self.while_asked: Callable[[], object] = lambda: None
         self.result: types.InitializeResult | None = None
         self.pulls = False
         self.shows_progress = False
@@ -72,6 +73,7 @@ class Editor:
         @client.feature(types.WINDOW_SHOW_MESSAGE_REQUEST)
         def question(params: types.ShowMessageRequestParams) -> types.MessageActionItem | None:
             editor.questions.append(params)
+            editor.while_asked()
             return types.MessageActionItem(editor.answer) if editor.answer else None
 
         @client.feature(types.WORKSPACE_DIAGNOSTIC_REFRESH)

@@ -3,36 +3,44 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from pathlib import Path
 
 import msgspec
 
 from apo_engine.search.candidate import Candidate
-from apo_engine.search.events import Estimate, FileRows, RowCounts, RunStarted
-from apo_server.consent import ALLOW, NOT_NOW, Consent, destination, words
+from apo_engine.search.events import Destination, Estimate, FileRows, RowCounts, RunStarted
+from apo_server.consent import ALLOW, NOT_NOW, Consent
+from apo_server.consent_scope import question
 from tests.scripted import ScriptedServer
 from tests.server.conftest import StartEditor
 
+ROWS = RowCounts(60, 45, 0)
+TASK = Destination("task", "openai/gpt-4.1-mini", "api.openai.com", ROWS, encrypted=True)
+OPTIMIZER = Destination("optimizer", "openai/gpt-4.1", "api.openai.com", RowCounts(60, 0, 0), encrypted=True)
+JUDGE = Destination("judge", "far/strict", "judge.example:8443", ROWS, encrypted=True)
 STARTED = RunStarted(
     run="r",
     job="gradients",
     prompt=Candidate("s", "text", "seed"),
     task_model="openai/gpt-4.1-mini",
     optimizer_model="openai/gpt-4.1",
-    local=False,
     metric="label",
     labels=("a", "b"),
     rows=RowCounts(60, 45, 45),
     estimate=Estimate(1000, 40_000, 0.1234),
     seed=0,
-    remote_models=("openai/gpt-4.1-mini", "openai/gpt-4.1"),
-    files=(FileRows("/w/tickets.jsonl", 105, 45),),
+    destinations=(TASK, OPTIMIZER),
+    files=(FileRows("/w/tickets.jsonl", 105, 45, ("text",)),),
+    file="/w/a.prompt",
+    fingerprint="f1",
+    rows_fingerprint="r1",
 )
+SEALED = msgspec.structs.replace(TASK, rows=RowCounts(60, 45, 45))
+SEARCH = msgspec.structs.replace(STARTED, job="optimize", destinations=(SEALED, OPTIMIZER), fingerprint="f2")
 
 
 class User:
-    """Answers questions, and counts them."""
+    """Answers questions, and counts them. ``may`` asks for a run, which begins if it may."""
 
     def __init__(self, cache: Path, answer: str | None) -> None:
         self.answer = answer
@@ -45,42 +53,54 @@ class User:
         await asyncio.sleep(0.01)
         return self.answer
 
-    async def may(self, workspace: str = "file:///w", *, asked: bool = False, model: str = "openai/x") -> bool:
-        started = msgspec.structs.replace(STARTED, remote_models=(model,))
-        return await self.consent.to_send(workspace, "a.prompt", started, asked=asked)
+    async def may(
+        self, workspace: str = "file:///w", run: RunStarted = STARTED, *, asked: bool = False, begins: bool = True
+    ) -> bool:
+        may = await self.consent.to_send(workspace, run, asked=asked)
+        if may and begins:
+            self.consent.begun(workspace, run)
+        return may
 
 
-ROWS = "105 rows of tickets.jsonl (45 more stay on this machine)"
-
-
-def test_the_question_says_what_leaves_where_to_and_what_it_may_cost() -> None:
-    assert words("a.prompt", STARTED, "api.openai.com") == (
-        f"Send a.prompt and {ROWS} to api.openai.com (openai/gpt-4.1-mini, openai/gpt-4.1)? "
-        "At most 1,000 calls, about $0.12."
+def test_the_question_says_what_leaves_where_to_at_what_cost_and_what_a_yes_covers() -> None:
+    assert question("file:///w", STARTED) == (
+        "Send a.prompt and 105 rows of tickets.jsonl (45 more stay on this machine) to api.openai.com? "
+        "At api.openai.com, openai/gpt-4.1-mini answers 105 rows, and openai/gpt-4.1 writes critiques and rewrites "
+        "from at most 60 rows and their expected answers (encrypted). "
+        "At most 1,000 calls, about $0.12. "
+        "A yes covers later runs in this workspace: up to 210 rows of tickets.jsonl with the columns 'text', "
+        "no sealed rows, to the same hosts and roles."
     )
-    files = (FileRows("/w/train.csv", 105, 0), FileRows("/w/test.csv", 1, 0))
-    unpriced = msgspec.structs.replace(STARTED, estimate=Estimate(9, 9, None), files=files)
-    assert words("a.prompt", unpriced, "h") == (
-        "Send a.prompt and 105 rows of train.csv and 1 row of test.csv to h (openai/gpt-4.1-mini, openai/gpt-4.1)? "
-        "At most 9 calls, at a price that is not known."
+
+
+def test_the_question_names_every_file_host_and_notice() -> None:
+    files = (FileRows("/w/train.csv", 105, 0, ("a", "b")), FileRows("/w/sub/test.csv", 1, 0, ("a",)))
+    plain = msgspec.structs.replace(JUDGE, encrypted=False, proxy="proxy.example:3128")
+    run = msgspec.structs.replace(
+        SEARCH,
+        estimate=Estimate(9, 9, None),
+        files=files,
+        destinations=(SEALED, plain),
+        notices=("Answers are stored there.",),
     )
-
-
-def test_a_judge_is_named_for_it_reads_the_rows_too() -> None:
-    judged = msgspec.structs.replace(STARTED, judge_model="far/strict", remote_models=("far/strict",))
-    assert words("a.prompt", judged, "h") == (
-        f"Send a.prompt and {ROWS} to h (far/strict), where far/strict grades the answers? "
-        "At most 1,000 calls, about $0.12."
+    assert question("file:///w", run) == (
+        "Send a.prompt and 105 rows of train.csv and 1 row of sub/test.csv to api.openai.com and judge.example:8443? "
+        "At api.openai.com, openai/gpt-4.1-mini answers 150 rows, 45 sealed ones for the verdict among them "
+        "(encrypted). At judge.example:8443, far/strict grades the answers to 105 rows by the expected ones "
+        "(not encrypted, and the proxy proxy.example:3128 can read it; an https:// address would be safe). "
+        "At most 9 calls, at a price that is not known. Answers are stored there. "
+        "A yes covers later runs in this workspace: up to 210 rows of train.csv with the columns 'a', 'b' and "
+        "up to 2 rows of sub/test.csv with the columns 'a', sealed rows too, to the same hosts and roles."
     )
 
 
 async def test_a_judge_elsewhere_needs_leave_of_its_own(tmp_path: Path) -> None:
     user = User(tmp_path, ALLOW)
-    assert await user.may(model="openai/x")
-    judged = msgspec.structs.replace(STARTED, remote_models=("openai/x", "elsewhere/judge"))
-    assert await user.consent.to_send("file:///w", "a.prompt", judged, asked=False)
+    assert await user.may()
+    judged = msgspec.structs.replace(STARTED, destinations=(TASK, OPTIMIZER, JUDGE), fingerprint="f3")
+    assert await user.may(run=judged)
     assert len(user.questions) == 2
-    assert "elsewhere" in user.questions[1]
+    assert "judge.example:8443" in user.questions[1]
 
 
 async def test_a_yes_is_remembered_for_the_user(tmp_path: Path) -> None:
@@ -93,33 +113,41 @@ async def test_a_yes_is_remembered_for_the_user(tmp_path: Path) -> None:
     assert later.questions == []
 
 
-async def test_another_workspace_and_another_host_are_asked_about(tmp_path: Path) -> None:
+async def test_a_yes_is_remembered_once_a_run_has_begun_as_it_was_asked_about(tmp_path: Path) -> None:
+    user = User(tmp_path, ALLOW)
+    assert await user.may(begins=False)
+    assert await user.may(begins=False), "it holds for the same run all the same"
+    assert len(user.questions) == 1
+    assert not await User(tmp_path, None).may()
+
+
+async def test_another_workspace_is_asked_about(tmp_path: Path) -> None:
     user = User(tmp_path, ALLOW)
     await user.may("file:///w")
     await user.may("file:///other")
-    await user.may("file:///w", model="elsewhere/x")
-    assert len(user.questions) == 3
+    assert len(user.questions) == 2
 
 
 async def test_a_yes_to_the_open_rows_is_none_to_the_sealed_ones(tmp_path: Path) -> None:
     user = User(tmp_path, ALLOW)
     assert await user.may()
-    search = msgspec.structs.replace(STARTED, job="optimize")
-    assert await user.consent.to_send("file:///w", "a.prompt", search, asked=True)
+    assert await user.may(run=SEARCH, asked=True)
     assert len(user.questions) == 2
     later = User(tmp_path, NOT_NOW)
     assert await later.may()
-    assert await later.consent.to_send("file:///w", "a.prompt", search, asked=False)
+    assert await later.may(run=SEARCH)
     assert later.questions == []
     assert later.consent.revoke("file:///w")
-    assert not await later.consent.to_send("file:///w", "a.prompt", search, asked=True)
+    assert not await later.may(run=SEARCH, asked=True)
     assert not await later.may(asked=True)
 
 
-async def test_a_no_is_not_asked_again_for_background_work(tmp_path: Path) -> None:
+async def test_a_no_is_not_asked_again_for_background_work_whatever_the_rows_are(tmp_path: Path) -> None:
     user = User(tmp_path, NOT_NOW)
     assert not await user.may()
     assert not await user.may()
+    more = (FileRows("/w/tickets.jsonl", 106, 45, ("text",)),)
+    assert not await user.may(run=msgspec.structs.replace(STARTED, files=more, fingerprint="f4"))
     assert len(user.questions) == 1
     user.answer = ALLOW
     assert await user.may(asked=True)
@@ -146,7 +174,8 @@ async def test_no_answer_is_no_consent(tmp_path: Path) -> None:
 
 async def test_prompts_of_one_workspace_share_one_question(tmp_path: Path) -> None:
     user = User(tmp_path, ALLOW)
-    assert await asyncio.gather(user.may(), user.may(), user.may()) == [True, True, True]
+    others = [msgspec.structs.replace(STARTED, file=f"/w/{name}.prompt", fingerprint=name) for name in "bc"]
+    assert await asyncio.gather(user.may(), *(user.may(run=run) for run in others)) == [True, True, True]
     assert len(user.questions) == 1
 
 
@@ -157,20 +186,6 @@ async def test_a_cancelled_job_leaves_the_question_open_for_the_next(tmp_path: P
     job.cancel()
     assert await user.may()
     assert len(user.questions) == 1
-
-
-async def test_a_damaged_memory_asks_again(tmp_path: Path) -> None:
-    (tmp_path / "consent.json").write_text(json.dumps({"all": True}))
-    user = User(tmp_path, ALLOW)
-    assert await user.may()
-    assert len(user.questions) == 1
-
-
-def test_the_destination_names_each_host_once() -> None:
-    assert destination(STARTED, {}) == "api.openai.com"
-    assert destination(STARTED, {"OPENAI_BASE_URL": "https://user:secret@llm.example:8443/v1"}) == "llm.example"
-    judged = msgspec.structs.replace(STARTED, remote_models=(*STARTED.remote_models, "elsewhere/judge"))
-    assert destination(judged, {}) == "api.openai.com and the endpoint 'elsewhere'"
 
 
 async def test_a_save_asks_once_and_a_yes_can_be_taken_back(start: StartEditor, scripted: ScriptedServer) -> None:

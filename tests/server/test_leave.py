@@ -45,8 +45,9 @@ async def test_leave_is_asked_for_once_and_remembered(
     assert len(scripted.log) == 0
     (question,) = editor.questions
     assert question.message.startswith(
-        "APO: Send tickets.prompt and 105 rows of tickets.jsonl (45 more stay on this machine) to 0.0.0.0 "
-        "(openai/scripted)? At most "
+        "APO: Send tickets.prompt and 105 rows of tickets.jsonl (45 more stay on this machine) to "
+        f"0.0.0.0:{scripted.port}? At 0.0.0.0:{scripted.port}, openai/scripted answers 105 rows, and openai/scripted "
+        "writes critiques and rewrites from at most 60 rows and their expected answers (not encrypted; "
     )
     assert [action.title for action in question.actions or ()] == ["Allow for this workspace", "Not now"]
     editor.answer = "Allow for this workspace"
@@ -170,7 +171,8 @@ async def test_a_judge_elsewhere_needs_leave_though_the_task_model_is_local(
     await editor.until(lambda: editor.questions)
     await asyncio.sleep(0.3)
     assert len(scripted.log) == 0
-    assert " to 0.0.0.0 (far/strict), where far/strict grades the answers? At most " in editor.questions[0].message
+    where = f"0.0.0.0:{scripted.port}"
+    assert f" to {where}? At {where}, far/strict grades the answers to 105 rows by the " in editor.questions[0].message
     editor.answer = "Allow for this workspace"
     await editor.command("apo.evaluate", uri)
     await editor.until(lambda: editor.progress() and editor.finished())

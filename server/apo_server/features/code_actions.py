@@ -7,6 +7,7 @@ from pathlib import Path
 
 from lsprotocol import types
 
+from apo_engine.names import shown_name
 from apo_engine.positions import Span
 from apo_server.capabilities import ClientCapabilities
 from apo_server.edits import workspace_edit
@@ -164,10 +165,8 @@ def _reading(
 
 def _run_rows(view: PromptView, passage: Passage, client: ClientCapabilities) -> list[types.CodeAction]:
     """Run the prompt on one of the rows that show a critique."""
-    return [
-        _about(view, passage, client, f"Run on {said(Path(row.path).name)}:{row.line}", RUN_ROW, row.line, row.path)
-        for row in passage.finding.rows[:_ROWS]
-    ]
+    shown = [(row, f"{shown_name(Path(row.path).name)}:{row.line}") for row in passage.finding.rows[:_ROWS]]
+    return [_about(view, passage, client, f"Run on {place}", RUN_ROW, row.line, row.path) for row, place in shown]
 
 
 def _restore(view: PromptView, selected: Span) -> list[types.CodeAction]:

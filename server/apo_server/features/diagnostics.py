@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lsprotocol import types
 
+from apo_engine.names import shown_name
 from apo_engine.positions import Lines, Span
 from apo_engine.problems import Problem, Severity
 from apo_server.capabilities import ClientCapabilities
@@ -62,7 +63,7 @@ def of_critique(view: PromptView, passage: Passage, client: ClientCapabilities) 
     if client.related_information:
         related = [_related(row) for row in rows]
     elif rows:
-        message += f" See {said(Path(rows[0].path).name)}, line {', '.join(str(row.line) for row in rows)}."
+        message += f" See {shown_name(Path(rows[0].path).name)}, line {', '.join(str(row.line) for row in rows)}."
     weighty = finding.share >= _WEIGHTY
     return types.Diagnostic(
         range=view.range(span),

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import unquote
 
 from lsprotocol import types
 
+from apo_engine.names import shown_name
 from apo_engine.positions import Span
 from apo_server.capabilities import ClientCapabilities
 from apo_server.documents import Document
 from apo_server.edits import document_edit
 from apo_server.features.commands import RUN_ROW
 from apo_server.features.diagnostics import of_rows
-from apo_server.features.plain import said
 from apo_server.row_lines import ranges_in
 from apo_server.survey import SurveyOf
 
@@ -44,7 +45,7 @@ def row_actions(
 
 
 def _run(uri: str, line: int, path: Path) -> types.CodeAction:
-    title = f"Run {said(uri.rpartition('/')[2])} on this row"
+    title = f"Run {shown_name(unquote(uri.rpartition('/')[2]))} on this row"
     command = types.Command(title, RUN_ROW, arguments=[uri, line, str(path)])
     return types.CodeAction(title=title, kind=types.CodeActionKind.Empty, command=command)
 

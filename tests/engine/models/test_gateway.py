@@ -20,6 +20,7 @@ from apo_engine.models.chat import ChatModel, ChatRequest, Completion, Message, 
 from apo_engine.models.failure import FinalFailure, TransientFailure
 from apo_engine.models.gateway import OUTPUT_BOUND, Gateway
 from apo_engine.models.limits import Limiter
+from apo_engine.models.route import Route
 from apo_engine.problems import BudgetError
 from tests.engine.models.endpoint import Endpoint, mixed
 from tests.engine.models.support import KEY, Canned, ask, chat, gateway
@@ -449,6 +450,7 @@ class _ServedAway(_Served):
 
     base_url = "http://127.0.0.1:1/v1"
     model_id = "one"
+    route = Route("127.0.0.1:1", encrypted=False)
 
 
 @pytest.mark.parametrize(("served", "widths"), [(_ServedAway, range(8, 17)), (_Served, [32])])

@@ -91,10 +91,18 @@ async def test_a_connection_that_failed_is_made_anew() -> None:
         assert (await opened.get(f"{served.url}/somebody")).text == "/somebody"
 
 
-def test_a_proxy_of_the_environment_is_left_to_the_client(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.invalid:3128")
-    assert open_transport(idle_seconds=30, trust_env=True, encrypted=False) is None
-    assert open_transport(idle_seconds=30, trust_env=False, encrypted=False) is not None
+async def test_the_proxy_that_was_resolved_is_asked_and_none_of_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with site() as served:
+        monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        proxied = open_transport(idle_seconds=30, trust_env=True, encrypted=False, proxy=served.url)
+        async with httpx2.AsyncClient(transport=proxied, trust_env=False) as opened:
+            assert (await opened.get("http://models.example/v1")).text == "http://models.example/v1"
+        direct = open_transport(idle_seconds=30, trust_env=True, encrypted=False)
+        async with httpx2.AsyncClient(transport=direct, trust_env=False) as opened:
+            assert (await opened.get(f"{served.url}/direct")).text == "/direct"
 
 
 @pytest.mark.parametrize("encrypted", [False, True])

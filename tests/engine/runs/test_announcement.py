@@ -45,7 +45,11 @@ async def test_a_judge_elsewhere_takes_the_run_off_the_machine(tmp_path: Path) -
     assert announce(local).judge_model == "openai/strict"
     away = await planned(tmp_path, "apo.metric: judge", RUBRIC, base_url="https://models.example/v1")
     assert not announce(away).local
-    assert announce(away).remote_models == ("openai/a", "openai/strict")
+    assert [(one.role, one.model, one.host, one.encrypted) for one in announce(away).destinations] == [
+        ("task", "openai/a", "models.example", True),
+        ("optimizer", "openai/a", "models.example", True),
+        ("judge", "openai/strict", "models.example", True),
+    ]
     assert announce(await planned(tmp_path, "apo.metric: label")).judge_model is None
 
 
@@ -59,7 +63,9 @@ async def test_an_evaluation_asks_no_optimizer_model_and_sends_it_nothing(
     jobs: tuple[Job, ...] = ("evaluate", "gradients", "optimize")
     started = [announce(await planned(tmp_path, "apo.optimizer: far/b", job=job)) for job in jobs]
     assert [run.local for run in started] == [True, False, False]
-    assert [run.remote_models for run in started] == [(), ("far/b",), ("far/b",)]
+    assert [[one.model for one in run.destinations] for run in started] == [[], ["far/b"], ["far/b"]]
+    counts = [one.rows for run in started for one in run.destinations]
+    assert [(rows.selection, rows.holdout) for rows in counts] == [(0, 0), (0, 0)], "it is shown critique rows alone"
 
 
 async def test_every_example_file_is_named_with_the_rows_that_are_shown_and_those_that_stay(tmp_path: Path) -> None:
@@ -69,10 +75,10 @@ async def test_every_example_file_is_named_with_the_rows_that_are_shown_and_thos
     held = "{train: rows.jsonl, holdout: held.jsonl}"
     whole, two = await planned(tmp_path, job="evaluate"), await planned(tmp_path, examples=held, job="evaluate")
     searched = announce(await planned(tmp_path, "apo.budget: {calls: 20000}", examples=held))
-    assert announce(whole).files == (FileRows(str(tmp_path / "rows.jsonl"), 140, 60),)
+    assert announce(whole).files == (FileRows(str(tmp_path / "rows.jsonl"), 140, 60, ("text",)),)
     assert announce(two).files == (
-        FileRows(str(tmp_path / "rows.jsonl"), 200, 0),
-        FileRows(str(tmp_path / "held.jsonl"), 0, 30),
+        FileRows(str(tmp_path / "rows.jsonl"), 200, 0, ("text",)),
+        FileRows(str(tmp_path / "held.jsonl"), 0, 30, ("text",)),
     )
     assert [file.shown for file in searched.files] == [200, 30], "the verdict opens the sealed rows"
 

@@ -1,0 +1,151 @@
+"""What the user has agreed to, on disk: read anew each time, and changed by one server at a time."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from apo_engine.decoding import decoded
+from apo_engine.private import NotPrivateError, open_private, private_folder
+from apo_engine.private_files import PrivateFolder, warn_once
+
+_NAME = "consent.json"
+_VERSION = 2
+# A server holds the lock for some milliseconds; in seconds.
+_PATIENCE, _PAUSE = 2.0, 0.01
+_MOST_BYTES = 16 * 2**20
+
+
+class Recipient(msgspec.Struct, frozen=True):
+    """A role of a model at a host; ``proxy`` reads what is sent there."""
+
+    role: str
+    host: str
+    encrypted: bool
+    proxy: str = ""
+
+
+class FileScope(msgspec.Struct, frozen=True):
+    """An example file without links on its way, the most rows of it, and the columns that they have."""
+
+    path: str
+    rows: int
+    columns: tuple[str, ...]
+
+
+class Grant(msgspec.Struct, frozen=True):
+    """What may leave one workspace, and where to; ``sealed`` says that the sealed rows may, too."""
+
+    workspace: str
+    recipients: tuple[Recipient, ...]
+    files: tuple[FileScope, ...]
+    sealed: bool
+
+    def covers(self, needed: Grant) -> bool:
+        """Whether all of ``needed`` was agreed to here."""
+        files = {one.path: one for one in self.files}
+        return (
+            self.workspace == needed.workspace
+            and set(self.recipients) >= set(needed.recipients)
+            and (self.sealed or not needed.sealed)
+            and all(
+                one.path in files
+                and one.rows <= files[one.path].rows
+                and set(one.columns) <= set(files[one.path].columns)
+                for one in needed.files
+            )
+        )
+
+
+class Remembered(msgspec.Struct, frozen=True):
+    """All that was agreed to: what may be sent, and, by workspace and key, which code may be run."""
+
+    version: int
+    grants: tuple[Grant, ...] = ()
+    code: tuple[tuple[str, str], ...] = ()
+
+
+NOTHING = Remembered(_VERSION)
+
+
+class ConsentFile:
+    """The file in a folder of the user's. What cannot be read as ours, or belongs to somebody else, is no consent."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = PrivateFolder(folder)
+        self._lock = folder / "consent.lock"
+        self._state: tuple[int, ...] = ()
+        self._remembered = NOTHING
+
+    def read(self) -> Remembered:
+        """What was agreed to so far, by any server of the user's."""
+        try:
+            with self._folder.open(_NAME) as stream:
+                found = os.fstat(stream.fileno())
+                state = (found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size)
+                if state != self._state:
+                    self._state, self._remembered = state, _decoded(stream.read(_MOST_BYTES + 1))
+        except NotPrivateError as error:
+            warn_once(f"Remembered consent does not count, and you are asked again. {error}.")
+            return NOTHING
+        except OSError:
+            return NOTHING
+        return self._remembered
+
+    def change(self, update: Callable[[Remembered], Remembered]) -> None:
+        """Replace what is on disk by what ``update`` makes of it; it is there, and whole, when this returns.
+
+        Raises:
+            OSError: it cannot be written, or another server does not let go of it.
+        """
+        private_folder(self._folder.path, shared=True)
+        with self._locked():
+            before = self.read()
+            after = update(before)
+            if after != before:
+                self._folder.write(_NAME, msgspec.json.encode(after))
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        descriptor = open_private(self._lock, os.O_RDWR)
+        try:
+            deadline = time.monotonic() + _PATIENCE
+            while not _try_lock(descriptor):
+                if time.monotonic() > deadline:
+                    raise TimeoutError(None, "another program holds the consent file")
+                time.sleep(_PAUSE)
+            yield
+        finally:
+            # Closing lets go of the lock.
+            os.close(descriptor)
+
+
+def _decoded(data: bytes) -> Remembered:
+    if len(data) > _MOST_BYTES:
+        return NOTHING
+    try:
+        found = decoded(data, Remembered)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return NOTHING
+    return found if found.version == _VERSION else NOTHING
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,106 @@
+"""What a yes to a run covers, and the question that says so."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from apo_engine.names import shown_file, shown_name
+from apo_engine.search.events import Destination, FileRows, RunStarted
+from apo_server.consent_file import FileScope, Grant, Recipient
+from apo_server.documents import path_of
+
+# A yes covers files that grow, up to this many times the rows that were counted.
+_GROWTH = 2
+_MOST_COLUMNS = 6
+
+
+def needed_scope(workspace: str, started: RunStarted) -> Grant:
+    """What a run needs: its hosts and roles, and exactly the rows and columns that it would send."""
+    recipients = {Recipient(one.role, one.host, one.encrypted, one.proxy): None for one in started.destinations}
+    files = tuple(
+        FileScope(one.target or os.path.realpath(one.path), one.shown, tuple(sorted(one.columns)))
+        for one in started.files
+        if one.shown
+    )
+    sealed = any(one.rows.holdout for one in started.destinations)
+    return Grant(workspace, tuple(recipients), files, sealed)
+
+
+def granted_scope(needed: Grant) -> Grant:
+    """What a yes to a run covers: the same hosts, roles, files and columns, and files that have grown since."""
+    files = tuple(FileScope(one.path, _GROWTH * one.rows, one.columns) for one in needed.files)
+    return Grant(needed.workspace, needed.recipients, files, needed.sealed)
+
+
+def question(workspace: str, started: RunStarted) -> str:
+    """The question whether a run may send: what leaves, where to, for what, at what cost, and what a yes covers."""
+    folder = path_of(workspace)
+    prompt = shown_file(started.file, folder) if started.file else "the prompt"
+    hosts = " and ".join(dict.fromkeys(one.host for one in started.destinations))
+    usd = started.estimate.usd
+    cost = f"about ${usd:.2f}" if usd is not None else "at a price that is not known"
+    parts = [
+        f"Send {prompt} and {_rows(started.files, folder)} to {hosts}?",
+        *_recipients(started.destinations),
+        f"At most {started.estimate.calls:,} calls, {cost}.",
+        *started.notices,
+        f"A yes covers later runs in this workspace: {_covered(started, folder)}.",
+    ]
+    return " ".join(parts)
+
+
+def _rows(files: Iterable[FileRows], folder: Path | None) -> str:
+    """What would leave of which file: ``140 rows of tickets.jsonl (60 more stay on this machine)``."""
+    texts = []
+    for file in files:
+        link = f" (a link to {shown_name(file.target)})" if file.target else ""
+        kept = f" ({file.kept:,} more stay on this machine)" if file.kept else ""
+        texts.append(f"{_counted(file.shown, 'row')} of {shown_file(file.path, folder)}{link}{kept}")
+    return " and ".join(texts)
+
+
+def _recipients(destinations: Iterable[Destination]) -> list[str]:
+    """What each host is sent for, and whether it is encrypted on its way."""
+    by_host: dict[tuple[str, bool, str], list[str]] = {}
+    for one in destinations:
+        by_host.setdefault((one.host, one.encrypted, one.proxy), []).append(_role(one))
+    texts = []
+    for (host, encrypted, proxy), roles in by_host.items():
+        if encrypted:
+            way = "encrypted"
+        elif proxy:
+            way = f"not encrypted, and the proxy {proxy} can read it; an https:// address would be safe"
+        else:
+            way = "not encrypted; an https:// address would be safe"
+        texts.append(f"At {host}, {', and '.join(roles)} ({way}).")
+    return texts
+
+
+def _role(destination: Destination) -> str:
+    model, rows = shown_name(destination.model), destination.rows
+    shown = _counted(rows.critique + rows.selection + rows.holdout, "row")
+    if destination.role == "task":
+        sealed = f", {rows.holdout:,} sealed ones for the verdict among them" if rows.holdout else ""
+        return f"{model} answers {shown}{sealed}"
+    if destination.role == "judge":
+        return f"{model} grades the answers to {shown} by the expected ones"
+    return f"{model} writes critiques and rewrites from at most {shown} and their expected answers"
+
+
+def _covered(started: RunStarted, folder: Path | None) -> str:
+    texts = []
+    for file in started.files:
+        if file.shown:
+            names = [shown_name(name) for name in file.columns[:_MOST_COLUMNS]]
+            more = len(file.columns) - len(names)
+            columns = ", ".join([*names, *([f"{more:,} more"] if more > 0 else [])])
+            most = _counted(_GROWTH * file.shown, "row")
+            texts.append(f"up to {most} of {shown_file(file.path, folder)} with the columns {columns}")
+    sealed = any(one.rows.holdout for one in started.destinations)
+    return f"{' and '.join(texts)}, {'sealed rows too' if sealed else 'no sealed rows'}, to the same hosts and roles"
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
