@@ -114,6 +114,8 @@ class LiveView:
         doing = {"evaluate": "Evaluating", "gradients": "Criticising", "optimize": "Optimizing"}[event.job]
         say(self._console, literal(f"{doing} {self._path.name}", "bold"), f"  {words.rows(event)}")
         say(self._console, words.estimate(event), style="dim")
+        for notice in event.notices:
+            say(self._console, literal("Warning: ", "yellow"), notice)
 
     def _advance(self, event: Progressed) -> None:
         if event.phase not in self._phases:

@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 
+_USUAL_PORTS = {"http": 80, "https": 443}
+
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A base URL without credentials and query, its host and port, and what was taken out of it.
+    """A base URL without credentials, query and a usual port, its host and port, and what was taken out of it.
 
     A query is as secret as credentials are: some gateways take their key in it.
     """
@@ -35,7 +37,8 @@ class Address:
         if parts.scheme not in ("http", "https") or not host:
             raise ValueError("not an http:// or https:// address")
         shown = f"[{host}]" if ":" in host else host
-        netloc = shown if port is None else f"{shown}:{port}"
+        usual = port is None or port == _USUAL_PORTS[parts.scheme]
+        netloc = shown if usual else f"{shown}:{port}"
         credentials = None
         if parts.username is not None or parts.password is not None:
             credentials = (unquote(parts.username or ""), unquote(parts.password or ""))

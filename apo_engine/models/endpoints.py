@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from apo_engine.models import failure, prices
 from apo_engine.models.address import Address
 from apo_engine.models.chat import ChatModel
 from apo_engine.models.failure import Target
+from apo_engine.models.keyed_digest import KeyedDigest
 from apo_engine.models.openai_chat import OpenAIChat
 from apo_engine.models.reachable import EndpointStatus, ModelEntry
 from apo_engine.problems import ApoError, InputError, Place, Problem
@@ -39,6 +40,8 @@ def open_model(
     cache_dir: Path,
     concurrency: int,
     place: Place | None = None,
+    parameters: Collection[str] = (),
+    digest: KeyedDigest | None = None,
 ) -> ChatModel:
     """The model of that name; nothing is sent or loaded yet.
 
@@ -50,6 +53,8 @@ def open_model(
         cache_dir: where weights may be unpacked.
         concurrency: the most requests at once.
         place: where the user has written the name; None where that is in no file.
+        parameters: what the user lets a prompt set beyond the built-in parameters.
+        digest: makes what is secret part of the model's identity.
 
     Raises:
         InputError: there is no such provider, or its address is none.
@@ -76,7 +81,15 @@ def open_model(
     if provider != _OPENAI and provider not in endpoints:
         raise _unknown(name, endpoints, place)
     return _open_remote(
-        name, provider, model_id, environ=environ, endpoints=endpoints, concurrency=concurrency, place=place
+        name,
+        provider,
+        model_id,
+        environ=environ,
+        endpoints=endpoints,
+        concurrency=concurrency,
+        place=place,
+        parameters=parameters,
+        digest=digest,
     )
 
 
@@ -135,6 +148,8 @@ def _open_remote(
     endpoints: Mapping[str, Endpoint],
     concurrency: int,
     place: Place | None = None,
+    parameters: Collection[str] = (),
+    digest: KeyedDigest | None = None,
 ) -> OpenAIChat:
     address = base_url(provider, environ, endpoints)
     named = endpoints.get(provider)
@@ -158,6 +173,8 @@ def _open_remote(
         ambient=named is None,
         concurrency=concurrency,
         place=place,
+        parameters=parameters,
+        digest=digest,
     )
 
 

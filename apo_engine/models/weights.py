@@ -96,7 +96,7 @@ def sha256_of(path: Path, memory: Path) -> str:
         OSError: the file cannot be read.
     """
     note = _note(path, memory)
-    with contextlib.suppress(OSError, ValueError, AttributeError):
+    with contextlib.suppress(OSError, ValueError, AttributeError, LookupError, RecursionError):
         known = json.loads(note.read_text(encoding="utf-8"))
         if known.get("state") == _state(path):
             return str(known["sha256"])

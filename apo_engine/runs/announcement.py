@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from apo_engine.models import prices
 from apo_engine.models.address import Address
 from apo_engine.models.chat import ChatModel, Remote, Usage
 from apo_engine.models.tokens import estimate_tokens
 from apo_engine.prompt.render import Renderer
+from apo_engine.runs.extra_parameters import notices
 from apo_engine.runs.plan import CRITIQUE_GROUPS, MEASURED_FIXES, Plan
 from apo_engine.runs.row_budget import cap_for_holdout
 from apo_engine.runs.store import RunStore
@@ -64,6 +64,7 @@ def announce(plan: Plan) -> RunStarted:
         file=str(plan.prompt.path.absolute()) if plan.prompt.path else "",
         caps=RunCaps(caps.calls, caps.tokens, caps.usd, caps.seconds),
         exposed=_exposed(plan),
+        notices=notices(plan.settings.config, plan.task_model),
     )
 
 
@@ -134,7 +135,7 @@ def _estimate(plan: Plan, counts: RowCounts) -> Estimate:
         spent.append((plan.optimizer_model, written))
     if plan.judge_model is not None:
         spent.append((plan.judge_model, _judging(plan, likely.rows)))
-    costs = [prices.price_of(model, usage) for model, usage in spent]
+    costs = [plan.price_of(model, usage) for model, usage in spent]
     known = [cost for cost in costs if cost is not None]
     tokens = sum(usage.input + usage.output for _, usage in spent)
     return Estimate(calls, tokens, sum(known) if len(known) == len(costs) else None)

@@ -90,6 +90,8 @@ class RunStarted(Event, frozen=True):
     where the metric is a function of the user's. ``remote_models`` are those of the models asked that are not on this
     machine; ``local`` says that there are none, so that nothing leaves it. ``files`` are the example files, ``file`` is
     the prompt's, empty where it has none. ``exposed`` are the hosts that are reached without encryption over a network.
+    ``notices`` are sentences on parameters that the user's own configuration allowed: what each one does besides tuning
+    an answer, where, and whether its price is known.
     """
 
     run: str
@@ -110,6 +112,7 @@ class RunStarted(Event, frozen=True):
     file: str = ""
     caps: RunCaps = RunCaps()
     exposed: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
 
 
 class Noted(Event, frozen=True):

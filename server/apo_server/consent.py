@@ -121,7 +121,9 @@ def words(prompt: str, started: RunStarted, host: str) -> str:
     graded = f", where {started.judge_model} grades the answers" if started.judge_model in started.remote_models else ""
     return (
         f"Send {prompt} and {_rows(started)} to {host} ({models}){graded}? "
-        f"At most {started.estimate.calls:,} calls, {cost}." + _on_the_way(started)
+        f"At most {started.estimate.calls:,} calls, {cost}."
+        + "".join(f" {notice}" for notice in started.notices)
+        + _on_the_way(started)
     )
 
 
