@@ -50,6 +50,8 @@ _ELSEWHERE = {
     **dict.fromkeys(("store", "background", "metadata", "prompt_cache_key", "prompt_cache_retention",
                      "prompt_cache_options", "previous_response_id", "conversation"), "keeps data at the endpoint"),
     **dict.fromkeys(("user", "safety_identifier"), "says who sends the request"),
+    **dict.fromkeys(("tool_choice", "function_call", "parallel_tool_calls"), "is about tools"),
+    "moderation": "may send data elsewhere",
     **dict.fromkeys(("api_base", "base_url", "api_key", "apiKey", "extra_body", "extra_headers", "extra_query",
                      "headers", "custom_llm_provider"), "may send data or a key elsewhere"),
     **dict.fromkeys(("grammar", "guided_grammar", "guided_regex", "guided_json", "structured_outputs", "json_schema",

@@ -172,7 +172,7 @@ def _number(value: object) -> int | None:
     if isinstance(value, bool):
         return None
     if isinstance(value, (int, float)):
-        return int(value) if math.isfinite(value) else None
+        return int(value) if isinstance(value, int) or math.isfinite(value) else None
     found = _WRITTEN_STATUS.match(value[:_LONGEST_WORD]) if isinstance(value, str) else None
     return int(found[1]) if found else None
 

@@ -73,7 +73,7 @@ async def clear_kept() -> Kept:
         await cache.clear()
         await cache.close()
     for file in _answer_files(folder):
-        if "damaged" in file.name:
+        if file.name.startswith(f"{_ANSWERS}."):
             with suppress(OSError):
                 file.unlink()
     for file in _files(folder / _RUNS):
@@ -85,7 +85,7 @@ async def clear_kept() -> Kept:
 
 
 def _answer_files(folder: Path) -> Sequence[Path]:
-    """The database with what SQLite keeps beside it, and those that were damaged and set aside."""
+    """The database with what SQLite keeps beside it, and those that were set aside."""
     return [file for file in _files(folder, deep=False) if file.name.startswith(_ANSWERS)]
 
 
