@@ -359,7 +359,8 @@ def test_the_editor_offers_only_what_is_allowed() -> None:
 
 def test_checking_loads_no_sdk() -> None:
     code = (
-        "import sys\nfrom apo_engine.prompt.checks import check_prompt\nfrom apo_engine.prompt.file import parse_prompt\n"
+        "import sys\nfrom apo_engine.prompt.checks import check_prompt\n"
+        "from apo_engine.prompt.file import parse_prompt\n"
         "assert check_prompt(parse_prompt('---\\nconfig: {store: true}\\n---\\nHi'), None)\n"
         "sys.exit('openai' in sys.modules)"
     )
