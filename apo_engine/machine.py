@@ -8,7 +8,7 @@ from typing import Any
 
 from apo_engine.allowed_paths import read_regular
 from apo_engine.problems import InputError, Place, Problem
-from apo_engine.settings import ENVIRONMENT, Layer
+from apo_engine.settings import ENVIRONMENT, Layer, resolve
 
 MAX_CONFIG_BYTES = 1_000_000
 
@@ -47,6 +47,17 @@ def user_layer(folder: Path | None = None) -> Layer:
         message = f"The configuration file cannot be read: {getattr(error, 'strerror', None) or error}."
         raise InputError(Problem("config-unreadable", message, "Correct or remove it.", Place(path))) from None
     return _yaml_layer(text, path)
+
+
+def endpoints_layer() -> Layer:
+    """The user's endpoints alone; none where the configuration file cannot be used, which a run reports."""
+    try:
+        layer = user_layer()
+        endpoints = {"endpoints": layer.values["endpoints"]} if "endpoints" in layer.values else {}
+        resolve([Layer("user", endpoints)])
+    except InputError:
+        return Layer("user", {})
+    return Layer("user", endpoints)
 
 
 def cache_dir(environ: Mapping[str, str]) -> Path:

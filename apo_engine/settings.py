@@ -17,7 +17,9 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct, inspect
 
+from apo_engine import parameters
 from apo_engine.decoding import converted, described
+from apo_engine.endpoint_settings import EndpointSettings, allowed_parameters, endpoint_problems, provider_of
 from apo_engine.names import model_name_fault
 from apo_engine.problems import InputError, Place, Problem, Repair
 
@@ -107,16 +109,6 @@ class BudgetSettings(Struct, frozen=True, forbid_unknown_fields=True):
     seconds: Seconds | None = None
 
 
-class EndpointSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """A named OpenAI-compatible endpoint; ``key_env`` is the environment variable that holds its key.
-
-    The variable is written in capitals, so that a key is not taken for its name.
-    """
-
-    base_url: str
-    key_env: Annotated[str, Meta(pattern=r"^[A-Z_][A-Z0-9_]{0,99}$")] | None = None
-
-
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     """Everything that can be set, resolved. ``config`` is Dotprompt's: parameters of the task model.
 
@@ -162,15 +154,24 @@ def resolve(layers: Iterable[Layer]) -> Settings:
     """
     merged: dict[str, object] = {}
     problems: list[Problem] = []
+    configs: list[tuple[Layer, dict[str, object]]] = []
     for layer in sorted(layers, key=lambda layer: PRECEDENCE.index(layer.name)):
         checked = _checked(layer, problems)
+        config = checked.get("config")
+        if isinstance(config, dict):
+            configs.append((layer, dict(config)))
+            checked["config"] = parameters.without_respelled(config, merged.get("config"))
         _fill(merged, checked)
         if checked.get("keep") == "nothing":
             # A wish for silence is no matter of precedence.
             merged["keep"] = "nothing"
+    settings = converted(merged, Settings)
+    provider, allowed = provider_of(settings.model), allowed_parameters(settings.endpoints, settings.model)
+    for layer, config in configs:
+        problems += parameters.config_problems(config, provider, allowed, layer.place, layer.key)
     if problems:
         raise InputError(*problems)
-    return converted(merged, Settings)
+    return settings
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
@@ -195,6 +196,8 @@ def _checked(layer: Layer, problems: list[Problem]) -> dict[str, object]:
         remedy = "Move it there: a file that others wrote could send your key elsewhere."
         problems.append(Problem("setting-misplaced", message, remedy, layer.place(("endpoints",))))
         del values["endpoints"]
+    elif "endpoints" in values:
+        problems += endpoint_problems(values["endpoints"], layer.place)
     if "keep" in values and layer.name == "file":
         message = f"{_spelled(layer, ('keep',))} is a choice of whoever runs the prompt, not of the prompt."
         remedy = "Set it in the editor or your configuration file, or give --keep."
@@ -278,6 +281,9 @@ def _problem_with(
         # The value is not shown: keys are written here by mistake.
         message = f"{_spelled(layer, path)} must be a map of endpoints, each with a base_url and perhaps a key_env."
         remedy = "Write base_url: https://host/v1 and, as key_env:, the variable that holds the key, such as CORP_KEY."
+        if "parameters" in path:
+            message = f"{_spelled(layer, path)} must be a list of names, such as [min_p]."
+            remedy = "Write the names as they stand in `config`."
         return Problem("setting-invalid", message, remedy, place)
     message = f"{_spelled(layer, path)} must be {_described(field.type)}, not {_shown(value)}."
     close = _meant(value, field.type)

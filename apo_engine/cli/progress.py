@@ -117,6 +117,8 @@ class LiveView:
         say(self._console, words.estimate(event), style="dim")
         if where := words.destinations(event):
             say(self._console, where, style="dim")
+        for notice in event.notices:
+            say(self._console, literal("Warning: ", "yellow"), notice)
 
     def _advance(self, event: Progressed) -> None:
         if event.phase not in self._phases:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _MOST_ROWS = 20
+# Why answers could not be read: the commonest reasons.
+_MOST_REASONS = 3
 
 
 def print_evaluation(console: Console, evaluation: Evaluation, path: Path, *, rows: bool = True) -> None:
@@ -48,6 +51,9 @@ def print_score(console: Console, evaluation: Evaluation, path: Path) -> None:
     if found.invalid:
         unread = f"{count(found.invalid, 'answer')} could not be read"
         say(console, f"{unread} ({percent(found.invalid / found.n)}) and counted as wrong", indent=2)
+        reasons = Counter(row.remark for row in evaluation.failing if row.invalid and row.remark)
+        for reason, times in reasons.most_common(_MOST_REASONS):
+            say(console, f"{times:,} × {reason}", indent=4)
 
 
 def _noise(noise: JudgeNoise) -> str:

@@ -54,7 +54,7 @@ def estimate(started: RunStarted) -> str:
 
 
 def destinations(started: RunStarted) -> str:
-    """Where a run sends its rows, and the notices that belong beside its estimate; empty if nothing leaves."""
+    """Where a run sends its rows; empty if nothing leaves."""
     if started.local:
         return ""
     hosts: dict[tuple[str, bool, str], None] = dict.fromkeys(
@@ -64,7 +64,7 @@ def destinations(started: RunStarted) -> str:
         f"{host} ({'encrypted' if encrypted else 'not encrypted'}{f', read by the proxy {proxy}' if proxy else ''})"
         for host, encrypted, proxy in hosts
     ]
-    return " ".join([f"Rows are sent to {listed(ways)}.", *started.notices])
+    return f"Rows are sent to {listed(ways)}."
 
 
 def listed(names: Collection[str]) -> str:

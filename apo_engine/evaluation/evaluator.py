@@ -10,11 +10,12 @@ from apo_engine.evaluation.flights import Flights, Tick, silent
 from apo_engine.evaluation.grader import Grader, PlainGrader
 from apo_engine.evaluation.result import RowResult
 from apo_engine.examples.example import Example
-from apo_engine.models.chat import ChatRequest, Params
+from apo_engine.models.chat import ChatRequest, Completion, Params
 from apo_engine.models.gateway import Gateway
 from apo_engine.prompt.file import PromptFile
 from apo_engine.prompt.render import Renderer
 from apo_engine.scoring.figure import Judged
+from apo_engine.scoring.judgement import Judgement
 from apo_engine.scoring.metric import Metric
 
 __all__ = ["Evaluator", "Tick", "judged", "silent"]
@@ -115,8 +116,16 @@ class Evaluator:
         return key in answered or key in self._scoring or key in self._weighing
 
     async def _score_row(self, prompt: PromptFile, row: Example) -> RowResult:
-        answer = await (self._likeliest(prompt, row) if self._by_probability else self._written(prompt, row))
-        judgement = await self._gateway.budget.deadline.bound(self._grader.grade(row, answer))
+        if self._by_probability:
+            answer, no_answer = await self._likeliest(prompt, row), ""
+        else:
+            completion = await self._written(prompt, row)
+            answer, no_answer = completion.text, completion.no_answer
+        # What is no answer is never right, whatever stands in it, and is not worth a grade.
+        if no_answer:
+            judgement = Judgement(0.0, "", invalid=True, remark=no_answer)
+        else:
+            judgement = await self._gateway.budget.deadline.bound(self._grader.grade(row, answer))
         result = self._results[prompt.fingerprint, row.id] = RowResult(
             row=row.id,
             line=row.line,
@@ -131,9 +140,9 @@ class Evaluator:
         )
         return result
 
-    async def _written(self, prompt: PromptFile, row: Example) -> str:
+    async def _written(self, prompt: PromptFile, row: Example) -> Completion:
         messages = self._renderer(prompt).messages(row.inputs)
-        return (await self._gateway.complete("task", ChatRequest(messages, self._params))).text
+        return await self._gateway.complete("task", ChatRequest(messages, self._params))
 
     async def _likeliest(self, prompt: PromptFile, row: Example) -> str:
         probabilities = await self._probability(prompt, row)

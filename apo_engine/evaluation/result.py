@@ -10,7 +10,8 @@ class RowResult(msgspec.Struct, frozen=True, omit_defaults=True):
 
     ``predicted`` is what was read from ``answer`` (a label, a number …); ``invalid`` marks an answer that could not be
     read as the metric needs it. Where a model judged it several times, ``marks`` are the single scores, of which
-    ``score`` is the mean; ``remark`` is what the judge said of the answer.
+    ``score`` is the mean; ``remark`` is what the judge said of the answer, or why it
+    is none: refused, filtered or cut off.
     """
 
     row: str

@@ -90,8 +90,9 @@ class RubricGrader:
     async def _grade(self, messages: tuple[Message, ...], draw: int) -> tuple[float, str] | None:
         for attempt in range(ATTEMPTS):
             request = ChatRequest(messages, self._params, draw + attempt * self._repeats, _SHAPE)
-            grade = read_grade((await self._gateway.complete("judge", request)).text, messages[-1].content)
-            if grade is not None:
+            completion = await self._gateway.complete("judge", request)
+            grade = read_grade(completion.text, messages[-1].content)
+            if grade is not None and not completion.no_answer:
                 return grade
         return None
 

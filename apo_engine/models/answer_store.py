@@ -11,6 +11,14 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from apo_engine.models.layout import (
+    SIDE_FILES,
+    OtherLayoutError,
+    file_id,
+    prepare,
+    set_aside_what_is_no_file,
+    set_database_aside,
+)
 from apo_engine.private import ExposedError, NotPrivateError, open_private, require_private_database
 
 _LOG = logging.getLogger(__name__)
@@ -26,17 +34,18 @@ _SCHEMA = (
     " (key TEXT PRIMARY KEY, value BLOB NOT NULL, stored REAL NOT NULL) WITHOUT ROWID",
     "CREATE INDEX IF NOT EXISTS answers_by_age ON answers (stored)",
 )
-_SIDE_FILES = ("-wal", "-shm", "-journal")
+_LAYOUT = 1
 
 
 class AnswerStore:
     """A table of answers by key. Used from one thread; any number of processes may use the same file.
 
-    A file that is no sound database, or that others can write to, is set aside under another name, and a new one
-    begun. If nothing can be written (a full disk, a read-only folder), reading finds nothing or what is there, writing
-    does nothing, and one warning is logged. The same holds for a file, or a folder, that is a link or belongs to
-    somebody else; nothing is read from it. Once the answers take ``most`` bytes, those that have not been used for
-    longest make room for new ones; when an answer was used is known to the day.
+    A file that is no sound database, that has another layout than this version's, or that others can write to, is set
+    aside under another name, and a new one begun; so is a folder of that name. If nothing can be written (a full disk,
+    a read-only folder), reading finds nothing or what is there, writing does nothing, and one warning is logged. The
+    same holds for a file, or a folder, that is a link or belongs to somebody else; nothing is read from it. Once the
+    answers take ``most`` bytes, those that have not been used for longest make room for new ones; when an answer was
+    used is known to the day.
     """
 
     def __init__(self, path: Path, most: int = _MOST_BYTES) -> None:
@@ -45,6 +54,7 @@ class AnswerStore:
         self._connection: sqlite3.Connection | None = None
         self._unusable = False
         self._warned = False
+        self._opened: tuple[int, int] | None = None
 
     def read(self, keys: Sequence[str]) -> Mapping[str, bytes]:
         """The values of those keys that have one."""
@@ -118,12 +128,16 @@ class AnswerStore:
         if self._connection is None and not self._unusable:
             try:
                 self._connection = self._connect()
+                self._opened = file_id(self._path)
             except (OSError, sqlite3.Error) as error:
                 self._unusable = True
                 self._warn(error)
         return self._connection
 
     def _connect(self) -> sqlite3.Connection:
+        for path in (self._path, *(Path(f"{self._path}{suffix}") for suffix in SIDE_FILES)):
+            if (aside := set_aside_what_is_no_file(path)) is not None:
+                _LOG.warning("%s is not a file; it is kept as %s, and a file takes its place.", path, aside)
         try:
             require_private_database(self._path)
         except ExposedError as error:
@@ -137,6 +151,7 @@ class AnswerStore:
             self._warn(error)
             return _reading(self._path)
         for tries_left in reversed(range(_OPEN_TRIES)):
+            before = file_id(self._path)
             try:
                 return _connected(self._path)
             except sqlite3.OperationalError:
@@ -145,7 +160,9 @@ class AnswerStore:
                     raise
                 time.sleep(0.05)
             except sqlite3.DatabaseError as error:
-                self._set_aside(error)
+                # Another process may have set it aside meanwhile, and begun a new one.
+                if file_id(self._path) == before:
+                    self._set_aside(error)
                 require_private_database(self._path)
         return _connected(self._path)
 
@@ -154,8 +171,10 @@ class AnswerStore:
         # Damage is reported as the bare class; a full disk, a lock or a read-only file as OperationalError.
         if type(error) is not sqlite3.DatabaseError:
             return False
+        self.close()
         try:
-            self._set_aside(error)
+            if file_id(self._path) == self._opened:
+                self._set_aside(error)
         except OSError:
             self._unusable = True
             return False
@@ -163,17 +182,15 @@ class AnswerStore:
 
     def _set_aside(self, error: Exception) -> None:
         self.close()
-        aside = self._path.with_name(f"{self._path.name}.damaged-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}")
-        self._path.replace(aside)
-        for suffix in _SIDE_FILES:
-            with contextlib.suppress(OSError):
-                Path(f"{self._path}{suffix}").replace(f"{aside}{suffix}")
+        aside = set_database_aside(self._path, error)
         with contextlib.suppress(OSError):
             # It keeps its content and loses the rights of others.
             os.close(open_private(aside, os.O_RDWR))
-        reason = error.strerror if isinstance(error, ExposedError) else f"it is damaged: {error}"
-        message = "The answer cache %s cannot be used (%s); it is kept as %s and begun anew."
-        _LOG.warning(message, self._path, reason, aside)
+        if isinstance(error, ExposedError):
+            reason = error.strerror
+        else:
+            reason = f"{error}" if isinstance(error, OtherLayoutError) else f"it is damaged: {error}"
+        _LOG.warning("The answer cache %s cannot be used: %s. Kept as %s and begun anew.", self._path, reason, aside)
 
     def _warn(self, error: Exception) -> None:
         if not self._warned:
@@ -184,11 +201,10 @@ class AnswerStore:
 def _connected(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
     try:
+        prepare(connection, _SCHEMA, _LAYOUT)
         connection.execute("PRAGMA journal_mode = WAL").fetchall()
         # An answer is used, and asks for others, once it is on the disk: not even a power cut has it paid twice.
         connection.execute("PRAGMA synchronous = FULL")
-        for statement in _SCHEMA:
-            connection.execute(statement)
     except BaseException:
         connection.close()
         raise

@@ -15,15 +15,16 @@ from typing import TypeVar
 
 import msgspec
 
+from apo_engine import parameters
 from apo_engine.decoding import decoded
 from apo_engine.models.answer_store import AnswerStore
-from apo_engine.models.chat import Completion, LabelScores, Message, Params
+from apo_engine.models.chat import Completion, LabelScores, Message, Params, Shape
 
 AnswerT = TypeVar("AnswerT", Completion, LabelScores)
 T = TypeVar("T")
 
 # Part of every key: a change of what an answer means gets a new one.
-_FORMAT = "apo-answer/1"
+_FORMAT = "apo-answer/2"
 
 
 def answer_key(
@@ -33,24 +34,27 @@ def answer_key(
     params: Params | None = None,
     draw: int = 0,
     labels: Sequence[str] | None = None,
+    shape: Shape | None = None,
 ) -> str:
     """A digest of everything that determines an answer: SHA-256, in hex, of canonical JSON.
 
     Args:
         identity: the model's (:attr:`~apo_engine.models.chat.ChatModel.identity`).
         messages: what is asked.
-        params: the parameters of a completion.
+        params: the parameters of a completion, in whatever spelling.
         draw: the number of the sample.
         labels: for scores of labels, these labels in their order; None for a completion.
+        shape: the form of the answer that is asked for.
     """
     asked = {
         "format": _FORMAT,
         "kind": "complete" if labels is None else "labels",
         "model": identity,
         "messages": [[message.role, message.content] for message in messages],
-        "params": dict(params or {}),
+        "params": parameters.canonical(params or {}),
         "draw": draw,
         "labels": None if labels is None else list(labels),
+        "shape": None if shape is None else [shape.name, shape.schema],
     }
     canonical = json.dumps(asked, sort_keys=True, separators=(",", ":"), default=str)
     return hashlib.sha256(canonical.encode()).hexdigest()

@@ -61,14 +61,41 @@ class Usage:
         return Usage(self.input + other.input, self.output + other.output, self.estimated or other.estimated)
 
 
+# Why an answer ended, in the words of the endpoints in use, where it is no answer to what was asked.
+_CUT_OFF = ("length", "max_tokens", "max_output_tokens", "model_length", "model_context_window_exceeded", "incomplete")
+_FILTERED = (
+    *("content_filter", "content_filtered", "safety", "recitation", "blocklist", "prohibited_content", "spii"),
+    *("guardrail_intervened", "sensitive"),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """One answer. ``finish`` is the provider's reason (``stop``, ``length``, ``content_filter`` …)."""
+    """One answer. ``finish`` is the provider's reason (``stop``, ``length``, ``refusal``, ``content_filter`` …)."""
 
     text: str
     usage: Usage = Usage()
     finish: str = "stop"
     cached: bool = False
+
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether it ended at a bound on its length."""
+        return self.finish.casefold() in _CUT_OFF
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the model refused, or a filter kept the question or the answer back."""
+        return self.finish.casefold() in ("refusal", "refused", *_FILTERED)
+
+    @property
+    def no_answer(self) -> str:
+        """Why this is no answer that can be scored, in a sentence; empty where it is one."""
+        if self.is_cut_off:
+            return f"The answer was cut off after {self.usage.output:,} tokens ({self.finish})."
+        filtered = self.finish.casefold() in _FILTERED
+        said = "A filter of the endpoint kept the answer back" if filtered else "The model refused to answer"
+        return f"{said} ({self.finish})." if self.is_refused else ""
 
 
 @dataclass(frozen=True, slots=True)

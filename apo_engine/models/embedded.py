@@ -23,6 +23,7 @@ from apo_engine.models.weights import (
     has_chat_template,
     sha256_of,
 )
+from apo_engine.parameters import wire_parameters
 from apo_engine.problems import InputError, ModelError, Place, Problem
 
 PROVIDER = "embedded"
@@ -33,9 +34,8 @@ DEFAULT_OUTPUT = 256
 _FORMAT = "1"
 _MAX_LANES = 4
 _LARGE_FILE = 1 << 30
-_BOUND_KEYS = ("maxOutputTokens", "max_output_tokens", "max_completion_tokens", "max_tokens")
-_SAMPLING_KEYS = {"topP": "top_p", "top_p": "top_p", "topK": "top_k", "top_k": "top_k"}
-_STOP_KEYS = ("stopSequences", "stop")
+_BOUND_KEYS = ("max_completion_tokens", "max_tokens")
+_SAMPLING_KEYS = ("top_p", "top_k")
 
 T = TypeVar("T")
 
@@ -229,15 +229,15 @@ class EmbeddedModel:
         return LabelScores(label_probabilities(tree, labels, next_tokens), Usage(read, answered))
 
     def _completion(self, lane: Lane, prompt: list[int], request: ChatRequest) -> Completion:
-        params = request.params
+        params = wire_parameters(request.params)
         bound = next((params[key] for key in _BOUND_KEYS if params.get(key)), DEFAULT_OUTPUT)
         fields: dict[str, object] = {
             "max_tokens": bound,
             "temperature": params.get("temperature") or 0.0,
             "seed": request.draw,
-            "stop": next((params[key] for key in _STOP_KEYS if params.get(key)), [] if self._templated else ["\n\n"]),
+            "stop": params.get("stop") or ([] if self._templated else ["\n\n"]),
         }
-        fields |= {_SAMPLING_KEYS[key]: value for key, value in params.items() if key in _SAMPLING_KEYS}
+        fields |= {key: params[key] for key in _SAMPLING_KEYS if key in params}
         answer = lane.answer(prompt, fields)
         choice, usage = answer["choices"][0], answer["usage"]
         return Completion(

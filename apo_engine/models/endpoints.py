@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from apo_engine.models import failure, prices
 from apo_engine.models.address import Address
 from apo_engine.models.chat import ChatModel
 from apo_engine.models.failure import Target
+from apo_engine.models.keyed_digest import KeyedDigest
 from apo_engine.models.openai_chat import OpenAIChat
 from apo_engine.models.reachable import EndpointStatus, ModelEntry
 from apo_engine.problems import ApoError, InputError, Place, Problem
@@ -40,6 +41,8 @@ def open_model(
     concurrency: int,
     place: Place | None = None,
     roots: Sequence[Path] | None = None,
+    parameters: Collection[str] = (),
+    digest: KeyedDigest | None = None,
 ) -> ChatModel:
     """The model of that name; nothing is sent or loaded yet.
 
@@ -52,6 +55,8 @@ def open_model(
         concurrency: the most requests at once.
         place: where the user has written the name; None where that is in no file.
         roots: the folders that a model file may lie in; None where the user named it, so that it may lie anywhere.
+        parameters: what the user lets a prompt set beyond the built-in parameters.
+        digest: makes what is secret part of the model's identity.
 
     Raises:
         InputError: there is no such provider, its address is none, or a model file lies elsewhere.
@@ -78,7 +83,15 @@ def open_model(
     if provider != _OPENAI and provider not in endpoints:
         raise _unknown(name, endpoints, place)
     return _open_remote(
-        name, provider, model_id, environ=environ, endpoints=endpoints, concurrency=concurrency, place=place
+        name,
+        provider,
+        model_id,
+        environ=environ,
+        endpoints=endpoints,
+        concurrency=concurrency,
+        place=place,
+        parameters=parameters,
+        digest=digest,
     )
 
 
@@ -137,6 +150,8 @@ def _open_remote(
     endpoints: Mapping[str, Endpoint],
     concurrency: int,
     place: Place | None = None,
+    parameters: Collection[str] = (),
+    digest: KeyedDigest | None = None,
 ) -> OpenAIChat:
     address = base_url(provider, environ, endpoints)
     named = endpoints.get(provider)
@@ -160,6 +175,8 @@ def _open_remote(
         ambient=named is None,
         concurrency=concurrency,
         place=place,
+        parameters=parameters,
+        digest=digest,
     )
 
 

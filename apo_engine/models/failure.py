@@ -193,6 +193,13 @@ def cut_off(target: Target) -> TransientFailure:
     return TransientFailure(Problem("model-answer-cut", message, "Try again later."), charged=True)
 
 
+def broken_off(target: Target, status: int, headers: Mapping[str, str], detail: str) -> TransientFailure:
+    """An answer that was begun and ended with an error of the endpoint's; what was written may be billed."""
+    message = f"{target.host} began to answer the request to '{target.model}' and failed ({status})"
+    problem = Problem("model-server-error", f"{message}{_saying(target.shown(detail))}", "Try again later.")
+    return TransientFailure(problem, charged=True, retry_after=retry_after(headers))
+
+
 def not_json(target: Target, body: str) -> TransientFailure:
     """An answer in another language than the protocol's, such as the web page of a wrong address or a busy proxy."""
     what = "a web page" if "<html" in body[:2000].lower() or "<!doctype" in body[:200].lower() else "no JSON"

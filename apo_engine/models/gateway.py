@@ -145,7 +145,9 @@ class Gateway:
         """
         self._require_route(role)
         request = self._bounded(request)
-        key = answer_key(self._model.identity, request.messages, params=request.params, draw=request.draw)
+        key = answer_key(
+            self._model.identity, request.messages, params=request.params, draw=request.draw, shape=request.shape
+        )
         bound = Usage(_input_bound(request.messages), _output_bound(request) or OUTPUT_BOUND)
         return await self._answer(role, key, Completion, bound, lambda: self._completed(request))
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, cast
 
 from apo_engine.models import failure, wire
@@ -14,6 +14,8 @@ from apo_engine.models.address import Address
 from apo_engine.models.chat import ChatRequest, Completion, Usage
 from apo_engine.models.dialect import Dialect, dialect_of
 from apo_engine.models.failure import CallFailure, Target
+from apo_engine.models.keyed_digest import KeyedDigest
+from apo_engine.models.refusal import Refusal
 from apo_engine.models.route import Route
 from apo_engine.models.secrets import Secrets, SecretsStruck
 from apo_engine.models.tokens import TokenCounter, estimate_tokens
@@ -27,7 +29,16 @@ if TYPE_CHECKING:
 _CONNECT_SECONDS = 10.0
 _READ_SECONDS = 120.0
 _IDLE_SECONDS = 30.0
-_OK = 200
+_OK, _SERVER_ERRORS = 200, 500
+
+#: Hosts at which every key gets the same answer from a model of that name: changing the key asks nothing anew. Anywhere
+#: else, a gateway may choose the model, or who pays for it, by the key.
+ONE_ANSWER_FOR_ALL_KEYS = frozenset(
+    {
+        *("api.openai.com", "eu.api.openai.com", "us.api.openai.com", "api.anthropic.com", "api.deepseek.com"),
+        *("api.mistral.ai", "api.groq.com", "api.x.ai", "generativelanguage.googleapis.com"),
+    }
+)
 
 
 class OpenAIChat:
@@ -49,6 +60,8 @@ class OpenAIChat:
         connect_seconds: how long to wait for a connection.
         read_seconds: how long to wait for a complete answer.
         place: where the user has written the name; None where that is in no file.
+        parameters: the names that the user lets a prompt set here beyond the built-in ones.
+        digest: makes what is secret part of the identity; of this process alone where None.
 
     Raises:
         InputError: the environment names a proxy that cannot be used.
@@ -68,6 +81,8 @@ class OpenAIChat:
         connect_seconds: float = _CONNECT_SECONDS,
         read_seconds: float = _READ_SECONDS,
         place: Place | None = None,
+        parameters: Collection[str] = (),
+        digest: KeyedDigest | None = None,
     ) -> None:
         self._name = name
         self._model_id = model_id
@@ -78,9 +93,12 @@ class OpenAIChat:
         self._concurrency = concurrency
         self._connect_seconds = connect_seconds
         self._read_seconds = read_seconds
-        custom = _custom_headers().values() if ambient else ()
-        hidden = (key, *(value for _, value in address.query), *custom, self._route.proxy_password)
+        self._parameters = frozenset(parameters)
+        self._digest = digest or KeyedDigest(None)
+        custom = _custom_headers() if ambient else {}
+        hidden = (key, *(value for _, value in address.query), *custom.values(), self._route.proxy_password)
         secrets = Secrets.of(hidden, address.credentials)
+        self._answerer = _answerer(address, key, custom, ambient=ambient)
         self._target = Target(address.host, model_id, key_env, url_env, secrets, place)
         self._struck = SecretsStruck(secrets)
         self._dialect: Dialect = dialect_of(address.url, model_id)
@@ -93,12 +111,15 @@ class OpenAIChat:
         """``provider/name``, as written in a prompt file."""
         return self._name
 
-    @property
+    @cached_property
     def identity(self) -> str:
-        """Protocol, address and model; no key, no credentials, and of a query only a digest."""
-        query = repr(self._address.query).encode("utf-8", "surrogatepass")
-        which = f"?{hashlib.sha256(query).hexdigest()}" if self._address.query else ""
-        return f"openai-chat {self._address.url}{which} {self._model_id}"
+        """Protocol, address and model, and a keyed digest of what else chooses who answers.
+
+        That is the address's query, the headers, organization and project of the environment, and the key where
+        endpoints may tell their users apart by it (see ``ONE_ANSWER_FOR_ALL_KEYS``). None of them can be read from it.
+        """
+        answerer = f" {self._digest.of(self._answerer)}" if self._answerer else ""
+        return f"openai-chat {self._address.url} {self._model_id}{answerer}"
 
     @property
     def local(self) -> bool:
@@ -131,7 +152,7 @@ class OpenAIChat:
             TransientFailure: trying again may help.
             FinalFailure: it would not.
         """
-        messages, params = wire.messages(request.messages), wire.params(request.params)
+        messages, params = wire.messages(request.messages), wire.params(request.params, self._parameters)
         client = await self._client()
         while True:
             sent = self._dialect.spoken(params)
@@ -139,7 +160,7 @@ class OpenAIChat:
             body = {**shape, **sent, "model": self._model_id, "messages": messages}
             response = await self._send(client.post, "/chat/completions", self._read_seconds, body=body)
             if response.status_code == _OK:
-                answer = wire.completion(self._target, response.content)
+                answer = wire.completion(self._target, response.content, response.headers)
             else:
                 answer = wire.refusal(response)
             if not isinstance(answer, Completion) and answer.filtered:
@@ -208,7 +229,9 @@ class OpenAIChat:
         if (address.host, address.encrypted) != (self._route.host, self._route.encrypted):
             raise failure.not_agreed(address.host, self._model_id, self._route.host)
 
-    def _failure(self, refusal: wire.Refusal) -> CallFailure:
+    def _failure(self, refusal: Refusal) -> CallFailure:
+        if refusal.begun and refusal.status >= _SERVER_ERRORS:
+            return failure.broken_off(self._target, refusal.status, refusal.headers, refusal.detail)
         return failure.from_status(self._target, refusal.status, refusal.headers, refusal.detail, refusal.code)
 
     async def _client(self) -> AsyncOpenAI:
@@ -268,6 +291,20 @@ class OpenAIChat:
     def _count(self, text: str) -> int:
         # A model on this machine has a tokenizer of its own, and nothing is fetched on its behalf.
         return estimate_tokens(text) if self.local else self._tokens.count(text, self._name)[0]
+
+
+def _answerer(address: Address, key: str | None, headers: Mapping[str, str], *, ambient: bool) -> dict[str, object]:
+    """What chooses who answers, besides the address and the model's name; parts that are not there are left out."""
+    shared = address.host in ONE_ANSWER_FOR_ALL_KEYS
+    parts: dict[str, object] = {
+        "query": sorted(dict(address.query).items()),
+        "key": None if shared else key,
+        "credentials": None if shared else address.credentials,
+        "headers": sorted((name.lower(), value) for name, value in headers.items()),
+        "organization": os.environ.get("OPENAI_ORG_ID") if ambient else None,
+        "project": os.environ.get("OPENAI_PROJECT_ID") if ambient else None,
+    }
+    return {name: part for name, part in parts.items() if part}
 
 
 def _ambient_headers() -> list[str]:

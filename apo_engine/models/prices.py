@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
 from apo_engine.models.chat import ChatModel, Remote, Usage
 from apo_engine.problems import BudgetError
+
+# What an endpoint does without a word on the tier.
+_PLAIN_TIERS = ("auto", "default", "standard")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,17 +23,17 @@ class ModelFacts:
     context_window: int | None = None
 
 
-def price_of(model: ChatModel, usage: Usage) -> float | None:
+def price_of(model: ChatModel, usage: Usage, tier: str | None = None) -> float | None:
     """What ``usage`` of ``model`` costs, in USD; 0 on this machine, None when unknown.
 
     The price is looked up by the provider whose address the model has: the same model elsewhere may cost
-    something else.
+    something else. ``tier`` is the service tier that is asked for; the price is unknown if the list has none for it.
     """
     if model.local:
         return 0.0
     if not isinstance(model, Remote):
         return None
-    found = _price(model.base_url, model.model_id, usage.input, usage.output)
+    found = _price(model.base_url, model.model_id, usage.input, usage.output, tier)
     return None if found is None else found[0]
 
 
@@ -49,28 +53,35 @@ async def load() -> None:
         await asyncio.to_thread(_load)
 
 
-async def require_price(model: ChatModel) -> None:
+async def require_price(model: ChatModel, price: Callable[[ChatModel, Usage], float | None] = price_of) -> None:
     """Refuse to begin what a cap of money cannot guard.
 
     Raises:
-        BudgetError: the price of ``model`` is unknown.
+        BudgetError: ``price`` does not know what ``model`` costs.
     """
     from apo_engine.models.budget import unknown_price
 
     await load()
-    if price_of(model, Usage(1000, 1000)) is None:
+    if price(model, Usage(1000, 1000)) is None:
         raise BudgetError(unknown_price(f"'{model.name}'"))
 
 
 @lru_cache(maxsize=4096)
-def _price(base_url: str, model_id: str, input_tokens: int, output_tokens: int) -> tuple[float, int | None] | None:
+def _price(
+    base_url: str, model_id: str, input_tokens: int, output_tokens: int, tier: str | None = None
+) -> tuple[float, int | None] | None:
     from genai_prices import Usage as Tokens
     from genai_prices import calc_price
 
     tokens = Tokens(input_tokens=input_tokens, output_tokens=output_tokens)
     try:
-        found = calc_price(tokens, model_id, provider_api_url=base_url)
+        context = None if tier is None else {"service_tier": tier}
+        found = calc_price(tokens, model_id, provider_api_url=base_url, price_context=context)
     except (LookupError, ValueError):
+        return None
+    # The list gives the plain price for a tier that it does not know.
+    tiers = {variant.when.get("service_tier") for variant in found.model.price_variants or ()}
+    if tier not in (None, *_PLAIN_TIERS, *tiers):
         return None
     return float(found.total_price), found.model.context_window
 

@@ -139,7 +139,7 @@ def _join(parts: Sequence[Path], whole: BinaryIO) -> str:
 
 def _digest(file: BinaryIO, path: Path, store: PrivateFolder) -> str:
     state = _state(file)
-    with contextlib.suppress(OSError, ValueError, AttributeError):
+    with contextlib.suppress(OSError, ValueError, AttributeError, LookupError, RecursionError):
         known = json.loads(store.read(_note(path)))
         if known.get("state") == state:
             return str(known["sha256"])

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
 from apo_engine.decoding import decoded
 from apo_engine.encodable import encodable
+from apo_engine.endpoint_settings import BUILT_IN
 from apo_engine.models import failure
 from apo_engine.models.chat import Completion, Message, Params, Shape
+from apo_engine.models.refusal import Refusal, error_in_answer, error_instead, refused, says_error
 from apo_engine.models.reported_usage import parse_lenient, read_usage
-from apo_engine.prompt.keys import LEFT_OUT
+from apo_engine.parameters import config_problems, wire_parameters
+from apo_engine.problems import InputError
 
 if TYPE_CHECKING:
     import httpx2
@@ -22,36 +25,13 @@ if TYPE_CHECKING:
 
 KindT = TypeVar("KindT")
 _ROLES = {"model": "assistant"}
-# Dotprompt's names; whatever else stands in `config` goes out as it is written.
-_PARAMS = {
-    "maxOutputTokens": "max_tokens",
-    "max_output_tokens": "max_tokens",
-    "topP": "top_p",
-    "topK": "top_k",
-    "stopSequences": "stop",
-}
-
-# How endpoints say that a filter refused the question.
-_FILTERING = frozenset({400, 403})
-_FILTERS = frozenset({"content_filter", "content_policy_violation"})
-
-
-class Refusal(Exception):
-    """An HTTP status other than 200, with the endpoint's own words: not yet a failure, for it may be answered
-    by asking in another way."""
-
-    def __init__(self, status: int, headers: Mapping[str, str], detail: str, code: str, param: str) -> None:
-        super().__init__(status)
-        self.status = status
-        self.headers = headers
-        self.detail = detail
-        self.code = code
-        self.param = param
-
-    @property
-    def filtered(self) -> bool:
-        """Whether it is the question that a filter refuses, and not the request."""
-        return self.status in _FILTERING and self.code in _FILTERS
+# How endpoints say that an answer came to nothing half way: asking again may help.
+_BROKEN_OFF = frozenset(
+    {
+        *("error", "failed", "failure", "abort", "aborted", "cancelled", "canceled", "timeout", "overloaded"),
+        *("upstream_error", "internal_error", "server_error", "network_error", "insufficient_system_resource"),
+    }
+)
 
 
 class _Part(msgspec.Struct):
@@ -64,8 +44,9 @@ class _Said(msgspec.Struct):
 
 
 class _Choice(msgspec.Struct):
-    message: _Said
+    message: _Said | None = None
     finish_reason: str | None = None
+    error: object = None
 
 
 class _Answer(msgspec.Struct):
@@ -89,10 +70,18 @@ def messages(given: Sequence[Message]) -> list[dict[str, str]]:
     ]
 
 
-def params(given: Params) -> dict[str, object]:
-    """Parameters by the protocol's names; ``None`` stands for the endpoint's default and is left out."""
-    said = {name: value for name, value in given.items() if value is not None and name not in LEFT_OUT}
-    return {_PARAMS.get(name, name): value for name, value in said.items()}
+def params(given: Params, allowed: Collection[str] = ()) -> dict[str, object]:
+    """Parameters by the protocol's names; ``None`` stands for the endpoint's default and is left out.
+
+    ``allowed`` are the names that the user has added to the allow-list.
+
+    Raises:
+        InputError: one of them must not be sent.
+    """
+    problems = [*config_problems(given, BUILT_IN, allowed, lambda _: None, lambda _: None)]
+    if problems:
+        raise InputError(*problems)
+    return wire_parameters(given, allowed)
 
 
 def shape(wanted: Shape | None) -> dict[str, object]:
@@ -103,25 +92,35 @@ def shape(wanted: Shape | None) -> dict[str, object]:
     return {"response_format": {"type": "json_schema", "json_schema": form}}
 
 
-def completion(target: Target, body: bytes) -> Completion | Refusal:
+def completion(target: Target, body: bytes, headers: Mapping[str, str] | None = None) -> Completion | Refusal:
     """The first choice of an answer with status 200.
 
     ``usage`` is marked as estimated (and empty) if it is not given, or cannot be true.
 
-    Some gateways answer an error with status 200: that is a :class:`Refusal`.
+    Some gateways answer an error with status 200, in the place of an answer or inside it: that is a :class:`Refusal`.
 
     Raises:
         CallFailure: the body holds no answer.
     """
     answer = _decoded(target, body, _Answer)
-    if not answer.choices:
-        if bytes(answer.error) not in (b"", b"null"):
-            return _refusal(_status_in(bytes(answer.error)), {}, bytes(answer.error))
+    choice = answer.choices[0] if answer.choices else None
+    if says_error(answer.error):
+        return error_in_answer(answer.error, headers or {}, begun=choice is not None)
+    if choice is None:
+        error = error_instead(json.loads(body))
+        if error is not None:
+            return error_in_answer(error, headers or {})
         raise failure.no_answer(target, "it has no choices")
-    choice = answer.choices[0]
-    text, finish = _text(choice.message.content), choice.finish_reason or "stop"
-    if not text and choice.message.refusal:
-        text, finish = choice.message.refusal, "refusal"
+    if says_error(choice.error):
+        return error_in_answer(choice.error, headers or {}, begun=True)
+    finish = choice.finish_reason or "stop"
+    if finish.casefold() in _BROKEN_OFF:
+        return error_in_answer({"message": f"the answer ended with {finish}"}, headers or {}, begun=True)
+    if choice.message is None:
+        raise failure.no_answer(target, "its first choice has no message")
+    text = _text(choice.message.content)
+    if choice.message.refusal:
+        text, finish = text or choice.message.refusal, "refusal"
     return Completion(text, read_usage(bytes(answer.usage), text), finish)
 
 
@@ -136,32 +135,7 @@ def model_ids(target: Target, body: bytes) -> tuple[str, ...]:
 
 def refusal(response: httpx2.Response) -> Refusal:
     """An answer with another status than 200."""
-    return _refusal(response.status_code, response.headers, response.content)
-
-
-def _refusal(status: int, headers: Mapping[str, str], body: bytes) -> Refusal:
-    try:
-        said: Any = json.loads(body)
-    except (ValueError, RecursionError):
-        # A web page says nothing that would help; its status does.
-        return Refusal(status, headers, "", "", "")
-    if isinstance(said, dict):
-        said = said.get("error", said)
-    if isinstance(said, dict):
-        detail = said.get("message") or said.get("detail") or ""
-        return Refusal(
-            status, headers, encodable(str(detail)), str(said.get("code") or ""), str(said.get("param") or "")
-        )
-    return Refusal(status, headers, encodable(str(said)), "", "")
-
-
-def _status_in(error: bytes) -> int:
-    """The HTTP status that an error inside a 200 answer stands for; 500 where it names none."""
-    try:
-        code = json.loads(error).get("code")
-    except (ValueError, AttributeError):
-        return 500
-    return code if isinstance(code, int) and 400 <= code < 600 else 500
+    return refused(response.status_code, response.headers, response.content)
 
 
 def _decoded(target: Target, body: bytes, kind: type[KindT]) -> KindT:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from apo_engine.machine import endpoints_layer
+from apo_engine.parameters import is_structured, parameter
 from apo_engine.positions import Span
 from apo_engine.problems import InputError, Problem, Severity
 from apo_engine.prompt.key_checks import key_problems
@@ -24,11 +27,12 @@ _CONTINUE_HEAD = re.compile(r"(?:[ \t]*(?:[\w.]{1,40}:[^\r\n]*)?(?:\r?\n)){1,100
 _CONTINUE_KEY = re.compile(r"^(name|description|version|model|temperature|maxTokens|topP|stop):", re.MULTILINE)
 
 
-def check_prompt(prompt: PromptFile, columns: Collection[str] | None) -> tuple[Problem, ...]:
+def check_prompt(prompt: PromptFile, columns: Collection[str] | None, *, resolved: bool = False) -> tuple[Problem, ...]:
     """What is wrong or doubtful about a prompt beyond its syntax.
 
     ``columns`` are the inputs that the example set offers; None where it is not known. A variable that no row fills
-    is an error, and a warning where only the declared inputs are known.
+    is an error, and a warning where only the declared inputs are known. ``resolved`` says that the settings were
+    resolved already, together with those of other layers.
     """
     dialect = _dialect(prompt)
     if dialect:
@@ -38,7 +42,7 @@ def check_prompt(prompt: PromptFile, columns: Collection[str] | None) -> tuple[P
         return (Problem("foreign-dialect", message, remedy, prompt.place(span), Severity.INFORMATION),)
     return (
         *key_problems(prompt),
-        *_settings(prompt),
+        *(() if resolved else _settings(prompt)),
         *schema_problems(prompt),
         *undefined(prompt, columns),
         *unused(prompt),
@@ -60,8 +64,12 @@ def _dialect(prompt: PromptFile) -> str | None:
 
 
 def _settings(prompt: PromptFile) -> tuple[Problem, ...]:
+    layer = prompt.layer()
+    config = layer.values.get("config")
+    # What the user allows is read only where something has to be allowed.
+    asks = isinstance(config, Mapping) and any(parameter(name) is None or is_structured(name) for name in config)
     try:
-        resolve([prompt.layer()])
+        resolve([layer, endpoints_layer()] if asks else [layer])
     except InputError as error:
         return error.problems
     return ()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from apo_engine.positions import Span
 from apo_engine.problems import Problem, Repair, Severity
 from apo_engine.prompt.frontmatter import NAMESPACE
-from apo_engine.prompt.keys import DOTPROMPT, LEFT_OUT
+from apo_engine.prompt.keys import DOTPROMPT
 from apo_engine.prompt.yaml_tree import Mapping
 from apo_engine.settings import nearest
 
@@ -19,20 +19,11 @@ if TYPE_CHECKING:
 
 # Dotprompt keeps two more for itself.
 _RESERVED = (*(key.name for key in DOTPROMPT if len(key.path) == 1), "ext", "raw")
-# What models take differs: besides the parameters that most share, these are names that some of them know.
-_PARAMETERS = (
-    *("max_output_tokens", "max_completion_tokens", "max_tokens", "maxTokens", "top_p", "top_k", "stop_sequences"),
-    *("stop", "seed", "n", "candidateCount", "presence_penalty", "presencePenalty", "frequency_penalty"),
-    *("frequencyPenalty", "repetition_penalty", "logprobs", "top_logprobs", "logit_bias", "min_p"),
-    *("reasoning_effort", "reasoning", "thinking", "verbosity", "response_format", "safetySettings", "version"),
-    *("location", "service_tier", "user", "metadata"),
-)
-_MORE = {"config": _PARAMETERS, "input": (), "output": ()}
-_BELOW = {name: (*(key.name for key in DOTPROMPT if key.path[:-1] == (name,)), *more) for name, more in _MORE.items()}
+_BELOW = {name: tuple(key.name for key in DOTPROMPT if key.path[:-1] == (name,)) for name in ("input", "output")}
 
 
 def key_problems(prompt: PromptFile) -> Iterator[Problem]:
-    """Keys that are likely misspelled, at the top and below Dotprompt's own keys, and parameters that are not sent."""
+    """Keys that are likely misspelled, at the top and below Dotprompt's ``input`` and ``output``."""
     if prompt.front_matter is None:
         return
     root = prompt.front_matter.root
@@ -45,8 +36,6 @@ def key_problems(prompt: PromptFile) -> Iterator[Problem]:
         elif name in _BELOW and isinstance(entry.value, Mapping):
             for inner in entry.value.entries:
                 yield from _misspelled(prompt, inner, entry.value, _BELOW[name], f"'{name}'")
-                if name == "config" and inner.key.text in LEFT_OUT:
-                    yield _not_sent(prompt, inner)
 
 
 def _misspelled(
@@ -63,12 +52,6 @@ def _misspelled(
             prompt.place(entry.key.span),
         )
         yield Problem("key-unknown", message, remedy, place, Severity.WARNING, repairs)
-
-
-def _not_sent(prompt: PromptFile, entry: Entry) -> Problem:
-    message = f"'{entry.key.text}' is not sent: each request asks for one answer, as a whole."
-    remedy = "Keep it for other programs, or remove it."
-    return Problem("key-not-sent", message, remedy, prompt.place(entry.key.span), Severity.INFORMATION)
 
 
 def _nested_namespace(prompt: PromptFile, entry: Entry) -> Problem:

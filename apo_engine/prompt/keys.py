@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from apo_engine.decoding import described
+from apo_engine.parameters import PARAMETERS
 from apo_engine.prompt.frontmatter import NAMESPACE
 from apo_engine.settings import METRICS, Settings
 
@@ -21,10 +22,6 @@ if TYPE_CHECKING:
 FILE, FOLDER, MODEL, COLUMN = "a file", "a folder", "a model", "a column"
 # These of the settings are no keys of a prompt file, or are Dotprompt's and described there.
 _ELSEWHERE = ("endpoints", "keep", "model", "config")
-
-#: Parameters in ``config`` that no endpoint is sent: they ask for more answers than the one that is read, each of them
-#: paid for, or for an answer in pieces.
-LEFT_OUT = frozenset({"n", "best_of", "candidateCount", "candidate_count", "stream", "stream_options"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +52,7 @@ class Key:
 DOTPROMPT = (
     Key(("model",), "The model that the prompt is written for, as provider/name.", MODEL),
     Key(("config",), "Parameters of the model.", "a map"),
-    Key(("config", "temperature"), "How freely the model chooses its words; 0 is the most steady.", "a number"),
-    Key(("config", "maxOutputTokens"), "The most tokens of one answer.", "a whole number"),
-    Key(("config", "topP"), "Only the likeliest words that make up this probability are drawn from.", "a number"),
-    Key(("config", "topK"), "Only this many of the likeliest words are drawn from.", "a whole number"),
-    Key(("config", "stopSequences"), "Texts at which the answer ends.", "a list"),
+    *(Key(("config", one.spellings[0]), one.words, one.kind, "", one.values) for one in PARAMETERS if not one.fixed),
     Key(("input",), "What the template is filled with.", "a map"),
     Key(("input", "schema"), "The inputs, each as `name: type, description`; `name?` may be left out.", "a map"),
     Key(("input", "default"), "What an input holds where a row leaves it out.", "a map"),

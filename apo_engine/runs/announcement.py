@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from apo_engine.models import prices
 from apo_engine.models.chat import ChatModel, Usage
 from apo_engine.models.tokens import estimate_tokens
 from apo_engine.prompt.render import Renderer
 from apo_engine.runs.destinations import destinations_of, fingerprint
+from apo_engine.runs.extra_parameters import notices
 from apo_engine.runs.plan import CRITIQUE_GROUPS, MEASURED_FIXES, Plan
 from apo_engine.runs.row_budget import cap_for_holdout
 from apo_engine.runs.store import RunStore
@@ -63,6 +63,7 @@ def announce(plan: Plan) -> RunStarted:
         files=files,
         file=str(plan.prompt.path.absolute()) if plan.prompt.path else "",
         caps=RunCaps(caps.calls, caps.tokens, caps.usd, caps.seconds),
+        notices=notices(plan.settings.config, plan.task_model),
         fingerprint=fingerprint(plan, destinations, files),
         rows_fingerprint=plan.examples.fingerprint,
     )
@@ -147,7 +148,7 @@ def _estimate(plan: Plan, counts: RowCounts) -> Estimate:
         spent.append((plan.optimizer_model, written))
     if plan.judge_model is not None:
         spent.append((plan.judge_model, _judging(plan, likely.rows)))
-    costs = [prices.price_of(model, usage) for model, usage in spent]
+    costs = [plan.price_of(model, usage) for model, usage in spent]
     known = [cost for cost in costs if cost is not None]
     tokens = sum(usage.input + usage.output for _, usage in spent)
     return Estimate(calls, tokens, sum(known) if len(known) == len(costs) else None)

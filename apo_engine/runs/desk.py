@@ -14,7 +14,6 @@ from apo_engine.evaluation.evaluator import Evaluator
 from apo_engine.evaluation.function import FunctionGrader
 from apo_engine.evaluation.grader import Grader
 from apo_engine.evaluation.rubric import RubricGrader
-from apo_engine.models import prices
 from apo_engine.models.budget import Budget, Caps
 from apo_engine.models.cache import AnswerCache
 from apo_engine.models.chat import Remote, Usage
@@ -24,6 +23,7 @@ from apo_engine.models.memory_cache import MemoryCache
 from apo_engine.problems import InputError, Severity
 from apo_engine.runs.announcement import announce, few_unseen_rows, on_exposure
 from apo_engine.runs.destinations import require_agreed, routes_of
+from apo_engine.runs.extra_parameters import unread_parameters
 from apo_engine.runs.options import Options
 from apo_engine.runs.plan import Plan
 from apo_engine.runs.row_budget import left_out_words
@@ -98,7 +98,7 @@ class Desk:
         assert plan.rows is not None
 
         def price(usage: Usage) -> float | None:
-            known = [price for model in plan.models if (price := prices.price_of(model, usage)) is not None]
+            known = [price for model in plan.models if (price := plan.price_of(model, usage)) is not None]
             return max(known, default=None)
 
         return SearchTask(
@@ -182,6 +182,7 @@ async def open_desk(plan: Plan, options: Options, emit: Emit) -> AsyncIterator[D
             limiter=Limiter(settings.concurrency, well=not isinstance(model, Remote)),
             fresh=options.fresh,
             purse=options.purse,
+            price=plan.price_of,
             note=note,
             routes=routes_of(plan),
         )
@@ -221,6 +222,8 @@ async def open_desk(plan: Plan, options: Options, emit: Emit) -> AsyncIterator[D
         )
         for warning in filter(None, warnings):
             reporter.note(warning, Severity.WARNING)
+        for unread in unread_parameters(plan.settings.config, plan.task_model):
+            reporter.note(unread, Severity.WARNING)
         left_out = plan.rows and plan.whole and left_out_words(plan.whole, plan.rows, plan.settings.budget.calls)
         if left_out:
             reporter.note(left_out)

@@ -76,7 +76,8 @@ async def clear_kept() -> Kept:
         cache = AnswerCache(database)
         await cache.clear()
         await cache.close()
-    _remove(root, (name for name in _answer_files(root) if "damaged" in name))
+    # What was set aside: `answers.sqlite.damaged-…`. What SQLite keeps beside the database has no dot there.
+    _remove(root, (name for name in _answer_files(root) if name.startswith(f"{_ANSWERS}.")))
     for part in (_RUNS, _EDITOR):
         folder = root.child(part)
         _remove(folder, _entries(folder))
@@ -84,7 +85,7 @@ async def clear_kept() -> Kept:
 
 
 def _answer_files(root: PrivateFolder) -> dict[str, int]:
-    """The bytes of the database, of what SQLite keeps beside it, and of those that were damaged and set aside."""
+    """The bytes of the database, of what SQLite keeps beside it, and of those that were set aside."""
     found = _entries(root).items()
     return {name: file.st_size for name, file in found if name.startswith(_ANSWERS) and stat.S_ISREG(file.st_mode)}
 

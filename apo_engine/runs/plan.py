@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from apo_engine.endpoint_settings import allowed_parameters
 from apo_engine.evaluation.function import ScoringFunction, find_function
 from apo_engine.evaluation.rubric import ATTEMPTS
 from apo_engine.examples.example import Example, ExampleSet
@@ -18,13 +19,15 @@ from apo_engine.examples.load import load_examples
 from apo_engine.examples.split import Split, split
 from apo_engine.machine import cache_dir, environment_layer, user_layer
 from apo_engine.models import prices
-from apo_engine.models.chat import ChatModel, LabelScorer
+from apo_engine.models.chat import ChatModel, LabelScorer, Usage
 from apo_engine.models.endpoints import Endpoint, list_models, open_model
+from apo_engine.models.keyed_digest import KeyedDigest
 from apo_engine.models.reachable import EndpointStatus
 from apo_engine.problems import BudgetError, InputError, Place, Problem
 from apo_engine.prompt.checks import check_prompt
 from apo_engine.prompt.file import PromptFile, require_runnable
 from apo_engine.prompt.partials import load_partials
+from apo_engine.runs.extra_parameters import price_with, require_known_price
 from apo_engine.runs.naming import own_meta_prompts, roots_of
 from apo_engine.runs.options import Options
 from apo_engine.runs.row_budget import within_cap
@@ -137,6 +140,13 @@ class Plan:
         """Whether the task model answers with the most probable label, rather than with text."""
         return self.metric.by_label and isinstance(self.task_model, LabelScorer)
 
+    def price_of(self, model: ChatModel, usage: Usage) -> float | None:
+        """What ``usage`` of one of the models costs, in USD, None when unknown; the parameters of `config` count."""
+        if model is not self.task_model:
+            return prices.price_of(model, usage)
+        shared = model is self.optimizer_model or model is self.judge_model
+        return price_with(self.settings.config, model, usage, shared=shared)
+
     async def close(self) -> None:
         """Let go of the models."""
         for model in self.models:
@@ -178,6 +188,8 @@ async def make_plan(job: Job, prompt: PromptFile, options: Options, *, fixes: bo
     folder = cache_dir(environ)
     endpoints = endpoints_of(settings)
 
+    digest = KeyedDigest(None if settings.keep == "nothing" else folder)
+
     def opened(name: str | None, *key: str) -> ChatModel:
         return open_model(
             name,
@@ -187,6 +199,8 @@ async def make_plan(job: Job, prompt: PromptFile, options: Options, *, fixes: bo
             concurrency=settings.concurrency,
             place=_written(prompt, name, key),
             roots=roots_of(layers, key, base, options),
+            parameters=allowed_parameters(settings.endpoints, name),
+            digest=digest,
         )
 
     task = opened(settings.model, "model")
@@ -221,8 +235,9 @@ async def make_plan(job: Job, prompt: PromptFile, options: Options, *, fixes: bo
         meta=meta,
     )
     if settings.budget.usd is not None:
+        await require_known_price(settings.config, plan.task_model, prompt.layer())
         for model in plan.models:
-            await prices.require_price(model)
+            await prices.require_price(model, plan.price_of)
     if not plan.local:
         await prices.load()
     return plan
@@ -248,7 +263,8 @@ async def reachable_models(options: Options) -> tuple[EndpointStatus, ...]:
 
 def endpoints_of(settings: Settings) -> dict[str, Endpoint]:
     """The user's named endpoints."""
-    return {name: Endpoint(found.base_url, found.key_env) for name, found in settings.endpoints.items()}
+    endpoints = settings.endpoints.items()
+    return {name: Endpoint(found.base_url, found.key_env) for name, found in endpoints if found.base_url is not None}
 
 
 def _examples(prompt: PromptFile, settings: Settings, allowed_roots: tuple[Path, ...] | None) -> ExampleSet:
@@ -267,9 +283,9 @@ def _examples(prompt: PromptFile, settings: Settings, allowed_roots: tuple[Path,
     except InputError:
         # A variable that no row fills is better told at its place in the template than as a missing column.
         columns = load_examples(settings.examples, folder, (), place, allowed_roots).columns
-        require_runnable(prompt, check_prompt(prompt, columns))
+        require_runnable(prompt, check_prompt(prompt, columns, resolved=True))
         raise
-    require_runnable(prompt, check_prompt(prompt, examples.columns))
+    require_runnable(prompt, check_prompt(prompt, examples.columns, resolved=True))
     return examples
 
 

@@ -236,7 +236,7 @@ class _Reader:
             before=_confusion([before[row] for row in common], started.labels),
             after=_confusion([after[row] for row in common], started.labels) if searched else {},
             changes=_changes([(before[row], after[row]) for row in common]) if searched else (),
-            notes=tuple(self.notes),
+            notes=(*started.notices, *self.notes),
             verdict=self.verdict,
             spent=self.spent,
             seconds=ended.seconds if ended else None,

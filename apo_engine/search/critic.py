@@ -126,7 +126,7 @@ class ModelCritic:
                 source="model",
             )
             for answer in read_critiques(completion.text, rows)[:reasons]
-            if answer.critique.strip()
+            if answer.critique.strip() and not completion.is_refused
         )
         return Criticism(gradients, group, unreadable=not gradients)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from apo_engine.encodable import encodable
-from apo_engine.models.chat import ChatRequest, Message
+from apo_engine.models.chat import ChatRequest, Completion, Message
 from apo_engine.models.gateway import CallRole, Gateway
 from apo_engine.prompt.edit import EditRejected, tunable_text, with_tunable_text
 from apo_engine.prompt.shown_data import shown_data
@@ -90,9 +90,8 @@ class ModelEditor:
     ) -> Rewrite:
         completion = await self._gateway.complete(role, ChatRequest(messages, self._params, draw))
         new = between(completion.text, f"new-prompt-{mark_of(*data.values())}")
-        if new is None:
-            why = "was cut off" if completion.finish == "length" else "did not mark the new text as asked"
-            return Rejected(arm.id, operator, f"the answer {why}", gradients)
+        if new is None or completion.is_refused:
+            return Rejected(arm.id, operator, unmarked(completion, "text"), gradients)
         # Before the text is taken apart, which takes time.
         if len(new) > (most := longest(tunable_text(arm.prompt))):
             return Rejected(arm.id, operator, too_long(new, most), gradients)
@@ -102,6 +101,14 @@ class ModelEditor:
             return child_arm(arm, with_tunable_text(arm.prompt, new), operator, round_, gradients)
         except EditRejected as rejected:
             return Rejected(arm.id, operator, rejected.reason, gradients)
+
+
+def unmarked(completion: Completion, what: str) -> str:
+    """Why an answer holds no new text, or one that must not be used."""
+    if completion.is_refused:
+        return "the answer was refused"
+    why = "was cut off" if completion.is_cut_off else f"did not mark the new {what} as asked"
+    return f"the answer {why}"
 
 
 def variation(draw: int) -> str:

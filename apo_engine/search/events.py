@@ -112,9 +112,9 @@ class RunStarted(Event, frozen=True):
     ``judge_model`` grades answers where the metric is ``judge``, and is shown the rows it grades; ``own_code`` is run
     where the metric is a function of the user's. ``destinations`` are all to which anything is sent, in the order task,
     optimizer, judge; no request goes anywhere else. ``files`` are the example files, ``file`` is the prompt's, empty
-    where it has none. ``notices`` are sentences that belong beside the estimate: what makes the run cost more, or keeps
-    its data elsewhere. ``fingerprint`` changes with whatever would be sent, and with where to; ``rows_fingerprint``
-    changes with the rows alone.
+    where it has none. ``notices`` are sentences on parameters that the user's own configuration allowed: what each one
+    does besides tuning an answer, where, and whether its price is known. ``fingerprint`` changes with whatever would be
+    sent, and with where to; ``rows_fingerprint`` changes with the rows alone.
     """
 
     run: str

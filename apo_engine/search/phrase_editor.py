@@ -14,7 +14,7 @@ from apo_engine.models.gateway import Gateway
 from apo_engine.prompt.edit import EditRejected, passage_break, tunable_text, with_tunable_text
 from apo_engine.search.arm import Arm, child_arm
 from apo_engine.search.candidate import PhraseOperator
-from apo_engine.search.editor import Rejected, Rewrite, variation
+from apo_engine.search.editor import Rejected, Rewrite, unmarked, variation
 from apo_engine.search.length import longest, too_long
 from apo_engine.search.meta_prompts import MetaPrompts, between, mark_of
 from apo_engine.search.phrases import Cut, Phrase, phrases, put_back, replaced, swapped, without
@@ -85,9 +85,8 @@ class PhraseEditor:
         request = ChatRequest(self._meta.messages("phrase", **data), self._params, draft.draw)
         completion = await self._gateway.complete("paraphrase", request)
         new = between(completion.text, f"new-phrase-{mark_of(*data.values())}")
-        if new is None:
-            why = "was cut off" if completion.finish == "length" else "did not mark the new phrase as asked"
-            return Rejected(draft.parent.id, draft.operator, f"the answer {why}")
+        if new is None or completion.is_refused:
+            return Rejected(draft.parent.id, draft.operator, unmarked(completion, "phrase"))
         if len(new) > (most := longest(draft.text)):
             return Rejected(draft.parent.id, draft.operator, too_long(new, most))
         if encodable(new) != new:

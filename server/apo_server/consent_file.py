@@ -40,12 +40,16 @@ class FileScope(msgspec.Struct, frozen=True):
 
 
 class Grant(msgspec.Struct, frozen=True):
-    """What may leave one workspace, and where to; ``sealed`` says that the sealed rows may, too."""
+    """What may leave one workspace, and where to; ``sealed`` says that the sealed rows may, too.
+
+    ``notices`` are what the question said of parameters that cost more or keep data elsewhere.
+    """
 
     workspace: str
     recipients: tuple[Recipient, ...]
     files: tuple[FileScope, ...]
     sealed: bool
+    notices: tuple[str, ...] = ()
 
     def covers(self, needed: Grant) -> bool:
         """Whether all of ``needed`` was agreed to here."""
@@ -54,6 +58,7 @@ class Grant(msgspec.Struct, frozen=True):
             self.workspace == needed.workspace
             and set(self.recipients) >= set(needed.recipients)
             and (self.sealed or not needed.sealed)
+            and set(self.notices) >= set(needed.notices)
             and all(
                 one.path in files
                 and one.rows <= files[one.path].rows

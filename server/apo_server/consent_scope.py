@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+import msgspec
+
 from apo_engine.names import shown_file, shown_name
 from apo_engine.search.events import Destination, FileRows, RunStarted
 from apo_server.consent_file import FileScope, Grant, Recipient
@@ -25,13 +27,13 @@ def needed_scope(workspace: str, started: RunStarted) -> Grant:
         if one.shown
     )
     sealed = any(one.rows.holdout for one in started.destinations)
-    return Grant(workspace, tuple(recipients), files, sealed)
+    return Grant(workspace, tuple(recipients), files, sealed, started.notices)
 
 
 def granted_scope(needed: Grant) -> Grant:
     """What a yes to a run covers: the same hosts, roles, files and columns, and files that have grown since."""
     files = tuple(FileScope(one.path, _GROWTH * one.rows, one.columns) for one in needed.files)
-    return Grant(needed.workspace, needed.recipients, files, needed.sealed)
+    return msgspec.structs.replace(needed, files=files)
 
 
 def question(workspace: str, started: RunStarted) -> str:
@@ -99,7 +101,8 @@ def _covered(started: RunStarted, folder: Path | None) -> str:
             most = _counted(_GROWTH * file.shown, "row")
             texts.append(f"up to {most} of {shown_file(file.path, folder)} with the columns {columns}")
     sealed = any(one.rows.holdout for one in started.destinations)
-    return f"{' and '.join(texts)}, {'sealed rows too' if sealed else 'no sealed rows'}, to the same hosts and roles"
+    same = "hosts, roles and parameters" if started.notices else "hosts and roles"
+    return f"{' and '.join(texts)}, {'sealed rows too' if sealed else 'no sealed rows'}, to the same {same}"
 
 
 def _counted(count: int, noun: str) -> str:

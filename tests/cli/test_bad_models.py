@@ -56,7 +56,7 @@ EDITORS: dict[str, tuple[Badly, str]] = {
         lambda *_: Reply(body=json.dumps({"id": "x", "object": "chat.completion", "model": "scripted", "choices": [
             {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": None, "refusal": "No."}}
         ]}).encode()),
-        "did not mark the new text",
+        "was refused",
     ),
     "loops": (lambda answer, _: Reply(answer[:60] + "and again " * 500, finish="length"), "was cut off"),
     "answers nothing": (lambda *_: "", "did not mark the new text"),

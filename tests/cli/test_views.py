@@ -139,10 +139,8 @@ def test_where_the_data_goes_is_said() -> None:
     assert words.destinations(started(local=True)) == ""
     assert words.destinations(started()) == "Rows are sent to api.openai.com (encrypted)."
     proxied = msgspec.structs.replace(FAR, encrypted=False, proxy="proxy.example:3128")
-    told = words.destinations(msgspec.structs.replace(started(), destinations=(proxied,), notices=("It is stored.",)))
-    assert told == (
-        "Rows are sent to api.openai.com (not encrypted, read by the proxy proxy.example:3128). It is stored."
-    )
+    told = words.destinations(msgspec.structs.replace(started(), destinations=(proxied,)))
+    assert told == "Rows are sent to api.openai.com (not encrypted, read by the proxy proxy.example:3128)."
     assert "at an unknown price" in words.estimate(started(usd=None))
 
 

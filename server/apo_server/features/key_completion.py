@@ -72,7 +72,7 @@ def _keys(view: PromptView, caret: YamlCaret) -> Iterator[Proposal]:
             continue
         ours = key.path[0].startswith("apo.")
         rank = 0 if key.name in _FIRST else 1 if ours or len(key.path) > 1 else 2
-        insert = key.name if colon else f"{key.name}:" if key.type == "a map" else f"{key.name}: "
+        insert = key.name if colon else f"{key.name}:" if key.nests else f"{key.name}: "
         yield Proposal(key.name, Kind.Property, insert, _detail(key), key.words, rank)
 
 

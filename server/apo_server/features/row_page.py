@@ -24,7 +24,7 @@ def page(name: str, row: RowAnswer) -> str:
     if result.predicted and result.predicted != result.answer.strip():
         parts.append(f"Read as **{markdown(result.predicted)}**.")
     if result.remark:
-        parts.append(f"The judge says: {markdown(result.remark)}")
+        parts.append(f"{'' if result.invalid else 'The judge says: '}{markdown(result.remark)}")
     parts += ["## Expected", verbatim(result.expected), "## What was sent"]
     for message in row.messages:
         parts += [f"**{markdown(message.role)}**", verbatim(message.content)]

@@ -21,7 +21,7 @@ from apo_engine.models.failure import FinalFailure, TransientFailure
 from apo_engine.models.gateway import OUTPUT_BOUND, Gateway
 from apo_engine.models.limits import Limiter
 from apo_engine.models.route import Route
-from apo_engine.problems import BudgetError
+from apo_engine.problems import BudgetError, InputError
 from tests.engine.models.endpoint import Endpoint, mixed
 from tests.engine.models.support import KEY, Canned, ask, chat, gateway
 from tests.engine.models.virtual_time import run_in_virtual_time
@@ -208,6 +208,12 @@ async def test_as_much_is_reserved_as_any_of_the_bounds_that_are_sent_allows(
         await gateway(model, caps=Caps(tokens=most)).complete("task", ask(**params))
     assert len(scripted.log) == 0
     door = gateway(model, caps=Caps(tokens=most + 200))
+    if most != OUTPUT_BOUND:
+        with pytest.raises(InputError, match="the same parameter"):
+            await door.complete("task", ask(**params))
+        assert len(scripted.log) == 0
+        await model.close()
+        return
     await door.complete("task", ask(**params))
     named = {name: value for name, value in scripted.log[0].body.items() if name.startswith("max_")}
     assert max(named.values()) == most

@@ -14,6 +14,7 @@ import pytest
 from apo_engine.models.address import Address
 from apo_engine.models.chat import ChatModel, ChatRequest, Message, Remote, Usage
 from apo_engine.models.failure import CallFailure, FinalFailure, TransientFailure
+from apo_engine.problems import InputError
 from tests.engine.models.support import KEY, ask, chat
 from tests.scripted import (
     Reply,
@@ -74,8 +75,11 @@ async def test_roles_and_parameters_go_out_in_the_protocols_terms(scripted: Scri
 
 async def test_one_answer_is_asked_for_as_a_whole_whatever_a_prompt_says(scripted: ScriptedServer) -> None:
     model = chat(scripted)
-    wanted = {"n": 5, "best_of": 9, "candidateCount": 3, "stream": True, "stream_options": {"include_usage": True}}
-    assert (await model.complete(ask(temperature=0, **wanted))).text == "yes"
+    for wanted in ({"n": 5}, {"best_of": 9}, {"candidateCount": 3}, {"stream": True}, {"stream_options": {}}):
+        with pytest.raises(InputError):
+            await model.complete(ask(temperature=0, **wanted))
+    assert len(scripted.log) == 0
+    assert (await model.complete(ask(temperature=0, n=1, stream=False))).text == "yes"
     assert scripted.log[0].body.keys() == {"model", "messages", "temperature"}
     await model.close()
 
@@ -92,9 +96,10 @@ async def test_a_bound_that_is_known_by_neither_name_is_not_left_out(scripted: S
 
 async def test_no_parameter_can_replace_the_model_or_the_messages(scripted: ScriptedServer) -> None:
     model = chat(scripted)
-    await model.complete(ask("mine", model="other", messages=[]))
-    assert scripted.log[0].body["model"] == "scripted"
-    assert scripted.log[0].messages == [{"role": "user", "content": "mine"}]
+    for name, value in (("model", "other"), ("messages", [])):
+        with pytest.raises(InputError, match="set by every request itself"):
+            await model.complete(ask("mine", **{name: value}))
+    assert len(scripted.log) == 0
     await model.close()
 
 
@@ -161,7 +166,7 @@ async def test_many_requests_refused_at_once_all_find_the_way(scripted: Scripted
     "reply",
     [
         failure(400, "temperature must be at most 2", param="temperature", code="decimal_above_max_value"),
-        failure(400, "Unsupported parameter: 'colour'", param="colour"),
+        failure(400, "Unsupported parameter: 'verbosity'", param="verbosity"),
         failure(400, "The context is too long"),
         failure(422, "Unsupported: nothing that was sent"),
     ],
@@ -170,7 +175,7 @@ async def test_other_refusals_are_final_and_say_why(scripted: ScriptedServer, re
     scripted.script = lambda request: reply
     model = chat(scripted, "strict")
     with pytest.raises(FinalFailure) as caught:
-        await model.complete(ask(temperature=9, colour="red"))
+        await model.complete(ask(temperature=9, verbosity="low"))
     assert len(scripted.log) == 1
     assert caught.value.problems[0].code == "model-refused"
     assert "config" in caught.value.problems[0].remedy
@@ -321,7 +326,7 @@ async def test_credentials_in_the_address_authorize_and_stay_out_of_sight(
     scripted: ScriptedServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    address = Address.parse(scripted.base_url.replace("http://", "http://ada:s3cr3t%21@"))
+    address = Address.parse(scripted.base_url.replace("http://", "http://olga:s3cr3t%21@"))
     model = chat(scripted, address=address, key=None)
     await model.complete(ask())
     assert scripted.log[0].headers["authorization"].startswith("Basic ")
@@ -330,7 +335,7 @@ async def test_credentials_in_the_address_authorize_and_stay_out_of_sight(
         await model.complete(ask())
     shown = f"{caught.value} {model.identity} {model.base_url} {address!r} {caplog.text}"
     assert "s3cr3t" not in shown
-    assert "ada" not in shown
+    assert "olga" not in shown
     await model.close()
 
 

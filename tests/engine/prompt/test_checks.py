@@ -51,10 +51,10 @@ def test_a_misspelled_key_is_a_warning_and_an_unknown_one_is_left_alone() -> Non
     ]
 
 
-def test_a_parameter_that_is_never_sent_is_said_to_be_left_out() -> None:
+def test_a_parameter_that_asks_for_several_answers_is_an_error() -> None:
     assert (
         found("---\nconfig: {n: 5, stream: true, temperature: 0}\n---\nHi")
-        == [("key-not-sent", "Keep it for other programs, or remove it.", Severity.INFORMATION)] * 2
+        == [("parameter-invalid", "Correct or remove it.", Severity.ERROR)] * 2
     )
 
 

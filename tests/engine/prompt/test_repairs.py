@@ -74,7 +74,7 @@ def mended(text: str, repair: Repair) -> str:
             "key-unknown",
             "---\ninput: {schema: {text: string}}\n---\n{{text}}",
         ),
-        ("---\nconfig:\n  temprature: 1\n---\n", "key-unknown", "---\nconfig:\n  temperature: 1\n---\n"),
+        ("---\nconfig:\n  temprature: 1\n---\n", "parameter-unknown", "---\nconfig:\n  temperature: 1\n---\n"),
         (
             "---\napo:\n  metric: label\n  budget:\n    calls: 3\nmodel: a/b\n---\n",
             "key-unknown",

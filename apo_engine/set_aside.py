@@ -1,0 +1,23 @@
+"""Files of ours that cannot be used as they are: kept under another name, so that a new one can take their place."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import time
+from pathlib import Path
+
+
+def set_aside(path: Path, why: str) -> Path:
+    """Rename a file, a folder or a link (not what it leads to) and return its new name.
+
+    ``why`` is one word of the new name, as in ``answers.sqlite.damaged-20260102-030405-77``. Nothing is overwritten.
+
+    Raises:
+        OSError: it cannot be renamed.
+    """
+    stamp = f"{path.name}.{why}-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
+    names = (stamp if number == 0 else f"{stamp}-{number}" for number in itertools.count())
+    aside = next(new for name in names if not os.path.lexists(new := path.with_name(name)))
+    path.rename(aside)
+    return aside
