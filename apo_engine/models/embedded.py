@@ -61,7 +61,7 @@ def load_embedded(name: str, cache_dir: Path, place: Place | None = None) -> Emb
     if name == DEFAULT_MODEL:
         find_parts(GEMMA_270M)
         sha256 = GEMMA_270M.sha256
-        return EmbeddedModel(name, _identity(sha256, version), lambda: assemble(GEMMA_270M, folder))
+        return EmbeddedModel(name, _identity(sha256, version), sha256, lambda: assemble(GEMMA_270M, folder))
     path = Path(name.removeprefix(f"{PROVIDER}/")).expanduser()
     try:
         sha256 = sha256_of(path, folder)
@@ -69,7 +69,8 @@ def load_embedded(name: str, cache_dir: Path, place: Place | None = None) -> Emb
         message = f"There is no embedded model {name!r}: {path} cannot be read ({error.strerror or error})."
         remedy = f"Use {DEFAULT_MODEL}, or {PROVIDER}/ and the path of a GGUF file."
         raise ModelError(Problem("model-not-found", message, remedy, place)) from error
-    return EmbeddedModel(name, _identity(sha256, version), lambda: path)
+    file = path.resolve()
+    return EmbeddedModel(name, _identity(sha256, version), sha256, lambda: _unchanged(file, folder, sha256), file=file)
 
 
 def raw_prompt(messages: Sequence[Message]) -> str:
@@ -92,15 +93,28 @@ class EmbeddedModel:
     Args:
         name: as in a prompt file.
         identity: what determines the answers.
+        sha256: the hash of the weights.
         locate: finds, and checks, the weights; called once, in a thread, before the first answer.
+        file: the file of the weights, where this program does not bring them.
         lanes: how many requests are computed at once; by default as many as there are cores, up to four.
     """
 
     local = True
 
-    def __init__(self, name: str, identity: str, locate: Callable[[], Path], *, lanes: int | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        identity: str,
+        sha256: str,
+        locate: Callable[[], Path],
+        *,
+        file: Path | None = None,
+        lanes: int | None = None,
+    ) -> None:
         self.name = name
         self.identity = identity
+        self.sha256 = sha256
+        self.file = file
         self._locate = locate
         self._cores = _cores()
         self._lanes = lanes or min(self._cores, _MAX_LANES)
@@ -278,6 +292,18 @@ def _common_length(a: str, b: str) -> int:
         else:
             high = middle - 1
     return low
+
+
+def _unchanged(file: Path, memory: Path, sha256: str) -> Path:
+    """The file, if it still is what it was when the run was planned, and agreed to."""
+    try:
+        same = sha256_of(file, memory) == sha256
+    except OSError:
+        same = False
+    if not same:
+        message = f"The model file {file} has changed since the run began, and was not loaded."
+        raise ModelError(Problem("model-changed", message, "Start the run again."))
+    return file
 
 
 def _identity(sha256: str, version: str) -> str:

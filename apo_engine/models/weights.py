@@ -90,7 +90,7 @@ def assemble(weights: PackagedWeights, folder: Path) -> Path:
 
 
 def sha256_of(path: Path, memory: Path) -> str:
-    """The file's SHA-256 in hex; remembered in the folder ``memory`` as long as size and time of change stay.
+    """The file's SHA-256 in hex; remembered in the folder ``memory`` as long as size and times of change stay.
 
     Raises:
         OSError: the file cannot be read.
@@ -163,7 +163,8 @@ def _note(path: Path, memory: Path) -> Path:
 
 def _state(path: Path) -> list[int]:
     stat = path.stat()
-    return [stat.st_size, stat.st_mtime_ns]
+    # The time of the last write can be set at will; that of the last change of the file cannot, nor the file's number.
+    return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
 
 
 def _remember(path: Path, memory: Path, digest: str) -> None:

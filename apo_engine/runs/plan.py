@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from apo_engine.encodable import encodable
 from apo_engine.evaluation.function import ScoringFunction, find_function
 from apo_engine.evaluation.rubric import ATTEMPTS
 from apo_engine.examples.example import Example, ExampleSet
@@ -18,7 +19,7 @@ from apo_engine.examples.load import load_examples
 from apo_engine.examples.split import Split, split
 from apo_engine.machine import cache_dir, environment_layer, user_layer
 from apo_engine.models import prices
-from apo_engine.models.chat import ChatModel, LabelScorer
+from apo_engine.models.chat import ChatModel, FromFile, LabelScorer
 from apo_engine.models.endpoints import Endpoint, list_models, open_model
 from apo_engine.models.reachable import EndpointStatus
 from apo_engine.problems import BudgetError, InputError, Place, Problem
@@ -27,7 +28,7 @@ from apo_engine.prompt.file import PromptFile, require_runnable
 from apo_engine.runs.options import Options
 from apo_engine.runs.row_budget import within_cap
 from apo_engine.scoring.metric import Metric, make_metric, require_usable
-from apo_engine.search.events import Job
+from apo_engine.search.events import Job, ModelFile
 from apo_engine.settings import Layer, Settings, resolve
 
 # Rows whose inputs set the base rate of each label, where calibration is asked for.
@@ -94,9 +95,13 @@ class Plan:
         return hashlib.sha256("\n".join(sorted(row.id for row in self.whole.holdout)).encode()).hexdigest()[:16]
 
     @property
-    def runs_own_code(self) -> bool:
-        """Whether the run would run a function that stands beside the prompt: code to be trusted before it is run."""
-        return self.function is not None
+    def model_files(self) -> tuple[ModelFile, ...]:
+        """The files of weights that would be loaded and that this program did not bring."""
+        return tuple(
+            ModelFile(model.name, encodable(str(model.file)), model.sha256)
+            for model in self.models
+            if isinstance(model, FromFile) and model.file is not None
+        )
 
     @property
     def models(self) -> tuple[ChatModel, ...]:
@@ -194,6 +199,7 @@ async def make_plan(job: Job, prompt: PromptFile, options: Options, *, fixes: bo
         raise BudgetError(Problem("budget-calls", message, "Raise 'budget.calls', or lower 'judge.repeats'."))
     rows = whole and within_cap(whole, job, settings.budget.calls // per_row)
     plan = Plan(job, prompt, settings, examples, whole, rows, metric, task, optimizer, judge, function, folder, fixes)
+    _require_agreed_files(plan, options)
     if settings.budget.usd is not None:
         for model in plan.models:
             await prices.require_price(model)
@@ -259,10 +265,17 @@ def _require_rubric(settings: Settings, place: Place | None) -> None:
 
 
 def _require_agreed(function: ScoringFunction, options: Options, place: Place | None) -> None:
-    if options.own_code not in (None, function.digest):
+    if options.custom_metric not in (None, function.digest):
         message = f"The metric '{function.module}:{function.name}' is code that nobody has agreed to run as it is now."
-        remedy = f"Read {function.file.name}, then start the run again and allow it."
+        remedy = f"Read {', '.join(function.files)}, then start the run again and allow it."
         raise InputError(Problem("code-not-agreed", message, remedy, place))
+
+
+def _require_agreed_files(plan: Plan, options: Options) -> None:
+    for file in plan.model_files if options.model_files is not None else ():
+        if file not in (options.model_files or ()):
+            message = f"Nobody has agreed to load the model file {file.path} as it is now."
+            raise InputError(Problem("model-not-agreed", message, "Start the run again and allow it."))
 
 
 def _rows(job: Job, examples: ExampleSet) -> Split | None:

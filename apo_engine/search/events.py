@@ -72,24 +72,34 @@ class FileRows(msgspec.Struct, frozen=True):
     kept: int
 
 
-class OwnCode(msgspec.Struct, frozen=True):
-    """The user's own scoring function that a run would run: ``module:function``, its file, and that file's SHA-256.
+class CustomMetric(msgspec.Struct, frozen=True):
+    """The metric of a run that is code: ``module:function``, its file, and all ``files`` that it is made of.
 
-    What the file imports is not part of ``digest``.
+    ``files`` are relative to the prompt's folder, the function's own first; ``digest`` is a hash of all they hold.
     """
 
     name: str
     path: str
     digest: str
+    files: tuple[str, ...]
+
+
+class ModelFile(msgspec.Struct, frozen=True):
+    """A file of weights that a run would load: the model's name, the file with links followed, and its SHA-256."""
+
+    name: str
+    path: str
+    sha256: str
 
 
 class RunStarted(Event, frozen=True):
     """The first event: what will run on what, and what it may cost.
 
-    ``judge_model`` grades answers where the metric is ``judge``, and is shown the rows it grades; ``own_code`` is run
-    where the metric is a function of the user's. ``remote_models`` are those of the models asked that are not on this
-    machine; ``local`` says that there are none, so that nothing leaves it. ``files`` are the example files, ``file`` is
-    the prompt's, empty where it has none. ``exposed`` are the hosts that are reached without encryption over a network.
+    ``judge_model`` grades answers where the metric is ``judge``, and is shown the rows it grades; ``custom_metric``
+    is run where the metric is code; ``model_files`` are read by a native runtime. ``remote_models`` are those of
+    the models asked that are not on this machine; ``local`` says that there are none, so that nothing leaves it.
+    ``files`` are the example files, ``file`` is the prompt's, empty where it has none. ``exposed`` are the hosts
+    that are reached without encryption over a network.
     """
 
     run: str
@@ -104,12 +114,13 @@ class RunStarted(Event, frozen=True):
     estimate: Estimate
     seed: int
     judge_model: str | None = None
-    own_code: OwnCode | None = None
+    custom_metric: CustomMetric | None = None
     remote_models: tuple[str, ...] = ()
     files: tuple[FileRows, ...] = ()
     file: str = ""
     caps: RunCaps = RunCaps()
     exposed: tuple[str, ...] = ()
+    model_files: tuple[ModelFile, ...] = ()
 
 
 class Noted(Event, frozen=True):

@@ -19,7 +19,8 @@ from apo_engine.decoding import decoded
 from apo_engine.machine import cache_dir, user_layer
 from apo_engine.private import open_private, private_folder
 from apo_engine.problems import InputError
-from apo_engine.search.events import OwnCode, RunStarted
+from apo_engine.search.events import CustomMetric, ModelFile, RunStarted
+from apo_server.features.plain import said
 
 _log = logging.getLogger(__name__)
 ALLOW = "Allow for this workspace"
@@ -47,10 +48,15 @@ class Consent:
             return await self._given(all_rows, words(prompt, started, hosts), asked=asked)
         return await self._given(opened, words(prompt, started, hosts), asked=asked)
 
-    async def to_run(self, workspace: str, prompt: str, code: OwnCode, *, asked: bool) -> bool:
-        """Whether a scoring function may be run as it is now; asks the user where that is not known."""
+    async def to_run(self, workspace: str, prompt: str, code: CustomMetric, *, asked: bool) -> bool:
+        """Whether a metric that is code may be run as it is now; asks the user if that is not known."""
         key = (workspace, f"code {code.digest} {code.name} {code.path}")
         return await self._given(key, words_on_code(prompt, code), asked=asked)
+
+    async def to_load(self, workspace: str, prompt: str, file: ModelFile, *, asked: bool) -> bool:
+        """Whether a file of weights may be loaded as it is now; asks the user if that is not known."""
+        key = (workspace, f"weights {file.sha256} {file.path}")
+        return await self._given(key, words_on_model_file(prompt, file), asked=asked)
 
     def revoke(self, workspace: str) -> bool:
         """Take back whatever was agreed to for a workspace; False where nothing was.
@@ -133,19 +139,29 @@ def _on_the_way(started: RunStarted) -> str:
 
 def _rows(started: RunStarted) -> str:
     """What would leave of which file: ``140 rows of tickets.jsonl (60 more stay on this machine)``."""
-    said = []
+    shown = []
     for file in started.files:
         kept = f" ({file.kept:,} more stay on this machine)" if file.kept else ""
-        said.append(f"{file.shown:,} row{'' if file.shown == 1 else 's'} of {Path(file.path).name}{kept}")
-    return " and ".join(said)
+        shown.append(f"{file.shown:,} row{'' if file.shown == 1 else 's'} of {Path(file.path).name}{kept}")
+    return " and ".join(shown)
 
 
-def words_on_code(prompt: str, code: OwnCode) -> str:
-    """The question whether code that lies in the workspace may be run."""
-    file = Path(code.path).name
+def words_on_code(prompt: str, code: CustomMetric) -> str:
+    """The question whether code that lies in the workspace may be run; it names every file."""
+    first, *others = code.files
+    more = f" It imports {', '.join(others)}." if others else ""
     return (
-        f"Run {file}? Its function '{code.name}' scores the answers of {prompt}. It can do whatever you can on this "
-        "machine. You are asked again when the file changes."
+        f"Run {first}? Its function '{code.name}' scores the answers of {prompt}.{more} It can do whatever you can on "
+        f"this machine. You are asked again when {'one of these files' if others else 'the file'} changes."
+    )
+
+
+def words_on_model_file(prompt: str, file: ModelFile) -> str:
+    """The question whether a file of weights may be loaded."""
+    return (
+        f"Load the model file {said(file.path)} for {prompt}? Its SHA-256 begins with {file.sha256[:12]}. Native code "
+        "reads it, so a file made with bad intent could do whatever you can on this machine. You are asked again when "
+        "the file changes."
     )
 
 

@@ -16,7 +16,7 @@ from apo_engine.models.reachable import EndpointStatus
 from apo_engine.models.tokens import TokenCounts
 from apo_engine.positions import Span
 from apo_engine.problems import Place, Problem, Severity
-from apo_engine.search.events import AnyEvent, Job
+from apo_engine.search.events import AnyEvent, Job, ModelFile
 
 
 class Request(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -30,9 +30,10 @@ class Request(msgspec.Struct, frozen=True, omit_defaults=True):
     A ``report`` is that of ``run``.
 
     ``path`` is where the prompt lies, so that its examples are found; ``editor`` holds the editor's settings by
-    their names in the file without ``apo.``; ``cache`` overrides the folder of everything stored. ``own_code`` is the
-    digest of the scoring function that the user has agreed to run; no other one is run. ``daily`` caps what leaves the
-    machine in a day for all prompts of ``workspace`` together. ``allowed_roots`` are the folders of the workspace.
+    their names in the file without ``apo.``; ``cache`` overrides the folder of everything stored. ``custom_metric``
+    is the digest of the metric that is code and that the user has agreed to run, ``model_files`` are the files of
+    weights that the user has agreed to load; no others are. ``daily`` caps what leaves the machine in a day for all
+    prompts of ``workspace`` together. ``allowed_roots`` are the folders of the workspace.
     """
 
     id: int
@@ -55,7 +56,8 @@ class Request(msgspec.Struct, frozen=True, omit_defaults=True):
     editor: dict[str, object] = {}
     cache: str | None = None
     job: Job = "optimize"
-    own_code: str = ""
+    custom_metric: str = ""
+    model_files: tuple[ModelFile, ...] = ()
     workspace: str = ""
     allowed_roots: tuple[str, ...] = ()
     daily: DailyCaps | None = None
