@@ -112,7 +112,7 @@ class AgreedModules:
         else:
             return
         path = _text(file)
-        if path and os.path.isfile(path) and not self._is_installed(path):  # noqa: PTH113
+        if path and _lies_in_file(path) and not self._is_installed(path):
             raise _not_agreed(os.path.basename(path), path)  # noqa: PTH119
 
     def _is_installed(self, path: str) -> bool:
@@ -134,6 +134,16 @@ class AgreedModules:
 
 def _text(path: object) -> str:
     return os.fsdecode(path) if isinstance(path, (str, bytes)) else ""
+
+
+def _lies_in_file(path: str) -> bool:
+    """Whether there is such a file, or an archive that could hold it; what was compiled elsewhere names neither."""
+    while not os.path.isfile(path):  # noqa: PTH113
+        above = os.path.dirname(path)  # noqa: PTH120
+        if above in (path, ""):
+            return False
+        path = above
+    return True
 
 
 def _places(spec: ModuleSpec) -> list[str]:
