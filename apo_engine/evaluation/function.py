@@ -129,12 +129,15 @@ class FunctionGrader:
 
     async def _started(self) -> ChildProcess:
         if self._child is None:
-            self._child = await start_child(
-                python_command(_WORKER),
-                self._environ,
-                longest_line=_LONGEST_REPLY,
-                stderr=asyncio.subprocess.DEVNULL,
-            )
+            try:
+                self._child = await start_child(
+                    python_command(_WORKER),
+                    self._environ,
+                    longest_line=_LONGEST_REPLY,
+                    stderr=asyncio.subprocess.DEVNULL,
+                )
+            except OSError as error:
+                raise self._error(f"cannot be started ({error.strerror or error})") from None
             try:
                 await self._asked(self._child, self._task(), LOAD_SECONDS)
             except TimeoutError:

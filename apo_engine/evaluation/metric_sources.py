@@ -48,9 +48,9 @@ def find_module(folder: Path, name: str, place: Place | None = None) -> SourceMo
     """
     stem = folder.joinpath(*name.split("."))
     for path, is_package in ((stem / "__init__.py", True), (stem.with_name(f"{stem.name}.py"), False)):
-        if _is_listed(path) and path.is_file():
+        if path.is_file() and _is_listed(path):
             return SourceModule(name, path, is_package, _read(path, folder, place))
-    if _is_listed(stem) and stem.is_dir():
+    if stem.is_dir() and _is_listed(stem):
         _require_within(stem, folder, place)
         return SourceModule(name, stem, True, None)
     return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Literal, cast, get_args
 
 import msgspec
@@ -81,6 +82,9 @@ def updated(settings: ServerSettings, configuration: object) -> tuple[ServerSett
     if cache is not None and not isinstance(cache, str):
         wrong.append("'apo.cacheDir' must be text.")
         cache = settings.cache
+    if cache:
+        # The engine works in a folder of its own, from which a relative path would lead elsewhere.
+        cache = str(Path(cache).expanduser().absolute())
     changed = replace(
         settings, background=cast("Background", background), cache=cache or None, editor=editor, daily=daily
     )

@@ -186,7 +186,9 @@ METRICS = {
         f"{HERE}{HELPER}os.chdir(here)\nsys.path.insert(0, '')\n__import__(name)\n{SCORE}", writes("helper.py")
     ),
     "a folder below, put on the module path": Attack(
-        f"{HERE}sys.path.append(here + '/lib')\nimport helper\n{SCORE}", writes("lib/helper.py")
+        f"{HERE}sys.path.append(here + '/lib')\nimport helper\n{SCORE}",
+        writes("lib/helper.py"),
+        refused=r"'helper' \(.*lib/helper.py\) is neither installed",
     ),
     "a folder outside, put on the module path": Attack(
         f"{HERE}sys.path.append(os.path.dirname(here) + '/elsewhere')\nimport helper\n{SCORE}",

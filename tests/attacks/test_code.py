@@ -296,7 +296,14 @@ def test_a_server_that_was_installed_for_one_user_goes_on_working(tmp_path: Path
         "    await client.close()\nasyncio.run(main())\n"
     )
     environ = {"HOME": str(home), "PATH": os.environ["PATH"], "APO_CACHE_DIR": str(tmp_path / "cache")}
-    for more in ({}, {"HOME": str(tmp_path), "PYTHONUSERBASE": str(home / ".local")}):
+    # As in a terminal; with another base; and as the VS Code extension starts the server that it brings.
+    bundled = os.pathsep.join((str(lib), str(Path(pytest.__file__).parents[1])))
+    starts = (
+        {},
+        {"HOME": str(tmp_path), "PYTHONUSERBASE": str(home / ".local")},
+        {"HOME": str(tmp_path), "PYTHONPATH": bundled, "PYTHONNOUSERSITE": "1", "PYTHONSAFEPATH": "1"},
+    )
+    for more in starts:
         done = subprocess.run(
             [base, "-P", "-c", code], env={**environ, **more}, cwd=tmp_path, capture_output=True, text=True, check=False
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -149,3 +150,9 @@ async def test_a_module_that_takes_too_long_to_load_is_an_error(
     monkeypatch.setattr(function, "LOAD_SECONDS", 0.3)
     with pytest.raises(InputError, match="could not be loaded within"):
         await graded(tmp_path, "import time\ntime.sleep(600)\n")
+
+
+async def test_a_process_that_cannot_be_started_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+    with pytest.raises(InputError, match=r"cannot be started \(No such file or directory\)"):
+        await graded(tmp_path, "def score(answer, expected):\n    return 1\n")
