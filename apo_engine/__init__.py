@@ -13,10 +13,8 @@
 Everything public is named here and loaded when it is first used, so that ``import apo_engine`` costs nothing.
 """
 
-from __future__ import annotations
-
-from importlib import import_module
-from typing import TYPE_CHECKING
+# No import here, not even of the future: `module_path` must be reached before anything else is looked for.
+TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from apo_engine.api import (
@@ -130,6 +128,8 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 
 def __getattr__(name: str) -> object:
+    from importlib import import_module
+
     if name == "events":
         value: object = import_module("apo_engine.search.events")
     elif name in _HOME_OF:

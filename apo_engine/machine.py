@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from apo_engine.allowed_paths import read_regular
 from apo_engine.problems import InputError, Place, Problem
-from apo_engine.settings import ENVIRONMENT, Layer, resolve
+from apo_engine.settings import ENVIRONMENT, VARIABLE, Layer, resolve
 
 MAX_CONFIG_BYTES = 1_000_000
+_VARIABLE = re.compile(VARIABLE)
 
 
 def environment_layer(environ: Mapping[str, str]) -> Layer:
@@ -58,6 +60,22 @@ def endpoints_layer() -> Layer:
     except InputError:
         return Layer("user", {})
     return Layer("user", endpoints)
+
+
+def user_variables() -> tuple[str, ...]:
+    """The variables that the user's configuration names: the keys of endpoints, and what a metric may read.
+
+    None where the file cannot be used: whatever needs them says so.
+    """
+    try:
+        values = user_layer().values
+    except InputError:
+        return ()
+    endpoints, metric_env = values.get("endpoints"), values.get("metric_env")
+    maps = endpoints.values() if isinstance(endpoints, dict) else ()
+    keys = [endpoint.get("key_env") for endpoint in maps if isinstance(endpoint, dict)]
+    more = list(metric_env) if isinstance(metric_env, list) else []
+    return tuple(name for name in (*keys, *more) if isinstance(name, str) and _VARIABLE.fullmatch(name))
 
 
 def cache_dir(environ: Mapping[str, str]) -> Path:

@@ -36,6 +36,8 @@ METRICS = ("exact_match", "label", "contains", "regex", "numeric", "json_match",
 _FUNCTION = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 # Keys of endpoints are typed in the wrong place now and then: what may be one is not repeated.
 _KEY = re.compile(r"(?=\S{0,200}\d)[^\s']{20,}")
+#: The name of a variable of the environment; those that steer Python itself are given to no process.
+VARIABLE = r"^(?!PYTHON)[A-Za-z_][A-Za-z0-9_]{0,99}$"
 # Dotprompt's own keys: in a prompt file they stand without the `apo.` prefix.
 _UNPREFIXED = ("model", "config", "endpoints")
 _MODELS = (("model",), ("optimizer", "model"), ("judge", "model"))
@@ -112,7 +114,8 @@ class BudgetSettings(Struct, frozen=True, forbid_unknown_fields=True):
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     """Everything that can be set, resolved. ``config`` is Dotprompt's: parameters of the task model.
 
-    ``keep`` says whether answers and runs are written to disk; ``nothing`` holds wherever it is said.
+    ``keep`` says whether answers and runs are written to disk; ``nothing`` holds wherever it is said. ``metric_env``
+    names the variables that a metric which is code may read; only the user's configuration file may set it.
     """
 
     model: str | None = None
@@ -127,6 +130,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     concurrency: Annotated[int, Meta(ge=1, le=1024)] = 32
     endpoints: dict[str, EndpointSettings] = {}
     keep: Literal["all", "nothing"] = "all"
+    metric_env: list[Annotated[str, Meta(pattern=VARIABLE)]] = []
 
 
 def _nowhere(_path: tuple[str, ...]) -> Place | None:
@@ -198,6 +202,11 @@ def _checked(layer: Layer, problems: list[Problem]) -> dict[str, object]:
         del values["endpoints"]
     elif "endpoints" in values:
         problems += endpoint_problems(values["endpoints"], layer.place)
+    if "metric_env" in values and layer.name != "user":
+        message = f"{_spelled(layer, ('metric_env',))} may only be set in the user's configuration file."
+        remedy = "Move it there: a file that others wrote could hand your keys to code."
+        problems.append(Problem("setting-misplaced", message, remedy, layer.place(("metric_env",))))
+        del values["metric_env"]
     if "keep" in values and layer.name == "file":
         message = f"{_spelled(layer, ('keep',))} is a choice of whoever runs the prompt, not of the prompt."
         remedy = "Set it in the editor or your configuration file, or give --keep."
@@ -277,14 +286,9 @@ def _problem_with(
         if not (isinstance(value, float) and not math.isfinite(value)):
             return None
     place = layer.place(path)
-    if path[0] == "endpoints":
-        # The value is not shown: keys are written here by mistake.
-        message = f"{_spelled(layer, path)} must be a map of endpoints, each with a base_url and perhaps a key_env."
-        remedy = "Write base_url: https://host/v1 and, as key_env:, the variable that holds the key, such as CORP_KEY."
-        if "parameters" in path:
-            message = f"{_spelled(layer, path)} must be a list of names, such as [min_p]."
-            remedy = "Write the names as they stand in `config`."
-        return Problem("setting-invalid", message, remedy, place)
+    if path[0] in ("endpoints", "metric_env"):
+        expected, remedy = _near_keys(path)
+        return Problem("setting-invalid", f"{_spelled(layer, path)} must be {expected}.", remedy, place)
     message = f"{_spelled(layer, path)} must be {_described(field.type)}, not {_shown(value)}."
     close = _meant(value, field.type)
     if close:
@@ -294,6 +298,17 @@ def _problem_with(
         default = str(default).lower()
     remedy = f"Write for example {path[-1]}: {default}" if default is not None else "Correct it, or remove the key."
     return Problem("setting-invalid", message, remedy, place)
+
+
+def _near_keys(path: tuple[str, ...]) -> tuple[str, str]:
+    """What belongs to a setting where keys are written by mistake, so that its value is not shown; and the remedy."""
+    if path[0] == "metric_env":
+        expected = "a list of names of variables, without those that begin with PYTHON"
+        return expected, "Write for example metric_env: [HF_HOME]."
+    if "parameters" in path:
+        return "a list of names, such as [min_p]", "Write the names as they stand in `config`."
+    remedy = "Write base_url: https://host/v1 and, as key_env:, the variable that holds the key, such as CORP_KEY."
+    return "a map of endpoints, each with a base_url and perhaps a key_env", remedy
 
 
 def _unknown_metric(layer: Layer, value: str) -> Problem:

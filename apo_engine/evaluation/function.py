@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import contextlib
 import hashlib
 import json
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from apo_engine.allowed_paths import NotRegularError, OutsideError, read_allowed
-from apo_engine.evaluation import function_worker
+from apo_engine.child_process import ChildProcess, python_command, start_child
+from apo_engine.evaluation.metric_sources import SourceModule, collect_modules, find_module
 from apo_engine.examples.example import Example
 from apo_engine.problems import InputError, Place, Problem
 from apo_engine.scoring.judgement import Judgement
@@ -23,60 +26,73 @@ _LONGEST_REPLY = 2**20
 _MAX_BYTES = 10 << 20
 
 
+_WORKER = "apo_engine.evaluation.function_worker"
+
+
 @dataclass(frozen=True, slots=True)
 class ScoringFunction:
-    """Where a scoring function stands. ``digest`` is a hash of its file; what that imports is not part of it."""
+    """Where a scoring function stands, and the ``modules`` of its folder that it is made of, as they were read."""
 
     folder: Path
     module: str
     name: str
     file: Path
-    digest: str
+    modules: tuple[SourceModule, ...] = field(repr=False)
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The files of the modules, relative to the folder: the function's own first."""
+        paths = [module.path for module in self.modules if module.source is not None]
+        ordered = sorted(paths, key=lambda path: (path != self.file, path))
+        return tuple(path.relative_to(self.folder).as_posix() for path in ordered)
+
+    @property
+    def digest(self) -> str:
+        """A hash of the names, places and sources of the modules."""
+        parts = [(module.name, str(module.path), module.is_package, module.sha256) for module in self.modules]
+        return hashlib.sha256(json.dumps([self.module, self.name, parts]).encode()).hexdigest()
 
 
 def find_function(metric: str, folder: Path, place: Place | None = None) -> ScoringFunction:
-    """The function that ``module:function`` names, its module looked for in ``folder``. Runs nothing.
+    """The function that ``module:function`` names, its modules looked for in ``folder``. Runs nothing.
 
     Raises:
-        InputError: there is no such module there, or it is a link that leads elsewhere.
+        InputError: there is no such module there, it has a name that Python takes for its own, or one of its modules is
+            a link that leads elsewhere.
     """
     module, _, name = metric.partition(":")
     if not all(part.isidentifier() for part in (*module.split("."), name)):
         message, remedy = f"The metric '{metric}' is no module:function.", "Name a module beside the prompt."
         raise InputError(Problem("metric-missing", message, remedy, place))
-    stem = folder.joinpath(*module.split("."))
-    for file in (stem.with_name(f"{stem.name}.py"), stem / "__init__.py"):
-        try:
-            digest = hashlib.sha256(read_allowed(file, (folder,), _MAX_BYTES)).hexdigest()
-        except OutsideError:
-            message = f"The metric '{metric}' leads outside the prompt's folder: {file} is a link."
-            remedy = "Put the function itself beside the prompt."
-            raise InputError(Problem("metric-outside", message, remedy, place)) from None
-        except NotRegularError as error:
-            message = f"The metric '{metric}' cannot be used: {file}: {error.strerror}."
-            raise InputError(Problem("metric-missing", message, "Put a Python file there.", place)) from None
-        except OSError:
-            continue
-        return ScoringFunction(folder.absolute(), module, name, file.absolute(), digest)
-    message = f"The metric '{metric}' names a module that is not there: {stem}.py."
-    remedy = "Write the function into that file, beside the prompt, or correct 'apo.metric'."
-    raise InputError(Problem("metric-missing", message, remedy, place))
+    folder = folder.absolute()
+    root = find_module(folder, module, place)
+    if root is None or root.source is None:
+        stem = folder.joinpath(*module.split("."))
+        message = f"The metric '{metric}' names a module that is not there: {stem}.py."
+        remedy = "Write the function into that file, beside the prompt, or correct 'apo.metric'."
+        raise InputError(Problem("metric-missing", message, remedy, place))
+    if module.partition(".")[0] in sys.stdlib_module_names:
+        message = f"The metric '{metric}' has the name of a module of Python's own, which goes before {root.path.name}."
+        raise InputError(Problem("metric-missing", message, "Rename the file, and correct 'apo.metric'.", place))
+    return ScoringFunction(folder, module, name, root.path, collect_modules(folder, root, place))
 
 
 class FunctionGrader:
     """Scores by a function of the user's, one row at a time, in a process that is started when it is opened.
 
-    The function is called with (answer, expected) or (answer, expected, inputs), all of them text but ``inputs``, a
-    map of text, and returns a number from 0 to 1, or a bool. What it prints is not shown. A row that takes longer than
+    The process runs the modules of the function as they were read, and sees ``environ`` alone. The function is
+    called with (answer, expected) or (answer, expected, inputs), all of them text but ``inputs``, a map of text,
+    and returns a number from 0 to 1, or a bool. What it prints is not shown. A row that takes longer than
     ``seconds`` is invalid, and the process is replaced.
     """
 
     calls = 0
 
-    def __init__(self, function: ScoringFunction, *, seconds: float = ROW_SECONDS) -> None:
+    def __init__(self, function: ScoringFunction, environ: Mapping[str, str], *, seconds: float = ROW_SECONDS) -> None:
         self._function = function
+        self._environ = environ
         self._seconds = seconds
-        self._process: asyncio.subprocess.Process | None = None
+        self._child: ChildProcess | None = None
         self._turn = asyncio.Lock()
         self._hangs = 0
 
@@ -112,47 +128,59 @@ class FunctionGrader:
         """End the process, whatever it does."""
         await self._stop()
 
-    async def _started(self) -> asyncio.subprocess.Process:
-        if self._process is None:
-            function = self._function
-            script = function_worker.__file__
-            self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, script, str(function.folder), function.module, function.name, str(function.file)),
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.DEVNULL,
-                cwd=function.folder,
-                limit=_LONGEST_REPLY,
-            )
+    async def _started(self) -> ChildProcess:
+        if self._child is None:
             try:
-                await self._reply(self._process, LOAD_SECONDS)
+                self._child = await start_child(
+                    python_command(_WORKER),
+                    self._environ,
+                    longest_line=_LONGEST_REPLY,
+                    stderr=asyncio.subprocess.DEVNULL,
+                )
+            except OSError as error:
+                raise self._error(f"cannot be started ({error.strerror or error})") from None
+            try:
+                await self._asked(self._child, self._task(), LOAD_SECONDS)
             except TimeoutError:
                 await self._stop()
                 raise self._error(f"could not be loaded within {LOAD_SECONDS:g} s") from None
             except BaseException:
                 await self._stop()
                 raise
-        return self._process
+        return self._child
+
+    def _task(self) -> str:
+        function = self._function
+        sources = {
+            module.name: (
+                str(module.path),
+                module.is_package,
+                None if module.source is None else base64.b64encode(module.source).decode(),
+            )
+            for module in function.modules
+        }
+        names = {"folder": str(function.folder), "module": function.module, "name": function.name}
+        return json.dumps({**names, "file": str(function.file), "sources": sources})
 
     async def _asked(
-        self, process: asyncio.subprocess.Process, line: str, seconds: float, row: Example
+        self, child: ChildProcess, line: str, seconds: float, row: Example | None = None
     ) -> dict[str, object]:
-        assert process.stdin is not None
+        stdin = child.process.stdin
+        assert stdin is not None
         try:
-            process.stdin.write(line.encode() + b"\n")
-            return await self._reply(process, seconds, row)
+            stdin.write(line.encode() + b"\n")
+            return await self._reply(child, seconds, row)
         except asyncio.CancelledError:
             # The reply that is still to come would be taken for that of the next row.
             await self._stop()
             raise
 
-    async def _reply(
-        self, process: asyncio.subprocess.Process, seconds: float, row: Example | None = None
-    ) -> dict[str, object]:
-        assert process.stdout is not None
-        line = await asyncio.wait_for(process.stdout.readline(), seconds)
+    async def _reply(self, child: ChildProcess, seconds: float, row: Example | None) -> dict[str, object]:
+        stdout = child.process.stdout
+        assert stdout is not None
+        line = await asyncio.wait_for(stdout.readline(), seconds)
         if not line:
-            code = await process.wait()
+            code = await child.wait()
             await self._stop()
             raise self._error(f"ended its process (exit code {code})", row=row)
         reply: dict[str, object] = json.loads(line)
@@ -162,13 +190,11 @@ class FunctionGrader:
         return reply
 
     async def _stop(self) -> None:
-        process, self._process = self._process, None
-        if process is not None and process.returncode is None:
-            try:
-                process.kill()
-            except ProcessLookupError:
-                return
-            await process.wait()
+        child, self._child = self._child, None
+        if child is not None:
+            with contextlib.suppress(ProcessLookupError):
+                child.process.kill()
+            await child.wait()
 
     def _error(self, what: str, place: Place | None = None, row: Example | None = None) -> InputError:
         function = self._function

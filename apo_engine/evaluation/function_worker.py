@@ -1,11 +1,12 @@
 """Runs one scoring function of the user's, in a process of its own: rows come as JSON lines, scores go back as such.
 
-Started as a script, with the function's folder, module, name and file. It imports nothing of this package, so that the
-user's module finds the path as any script in its folder would.
+The first line says which function, and holds the sources of its folder that may be run. That folder is not on the
+module path, and is not the working folder.
 """
 
 from __future__ import annotations
 
+import base64
 import importlib
 import inspect
 import json
@@ -17,23 +18,25 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TextIO
+
+from apo_engine.evaluation.agreed_modules import AgreedModules, AgreedSource, NotAgreedError
 
 _MOST_WORDS = 500
 
 
-def main(folder: str, module: str, name: str, file: str) -> None:
+def main() -> None:
     """Load the function, say whether that went well, and answer rows until there are no more."""
     replies = _private_stdout()
+    task = json.loads(sys.stdin.buffer.readline())
     # Read at once, so that the process ends with its parent, whatever the function is doing.
     rows: queue.SimpleQueue[str] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(rows,), daemon=True).start()
     # An interrupted terminal interrupts the parent, which then ends this process.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    sys.path[:] = [folder, *(path for path in sys.path if path != str(Path(__file__).parent))]
+    file: str = task["file"]
     try:
-        function = _load(module, name, file)
+        function = _load(task)
         shown = _takes_inputs(function)
     except BaseException as error:  # the user's code may raise anything, SystemExit too
         _reply(replies, _failure(error, file))
@@ -70,12 +73,16 @@ def _read(rows: queue.SimpleQueue[str]) -> None:
     os._exit(0)
 
 
-def _load(module: str, name: str, file: str) -> Callable[..., Any]:
-    loaded = importlib.import_module(module)
-    found = getattr(loaded, "__file__", None)
-    if found is None or not _same(found, file):
-        raise _Unusable(f"cannot be loaded: Python takes '{module}' for {found or 'a module of its own'}")
-    function = getattr(loaded, name, None)
+def _load(task: dict[str, Any]) -> Callable[..., Any]:
+    module, name = task["module"], task["name"]
+    sources = {
+        key: AgreedSource(path, is_package, None if source is None else base64.b64decode(source))
+        for key, (path, is_package, source) in task["sources"].items()
+    }
+    for taken in sources.keys() & sys.modules.keys():
+        raise _Unusable(f"cannot be loaded: Python has a module '{taken}' already. Rename {sources[taken].path}")
+    AgreedModules(task["folder"], sources).install()
+    function = getattr(importlib.import_module(module), name, None)
     if function is None:
         raise _Unusable(f"is not in '{module}'")
     if not inspect.isfunction(function) or inspect.iscoroutinefunction(function):
@@ -119,7 +126,8 @@ def _failure(error: BaseException, file: str) -> dict[str, object]:
     if isinstance(error, SyntaxError) and error.filename:
         return {"error": f"cannot be loaded: {said}", "file": error.filename, "line": error.lineno or 1}
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if _same(frame.filename, file)]
-    return {"error": f"raised {said}", "file": file, "line": (lines[-1] if lines else None) or 1}
+    what = str(error) if isinstance(error, NotAgreedError) else f"raised {said}"
+    return {"error": what, "file": file, "line": (lines[-1] if lines else None) or 1}
 
 
 def _same(path: str, file: str) -> bool:
@@ -132,4 +140,4 @@ def _reply(stream: TextIO, reply: dict[str, object]) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from apo_engine.models.route import Route
@@ -13,6 +14,7 @@ __all__ = [
     "ChatModel",
     "ChatRequest",
     "Completion",
+    "FromFile",
     "LabelScorer",
     "LabelScores",
     "Message",
@@ -149,6 +151,21 @@ class LabelScorer(Protocol):
         Raises:
             ModelError: the scores cannot be had (labels that begin with the same token, a context too long).
         """
+        ...
+
+
+@runtime_checkable
+class FromFile(Protocol):
+    """A model whose weights are a file that somebody else than this program brought."""
+
+    @property
+    def file(self) -> Path | None:
+        """The file, with links followed; None where this program brings the weights."""
+        ...
+
+    @property
+    def sha256(self) -> str:
+        """The hash of the weights; others are not loaded."""
         ...
 
 

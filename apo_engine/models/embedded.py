@@ -63,7 +63,7 @@ def load_embedded(
         version = _runtime_version()
         find_parts(GEMMA_270M)
         sha256 = GEMMA_270M.sha256
-        return EmbeddedModel(name, _identity(sha256, version), lambda: assemble(GEMMA_270M, folder))
+        return EmbeddedModel(name, _identity(sha256, version), sha256, lambda: assemble(GEMMA_270M, folder))
     path = Path(name.removeprefix(f"{PROVIDER}/"))
     try:
         if roots is not None and is_network_path(str(path)):
@@ -79,8 +79,8 @@ def load_embedded(
         message = f"There is no embedded model {name!r}: {path} cannot be read ({reason})."
         remedy = f"Use {DEFAULT_MODEL}, or {PROVIDER}/ and the path of a GGUF file."
         raise ModelError(Problem("model-not-found", message, remedy, place)) from error
-    version, path = _runtime_version(), path.resolve()
-    return EmbeddedModel(name, _identity(sha256, version), lambda: path)
+    version, file = _runtime_version(), path.resolve()
+    return EmbeddedModel(name, _identity(sha256, version), sha256, lambda: _unchanged(file, folder, sha256), file=file)
 
 
 def _runtime_version() -> str:
@@ -111,15 +111,28 @@ class EmbeddedModel:
     Args:
         name: as in a prompt file.
         identity: what determines the answers.
+        sha256: the hash of the weights.
         locate: finds, and checks, the weights; called once, in a thread, before the first answer.
+        file: the file of the weights, where this program does not bring them.
         lanes: how many requests are computed at once; by default as many as there are cores, up to four.
     """
 
     local = True
 
-    def __init__(self, name: str, identity: str, locate: Callable[[], Path], *, lanes: int | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        identity: str,
+        sha256: str,
+        locate: Callable[[], Path],
+        *,
+        file: Path | None = None,
+        lanes: int | None = None,
+    ) -> None:
         self.name = name
         self.identity = identity
+        self.sha256 = sha256
+        self.file = file
         self._locate = locate
         self._cores = _cores()
         self._lanes = lanes or min(self._cores, _MAX_LANES)
@@ -297,6 +310,18 @@ def _common_length(a: str, b: str) -> int:
         else:
             high = middle - 1
     return low
+
+
+def _unchanged(file: Path, memory: Path, sha256: str) -> Path:
+    """The file, if it still is what it was when the run was planned, and agreed to."""
+    try:
+        same = sha256_of(file, memory) == sha256
+    except OSError:
+        same = False
+    if not same:
+        message = f"The model file {file} has changed since the run began, and was not loaded."
+        raise ModelError(Problem("model-changed", message, "Start the run again."))
+    return file
 
 
 def _identity(sha256: str, version: str) -> str:

@@ -92,7 +92,7 @@ def assemble(weights: PackagedWeights, folder: Path) -> Path:
 
 
 def sha256_of(path: Path, memory: Path, roots: Sequence[Path] | None = None) -> str:
-    """The file's SHA-256 in hex; remembered in the folder ``memory`` as long as size and time of change stay.
+    """The file's SHA-256 in hex; remembered in the folder ``memory`` as long as size and times of change stay.
 
     Args:
         path: a file that the user named; or, where there are ``roots``, one that somebody else named.
@@ -167,7 +167,8 @@ def _note(path: Path) -> str:
 
 def _state(file: BinaryIO) -> list[int]:
     found = os.fstat(file.fileno())
-    return [found.st_size, found.st_mtime_ns]
+    # The time of the last write can be set at will; that of the last change of the file cannot, nor the file's number.
+    return [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]
 
 
 def _remember(path: Path, store: PrivateFolder, digest: str, state: list[int]) -> None:

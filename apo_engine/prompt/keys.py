@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # What may be written by hand under a key: nothing is known of it beyond its type.
 FILE, FOLDER, MODEL, COLUMN = "a file", "a folder", "a model", "a column"
 # These of the settings are no keys of a prompt file, or are Dotprompt's and described there.
-_ELSEWHERE = ("endpoints", "keep", "model", "config")
+_ELSEWHERE = ("endpoints", "keep", "metric_env", "model", "config")
 
 
 @dataclass(frozen=True, slots=True)

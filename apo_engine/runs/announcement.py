@@ -19,7 +19,7 @@ from apo_engine.runs.row_budget import cap_for_holdout
 from apo_engine.runs.store import RunStore
 from apo_engine.scoring.power import HOPED, rows_needed, shortage
 from apo_engine.search.arm import seed_arm
-from apo_engine.search.events import Estimate, FileRows, OwnCode, RowCounts, RunCaps, RunStarted
+from apo_engine.search.events import CustomMetric, Estimate, FileRows, RowCounts, RunCaps, RunStarted
 from apo_engine.search.proposer import most_children
 from apo_engine.search.verdict import level_after
 
@@ -58,11 +58,14 @@ def announce(plan: Plan) -> RunStarted:
         estimate=_estimate(plan, counts),
         seed=plan.settings.seed,
         judge_model=plan.judge_model.name if plan.judge_model else None,
-        own_code=OwnCode(plan.metric.name, str(function.file), function.digest) if function else None,
+        custom_metric=CustomMetric(plan.metric.name, str(function.file), function.digest, function.files)
+        if function
+        else None,
         destinations=destinations,
         files=files,
         file=str(plan.prompt.path.absolute()) if plan.prompt.path else "",
         caps=RunCaps(caps.calls, caps.tokens, caps.usd, caps.seconds),
+        model_files=plan.model_files,
         notices=notices(plan.settings.config, plan.task_model),
         fingerprint=fingerprint(plan, destinations, files),
         rows_fingerprint=plan.examples.fingerprint,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -10,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from apo_engine.child_environment import metric_environment
 from apo_engine.evaluation.evaluator import Evaluator
 from apo_engine.evaluation.function import FunctionGrader
 from apo_engine.evaluation.grader import Grader
@@ -189,7 +191,7 @@ async def open_desk(plan: Plan, options: Options, emit: Emit) -> AsyncIterator[D
         for model in plan.models
     }
     task, optimizer = gateways[id(plan.task_model)], gateways[id(plan.optimizer_model)]
-    grader = _grader(plan, gateways.get(id(plan.judge_model)))
+    grader = _grader(plan, options, gateways.get(id(plan.judge_model)))
     store = RunStore(plan.folder, keeps=not plan.keeps_nothing)
 
     def tell(event: AnyEvent) -> None:
@@ -256,10 +258,11 @@ def _caps(asked: BudgetSettings) -> Caps:
     return Caps(asked.calls, asked.tokens, asked.usd, asked.seconds)
 
 
-def _grader(plan: Plan, judge: Gateway | None) -> Grader | None:
+def _grader(plan: Plan, options: Options, judge: Gateway | None) -> Grader | None:
     """Who judges answers where the metric cannot by itself."""
     if plan.function is not None:
-        return FunctionGrader(plan.function)
+        environ = os.environ if options.environ is None else options.environ
+        return FunctionGrader(plan.function, metric_environment(environ, plan.settings.metric_env))
     if judge is not None:
         assert plan.settings.judge.rubric is not None
         return RubricGrader(judge, plan.settings.judge.rubric, plan.settings.judge.repeats)

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from apo_engine.models.purse import Purse
+    from apo_engine.search.events import ModelFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +19,9 @@ class Options:
 
     ``flags`` and ``editor`` hold settings by their names in the file without ``apo.``, nested as there:
     ``{"budget": {"calls": 200}}``. ``environ`` is the process's own where None. ``fresh`` ignores cached answers;
-    ``resume`` prints a finished run, and goes on with an unfinished one. ``own_code`` is the digest of the one scoring
-    function of the user's that may be run (see `OwnCode`); any may where None, none where it is empty. ``purse`` is
+    ``resume`` prints a finished run, and goes on with an unfinished one. ``custom_metric`` is the digest of the one
+    metric that is code and may be run (see `CustomMetric`); any may where None, none where it is empty. ``model_files``
+    are the files of weights that may be loaded; any may where None. ``purse`` is
     what requests that leave the machine draw from, shared with other runs. Files that the prompt names lie in its
     folder or one of the ``allowed_roots``, the folders that the user works in: the working folder where None.
     ``own_models`` are the models of the ``editor`` that the user named: their files may lie anywhere.
@@ -32,7 +34,8 @@ class Options:
     environ: Mapping[str, str] | None = None
     fresh: bool = False
     resume: bool = False
-    own_code: str | None = None
+    custom_metric: str | None = None
+    model_files: tuple[ModelFile, ...] | None = None
     purse: Purse | None = None
     allowed_roots: tuple[Path, ...] | None = None
     own_models: tuple[str, ...] = ()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from apo_engine.encodable import encodable
 from apo_engine.endpoint_settings import allowed_parameters
 from apo_engine.evaluation.function import ScoringFunction, find_function
 from apo_engine.evaluation.rubric import ATTEMPTS
@@ -19,7 +20,7 @@ from apo_engine.examples.load import load_examples
 from apo_engine.examples.split import Split, split
 from apo_engine.machine import cache_dir, environment_layer, user_layer
 from apo_engine.models import prices
-from apo_engine.models.chat import ChatModel, LabelScorer, Usage
+from apo_engine.models.chat import ChatModel, FromFile, LabelScorer, Usage
 from apo_engine.models.endpoints import Endpoint, list_models, open_model
 from apo_engine.models.keyed_digest import KeyedDigest
 from apo_engine.models.reachable import EndpointStatus
@@ -32,7 +33,7 @@ from apo_engine.runs.naming import own_meta_prompts, roots_of
 from apo_engine.runs.options import Options
 from apo_engine.runs.row_budget import within_cap
 from apo_engine.scoring.metric import Metric, make_metric, require_usable
-from apo_engine.search.events import Job
+from apo_engine.search.events import Job, ModelFile
 from apo_engine.search.meta_prompts import MetaPrompts
 from apo_engine.settings import Layer, Settings, resolve
 
@@ -104,9 +105,13 @@ class Plan:
         return hashlib.sha256("\n".join(sorted(row.id for row in self.whole.holdout)).encode()).hexdigest()[:16]
 
     @property
-    def runs_own_code(self) -> bool:
-        """Whether the run would run a function that stands beside the prompt: code to be trusted before it is run."""
-        return self.function is not None
+    def model_files(self) -> tuple[ModelFile, ...]:
+        """The files of weights that would be loaded and that this program did not bring."""
+        return tuple(
+            ModelFile(model.name, encodable(str(model.file)), model.sha256)
+            for model in self.models
+            if isinstance(model, FromFile) and model.file is not None
+        )
 
     @property
     def models(self) -> tuple[ChatModel, ...]:
@@ -234,6 +239,7 @@ async def make_plan(job: Job, prompt: PromptFile, options: Options, *, fixes: bo
         partials=partials,
         meta=meta,
     )
+    _require_agreed_files(plan, options)
     if settings.budget.usd is not None:
         await require_known_price(settings.config, plan.task_model, prompt.layer())
         for model in plan.models:
@@ -301,10 +307,17 @@ def _require_rubric(settings: Settings, place: Place | None) -> None:
 
 
 def _require_agreed(function: ScoringFunction, options: Options, place: Place | None) -> None:
-    if options.own_code not in (None, function.digest):
+    if options.custom_metric not in (None, function.digest):
         message = f"The metric '{function.module}:{function.name}' is code that nobody has agreed to run as it is now."
-        remedy = f"Read {function.file.name}, then start the run again and allow it."
+        remedy = f"Read {', '.join(function.files)}, then start the run again and allow it."
         raise InputError(Problem("code-not-agreed", message, remedy, place))
+
+
+def _require_agreed_files(plan: Plan, options: Options) -> None:
+    for file in plan.model_files if options.model_files is not None else ():
+        if file not in (options.model_files or ()):
+            message = f"Nobody has agreed to load the model file {file.path} as it is now."
+            raise InputError(Problem("model-not-agreed", message, "Start the run again and allow it."))
 
 
 def _rows(job: Job, examples: ExampleSet) -> Split | None:

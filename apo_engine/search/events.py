@@ -95,26 +95,36 @@ class Destination(msgspec.Struct, frozen=True):
     proxy: str = ""
 
 
-class OwnCode(msgspec.Struct, frozen=True):
-    """The user's own scoring function that a run would run: ``module:function``, its file, and that file's SHA-256.
+class CustomMetric(msgspec.Struct, frozen=True):
+    """The metric of a run that is code: ``module:function``, its file, and all ``files`` that it is made of.
 
-    What the file imports is not part of ``digest``.
+    ``files`` are relative to the prompt's folder, the function's own first; ``digest`` is a hash of all they hold.
     """
 
     name: str
     path: str
     digest: str
+    files: tuple[str, ...]
+
+
+class ModelFile(msgspec.Struct, frozen=True):
+    """A file of weights that a run would load: the model's name, the file with links followed, and its SHA-256."""
+
+    name: str
+    path: str
+    sha256: str
 
 
 class RunStarted(Event, frozen=True):
     """The first event: what will run on what, and what it may cost.
 
-    ``judge_model`` grades answers where the metric is ``judge``, and is shown the rows it grades; ``own_code`` is run
-    where the metric is a function of the user's. ``destinations`` are all to which anything is sent, in the order task,
-    optimizer, judge; no request goes anywhere else. ``files`` are the example files, ``file`` is the prompt's, empty
-    where it has none. ``notices`` are sentences on parameters that the user's own configuration allowed: what each one
-    does besides tuning an answer, where, and whether its price is known. ``fingerprint`` changes with whatever would be
-    sent, and with where to; ``rows_fingerprint`` changes with the rows alone.
+    ``judge_model`` grades answers where the metric is ``judge``, and is shown the rows it grades; ``custom_metric`` is
+    run if the metric is code; ``model_files`` are read by a native runtime. ``destinations`` are all to which anything
+    is sent, in the order task, optimizer, judge; no request goes anywhere else. ``files`` are the example files,
+    ``file`` is the prompt's, empty if it has none. ``notices`` are sentences on parameters that the user's own
+    configuration allowed: what each one does besides tuning an answer, where, and whether its price is known.
+    ``fingerprint`` changes with whatever would be sent, and with where to; ``rows_fingerprint`` changes with the rows
+    alone.
     """
 
     run: str
@@ -128,11 +138,12 @@ class RunStarted(Event, frozen=True):
     estimate: Estimate
     seed: int
     judge_model: str | None = None
-    own_code: OwnCode | None = None
+    custom_metric: CustomMetric | None = None
     destinations: tuple[Destination, ...] = ()
     files: tuple[FileRows, ...] = ()
     file: str = ""
     caps: RunCaps = RunCaps()
+    model_files: tuple[ModelFile, ...] = ()
     notices: tuple[str, ...] = ()
     fingerprint: str = ""
     rows_fingerprint: str = ""

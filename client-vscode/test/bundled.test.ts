@@ -12,7 +12,7 @@ describe("the bundled server", () => {
     const asking = machine({ interpreters: { [usr]: {}, "/usr/bin/python": {} } });
     expect(await resolve(PLACE, asking, BUNDLE)).toEqual({
       found: true,
-      launch: { source: "PATH", command: usr, args: ["-m", "apo_server"], modules: folder },
+      launch: { source: "PATH", command: usr, args: ["-P", "-m", "apo_server"], modules: folder },
       setup: { kind: "unpack", interpreter: { ...INTERPRETER, command: usr }, folder },
     });
     expect(asking.asked).not.toContain("/usr/bin/python");
@@ -28,7 +28,7 @@ describe("the bundled server", () => {
     const resolution = await resolve({ ...PLACE, setting: "/opt/py/bin/python" }, machine(EVERYTHING), BUNDLE);
     expect(resolution).toEqual({
       found: true,
-      launch: { source: "setting", command: "/opt/py/bin/python", args: ["-m", "apo_server"] },
+      launch: { source: "setting", command: "/opt/py/bin/python", args: ["-P", "-m", "apo_server"] },
     });
   });
 
@@ -41,7 +41,7 @@ describe("the bundled server", () => {
   });
 
   it.each([
-    ["too old", { version: "3.9" }, /apo\.python cannot .* is Python 3\.9, which is older than 3\.10\.$/],
+    ["too old", { version: "3.9" }, /apo\.python cannot .* is Python 3\.9, which is older than 3\.11\.$/],
     ["another Python", { implementation: "PyPy" }, /is PyPy, and CPython is needed\.$/],
   ])("names the interpreter of the setting that is %s, and tries no other", async (_, facts, sentence) => {
     const asking = machine({ interpreters: { "/opt/x/python": facts, [usr]: {} } });
@@ -75,7 +75,7 @@ describe("the bundled server", () => {
     const asking = machine({ interpreters: { [usr]: { version: "3.15", tag: "cpython-315" } } });
     const folder = "/storage/environments/1.0-abcdef12-cpython-315-pip";
     expect(await resolve(PLACE, asking, BUNDLE)).toMatchObject({
-      launch: { source: "PATH", command: `${folder}/bin/python`, args: ["-m", "apo_server"] },
+      launch: { source: "PATH", command: `${folder}/bin/python`, args: ["-P", "-m", "apo_server"] },
       setup: { kind: "install", interpreter: { command: usr }, folder },
     });
   });
@@ -84,7 +84,7 @@ describe("the bundled server", () => {
     const place: Place = { ...PLACE, platform: "win32", searchPath: "C:\\Windows", folders: [] };
     const interpreters = { "C:\\Windows\\py.exe": { command: "C:\\Python\\python.exe", target: "win32-x64" } };
     expect(await resolve(place, machine({ interpreters }), { ...BUNDLE, target: "win32-x64" })).toMatchObject({
-      launch: { command: "C:\\Python\\python.exe", args: ["-m", "apo_server"] },
+      launch: { command: "C:\\Python\\python.exe", args: ["-P", "-m", "apo_server"] },
     });
   });
 

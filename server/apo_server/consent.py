@@ -11,13 +11,12 @@ import logging
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import msgspec
 
 from apo_engine.machine import cache_dir
 from apo_engine.names import shown_name
-from apo_engine.search.events import OwnCode, RunStarted
+from apo_engine.search.events import CustomMetric, ModelFile, RunStarted
 from apo_server.consent_file import ConsentFile, Grant, Remembered
 from apo_server.consent_scope import granted_scope, needed_scope, question
 
@@ -113,10 +112,15 @@ class Consent:
         """Whether a run that was allowed still is: any server of the user's may have withdrawn its consent."""
         return self.waits(workspace, started) or self._covers(needed_scope(workspace, started))
 
-    async def to_run(self, workspace: str, prompt: str, code: OwnCode, *, asked: bool) -> bool:
-        """Whether a scoring function may be run as it is now; asks the user where that is not known."""
+    async def to_run(self, workspace: str, prompt: str, code: CustomMetric, *, asked: bool) -> bool:
+        """Whether a metric that is code may be run as it is now; asks the user if that is not known."""
         key = (workspace, f"code {code.digest} {code.name} {code.path}")
         return await self._given(key, words_on_code(prompt, code), asked=asked)
+
+    async def to_load(self, workspace: str, prompt: str, file: ModelFile, *, asked: bool) -> bool:
+        """Whether a file of weights may be loaded as it is now; asks the user if that is not known."""
+        key = (workspace, f"weights {file.sha256} {file.path}")
+        return await self._given(key, words_on_model_file(prompt, file), asked=asked)
 
     def revoke(self, workspace: str) -> bool:
         """Withdraw whatever was agreed to for a workspace; False if nothing was. It is on disk when this returns.
@@ -196,12 +200,22 @@ class Consent:
         return True
 
 
-def words_on_code(prompt: str, code: OwnCode) -> str:
-    """The question whether code that lies in the workspace may be run."""
-    file, prompt = shown_name(Path(code.path).name), shown_name(prompt)
+def words_on_code(prompt: str, code: CustomMetric) -> str:
+    """The question whether code that lies in the workspace may be run; it names every file."""
+    prompt, (first, *others) = shown_name(prompt), map(shown_name, code.files)
+    more = f" It imports {', '.join(others)}." if others else ""
     return (
-        f"Run {file}? Its function '{code.name}' scores the answers of {prompt}. It can do whatever you can on this "
-        "machine. You are asked again when the file changes."
+        f"Run {first}? Its function '{code.name}' scores the answers of {prompt}.{more} It can do whatever you can on "
+        f"this machine. You are asked again when {'one of these files' if others else 'the file'} changes."
+    )
+
+
+def words_on_model_file(prompt: str, file: ModelFile) -> str:
+    """The question whether a file of weights may be loaded."""
+    return (
+        f"Load the model file {shown_name(file.path)} for {shown_name(prompt)}? Its SHA-256 begins with {file.sha256[:12]}. Native code "
+        "reads it, so a file made with bad intent could do whatever you can on this machine. You are asked again when "
+        "the file changes."
     )
 
 

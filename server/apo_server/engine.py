@@ -6,12 +6,15 @@ import asyncio
 import contextlib
 import itertools
 import logging
-import sys
+import os
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
 
+from apo_engine.child_environment import engine_environment
+from apo_engine.child_process import ChildProcess, python_command, start_child
+from apo_engine.machine import user_variables
 from apo_engine.problems import ApoError, Problem
 from apo_engine.search.events import AnyEvent, RunStarted
 from apo_server.wire import Reply, Request, decode_reply, encode
@@ -46,26 +49,34 @@ class Patience:
 
 @dataclass(slots=True)
 class _Worker:
-    process: asyncio.subprocess.Process
+    child: ChildProcess
+    environ: Mapping[str, str]
     replies: dict[int, asyncio.Queue[Reply | None]] = field(default_factory=dict)
     readers: list[asyncio.Task[None]] = field(default_factory=list)
+
+    @property
+    def process(self) -> asyncio.subprocess.Process:
+        """The engine process."""
+        return self.child.process
 
 
 class EngineClient:
     """One engine process, started with the first job, ended when nothing is asked of it for a while, and started again.
 
-    ``on_death`` is called once for each death that nobody asked for, with a sentence for people.
+    ``command`` is that of the engine, where None. ``on_death`` is called once for each death that nobody asked for,
+    with a sentence for people. ``environ`` gives the environment of the process. When that changes, the next job
+    that begins alone gets a new process.
     """
 
     def __init__(
         self,
-        command: Sequence[str] = (sys.executable, "-m", "apo_server.worker"),
+        command: Sequence[str] | None = None,
         *,
         on_death: Callable[[str], None] = lambda _: None,
-        environ: Mapping[str, str] | None = None,
+        environ: Callable[[], Mapping[str, str]] = lambda: engine_environment(os.environ, user_variables()),
         patience: Patience = Patience(),
     ) -> None:
-        self._command = tuple(command)
+        self._command = tuple(command) if command is not None else python_command("apo_server.worker")
         self._on_death = on_death
         self._environ = environ
         self._patience = patience
@@ -171,28 +182,24 @@ class EngineClient:
 
     async def _running(self) -> _Worker:
         async with self._starting:
+            environ = await asyncio.to_thread(self._environ)
+            if self._worker is not None and not self._worker.replies and self._worker.environ != environ:
+                self._stay()
+                self._put_to_rest()
             if self._worker is not None:
                 return self._worker
             loop = asyncio.get_running_loop()
             await asyncio.sleep(max(0.0, self._not_before - loop.time()))
             if self._closed:
                 raise WorkerDied(Problem("engine-closed", "The server is shutting down."))
-            pipe = asyncio.subprocess.PIPE
             try:
-                process = await asyncio.create_subprocess_exec(
-                    *self._command,
-                    stdin=pipe,
-                    stdout=pipe,
-                    stderr=pipe,
-                    limit=_LONGEST_LINE,
-                    env=dict(self._environ) if self._environ is not None else None,
-                )
+                child = await start_child(self._command, environ, longest_line=_LONGEST_LINE)
             except OSError as error:
                 self._count_death()
                 message = f"The engine process cannot be started: {error.strerror or error}."
                 raise WorkerDied(Problem("engine-died", message, "Check the installation.")) from None
-            worker = _Worker(process)
-            worker.readers = [loop.create_task(self._read(worker)), loop.create_task(_drain(process))]
+            worker = _Worker(child, environ)
+            worker.readers = [loop.create_task(self._read(worker)), loop.create_task(_drain(child.process))]
             self._worker = worker
             return worker
 
@@ -243,10 +250,10 @@ class EngineClient:
         with contextlib.suppress(OSError):
             _stdin(worker).close()
         try:
-            await asyncio.wait_for(worker.process.wait(), self._patience.end)
+            await asyncio.wait_for(worker.child.wait(), self._patience.end)
         except TimeoutError:
             _kill(worker)
-            await worker.process.wait()
+            await worker.child.wait()
         for reader in worker.readers:
             reader.cancel()
 
@@ -266,7 +273,7 @@ class EngineClient:
         except ValueError:
             _log.warning("A line of the engine process is too long; the process is killed.")
             _kill(worker)
-        code = await worker.process.wait()
+        code = await worker.child.wait()
         if self._worker is worker:
             self._worker = None
             self._count_death()

@@ -15,7 +15,7 @@ from apo_engine.evaluation.result import RowAnswer
 from apo_engine.models.purse import EMPTY, DailyCaps
 from apo_engine.names import shown_name
 from apo_engine.problems import ApoError, Problem, Severity
-from apo_engine.search.events import AnyEvent, Job, Noted, OwnCode, RunEnded, RunStarted, VerdictReached
+from apo_engine.search.events import AnyEvent, CustomMetric, Job, ModelFile, Noted, RunEnded, RunStarted, VerdictReached
 from apo_server.advance import Advance
 from apo_server.consent import Consent
 from apo_server.engine import EngineClient, WorkerDied
@@ -215,12 +215,17 @@ class Runner:
             daily=settings.daily if settings.daily != DailyCaps() else None,
         )
         started = await self._engine.plan(request)
-        code = started.own_code
+        code = started.custom_metric
         if code is not None:
             if not await self._may_run(order, code):
                 self._explain_code(order, code)
                 return None
-            request = msgspec.structs.replace(request, own_code=code.digest)
+            request = msgspec.structs.replace(request, custom_metric=code.digest)
+        for file in started.model_files:
+            if not await self._may_load(order, file):
+                self._explain_model_file(order, file)
+                return None
+            request = msgspec.structs.replace(request, model_files=(*request.model_files, file))
         # Whoever allowed it, the engine sends what was planned here, and to nobody else.
         request = msgspec.structs.replace(request, agreed=started.fingerprint)
         if started.local or settings.consent:
@@ -238,11 +243,17 @@ class Runner:
         workspace = self._screen.workspace_of(order.uri)
         return await self._consent.to_send(workspace, started, asked=order.asked)
 
-    async def _may_run(self, order: Order, code: OwnCode) -> bool:
+    async def _may_run(self, order: Order, code: CustomMetric) -> bool:
         # Without trust in a workspace nothing of it is run; no question may lead around that.
         workspace = self._screen.workspace_of(order.uri)
         return self._session.settings.trusted and await self._consent.to_run(
             workspace, order.path.name, code, asked=order.asked
+        )
+
+    async def _may_load(self, order: Order, file: ModelFile) -> bool:
+        workspace = self._screen.workspace_of(order.uri)
+        return self._session.settings.trusted and await self._consent.to_load(
+            workspace, order.path.name, file, asked=order.asked
         )
 
     async def _run(self, order: Order, permit: _Permit) -> None:
@@ -348,14 +359,27 @@ class Runner:
             self._noted.add(note)
             self._screen.tell(f"{shown_name(order.path.name)}: {message}", severity)
 
-    def _explain_code(self, order: Order, code: OwnCode) -> None:
+    def _explain_code(self, order: Order, code: CustomMetric) -> None:
         self._tell_once(
             order,
             Problem(
                 "metric-code-asks",
-                f"{shown_name(order.path.name)} was not run: its metric '{code.name}' is code, which needs your leave.",
-                f"Read {shown_name(Path(code.path).name)}, then start the run by its command and allow it; where the "
-                "editor shows no question, run 'apo' in a terminal.",
+                f"{shown_name(order.path.name)} was not run: its metric '{code.name}' is code, and you have not "
+                "allowed it.",
+                f"Read {', '.join(map(shown_name, code.files))}. Then start the run by its command and allow it. If "
+                "the editor shows no question, run 'apo' in a terminal.",
+                severity=Severity.INFORMATION,
+            ),
+        )
+
+    def _explain_model_file(self, order: Order, file: ModelFile) -> None:
+        self._tell_once(
+            order,
+            Problem(
+                "model-file-asks",
+                f"{shown_name(order.path.name)} was not run: it names the model file {shown_name(file.path)}, and you "
+                "have not allowed it.",
+                "Start the run by its command and allow it. If the editor shows no question, run 'apo' in a terminal.",
                 severity=Severity.INFORMATION,
             ),
         )

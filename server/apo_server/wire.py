@@ -16,7 +16,7 @@ from apo_engine.models.reachable import EndpointStatus
 from apo_engine.models.tokens import TokenCounts
 from apo_engine.positions import Span
 from apo_engine.problems import Place, Problem, Severity
-from apo_engine.search.events import AnyEvent, Job
+from apo_engine.search.events import AnyEvent, Job, ModelFile
 
 
 class Request(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -30,11 +30,12 @@ class Request(msgspec.Struct, frozen=True, omit_defaults=True):
     A ``report`` is that of ``run``.
 
     ``path`` is where the prompt lies, so that its examples are found; ``editor`` holds the editor's settings by
-    their names in the file without ``apo.``; ``cache`` overrides the folder of everything stored. ``own_code`` is the
-    digest of the scoring function that the user has agreed to run; no other one is run. ``agreed`` is the fingerprint
-    of what may be sent; nothing else is. ``daily`` caps what leaves the machine in a day for all prompts of
-    ``workspace`` together. ``allowed_roots`` are the folders of the workspace. ``own_models`` are the models that the
-    initialization options name: their files may lie anywhere.
+    their names in the file without ``apo.``; ``cache`` overrides the folder of everything stored. ``custom_metric``
+    is the digest of the metric that is code and that the user has agreed to run, ``model_files`` are the files of
+    weights that the user has agreed to load; no others are. ``agreed`` is the fingerprint of what may be sent; nothing
+    else is. ``daily`` caps what leaves the machine in a day for all prompts of ``workspace`` together.
+    ``allowed_roots`` are the folders of the workspace. ``own_models`` are the models that the initialization options
+    name: their files may lie anywhere.
     """
 
     id: int
@@ -57,7 +58,8 @@ class Request(msgspec.Struct, frozen=True, omit_defaults=True):
     editor: dict[str, object] = {}
     cache: str | None = None
     job: Job = "optimize"
-    own_code: str = ""
+    custom_metric: str = ""
+    model_files: tuple[ModelFile, ...] = ()
     agreed: str | None = None
     workspace: str = ""
     allowed_roots: tuple[str, ...] = ()

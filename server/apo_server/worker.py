@@ -1,4 +1,4 @@
-"""The engine process: ``python -m apo_server.worker`` runs the engine for the language server.
+"""The engine process: it runs the engine for the language server, which starts it as a module.
 
 Requests come as lines on stdin and replies go as lines to stdout, which carries nothing else. The process ends when
 its stdin closes, so it never outlives the server.
@@ -80,14 +80,15 @@ def _options(request: Request, purse: Purse | None = None) -> Options:
     from apo_engine.api import Options
 
     environ = {**os.environ, "APO_CACHE_DIR": request.cache} if request.cache else None
-    # A plan runs no code; it says whose agreement is needed.
-    own_code = None if request.do == "plan" else request.own_code
+    # A plan runs no code and loads no model; it says what has to be agreed to.
+    agreed = request.do != "plan"
     allowed_roots = tuple(map(Path, request.allowed_roots))
     return Options(
         flags=request.flags,
         editor=request.editor,
         environ=environ,
-        own_code=own_code,
+        custom_metric=request.custom_metric if agreed else None,
+        model_files=request.model_files if agreed else None,
         purse=purse,
         allowed_roots=allowed_roots,
         own_models=request.own_models,

@@ -112,7 +112,7 @@ async def test_answers_do_not_depend_on_what_was_asked_before_or_beside(model: E
     # The same again, one that goes on where another ends, and ones that differ at the very end.
     requests += [requests[0], [*requests[0], Message("model", "positive"), *requests[1]]]
     requests += [[Message("user", f"{SHOWN}\n\nReview: fine and{end}")] for end in ("", " so", " so on", " so on, yes")]
-    alone = EmbeddedModel(model.name, model.identity, model._locate, lanes=1)
+    alone = EmbeddedModel(model.name, model.identity, model.sha256, model._locate, lanes=1)
     expected = []
     for request in requests:
         expected.append((await alone.score_labels(request, SENTIMENT)).probabilities)

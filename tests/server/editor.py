@@ -55,10 +55,12 @@ class Editor:
         configuration: Mapping[str, Any] | None = None,
         arguments: Sequence[str] = (),
         features: Mapping[str, Callable[..., Any]] | None = None,
+        command: Sequence[str] = (sys.executable, "-m", "apo_server"),
     ) -> Editor:
         """Start a server and say hello."""
-        command = [sys.executable, "-m", "apo_server", *arguments]
-        config = ClientServerConfig(server_command=command, client_factory=_client, server_env=dict(environ))
+        config = ClientServerConfig(
+            server_command=[*command, *arguments], client_factory=_client, server_env=dict(environ)
+        )
         client = await config.start()
         assert isinstance(client, LanguageClient)
         editor = Editor(client, folder)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from lsprotocol import types
 
-from apo_engine.search.events import OwnCode
+from apo_engine.search.events import CustomMetric
 from apo_server.consent import ALLOW, NOT_NOW, Consent
 from apo_server.wire import Request, encode
 from tests.scripted import ScriptedServer
@@ -81,7 +81,7 @@ async def test_without_leave_nothing_of_it_runs(
     await editor.until(editor.messages)
     assert len(editor.questions) == 1, "a no to background work is not asked about at every save"
     assert len(editor.messages()) == 1, "nor told at every save"
-    assert "its metric 'queues:score' is code, which needs your leave. Read queues.py" in editor.messages()[0]
+    assert "its metric 'queues:score' is code, and you have not allowed it. Read queues.py" in editor.messages()[0]
     await editor.command("apo.optimize", uri)
     await editor.until(lambda: len(editor.messages()) == 2)
     assert len(editor.questions) == 2
@@ -115,7 +115,7 @@ async def test_an_untrusted_workspace_is_not_even_asked_about(start: StartEditor
 async def test_the_engine_process_runs_no_code_but_what_was_agreed_to(worker: Process, scored: Path) -> None:
     file = scored / "tickets.prompt"
     for number, agreed in enumerate(("", "0" * 64)):
-        worker.send(encode(Request(number, "evaluate", str(file), file.read_text("utf-8"), own_code=agreed)))
+        worker.send(encode(Request(number, "evaluate", str(file), file.read_text("utf-8"), custom_metric=agreed)))
         (end,) = await worker.replies(number)
         assert end.error[0].code == "code-not-agreed"
         assert "queues.py" in end.error[0].remedy
@@ -130,11 +130,11 @@ async def test_leave_is_for_one_workspace_one_file_and_one_content(tmp_path: Pat
         return ALLOW
 
     consent = Consent(ask, {"APO_CACHE_DIR": str(tmp_path)})
-    code = OwnCode("m:f", "/w/m.py", "a" * 64)
+    code = CustomMetric("m:f", "/w/m.py", "a" * 64, ("m.py",))
     others = [
-        OwnCode("m:f", "/w/m.py", "b" * 64),
-        OwnCode("m:f", "/w/in/m.py", "a" * 64),
-        OwnCode("m:g", "/w/m.py", "a"),
+        CustomMetric("m:f", "/w/m.py", "b" * 64, ("m.py",)),
+        CustomMetric("m:f", "/w/in/m.py", "a" * 64, ("m.py",)),
+        CustomMetric("m:g", "/w/m.py", "a", ("m.py",)),
     ]
     for one in (code, code, *others):
         assert await consent.to_run("file:///w", "a.prompt", one, asked=False)

@@ -1,5 +1,5 @@
 import { PythonExtension } from "@vscode/python-extension";
-import { type Disposable, EventEmitter, extensions, type LogOutputChannel, Uri } from "vscode";
+import { type Disposable, EventEmitter, extensions, type LogOutputChannel, Uri, workspace } from "vscode";
 
 import { within } from "../server/process";
 
@@ -42,6 +42,10 @@ export class ChosenInterpreters implements Disposable {
     const interpreters = await Promise.all(
       resources.map(async (resource) => {
         const active = environments.getActiveEnvironmentPath(resource);
+        if (!workspace.isTrusted) {
+          // To resolve an environment is to start its interpreter, which may lie in the workspace.
+          return active.path;
+        }
         return (await environments.resolveEnvironment(active))?.executable.uri?.fsPath;
       }),
     );

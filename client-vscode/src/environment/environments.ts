@@ -10,6 +10,7 @@ import {
 } from "vscode";
 
 import { HTTP, withProxy } from "../common/proxy";
+import { safeSurroundings, workingFolder } from "../common/surroundings";
 import { type Bundle, modelSetupFor, readBundle, type Setup } from "./bundle";
 import { isMade, make } from "./make";
 import type { Trouble } from "./trouble";
@@ -17,6 +18,7 @@ import type { Trouble } from "./trouble";
 /** The environments of the bundled server on this machine, made when they are needed, with progress. */
 export class Environments implements Disposable {
   readonly #script: string;
+  readonly #cwd: string;
   readonly #log: LogOutputChannel;
   readonly #bundle: Promise<Bundle | undefined>;
   readonly #disposal = new AbortController();
@@ -24,6 +26,7 @@ export class Environments implements Disposable {
   constructor(context: ExtensionContext, log: LogOutputChannel) {
     const { version } = context.extension.packageJSON as { version: string };
     this.#script = path.join(context.extensionPath, "python", "unpack.py");
+    this.#cwd = workingFolder(context.globalStorageUri.fsPath, context.extensionPath);
     this.#log = log;
     this.#bundle = readBundle(context.extensionPath, version, context.globalStorageUri.fsPath);
   }
@@ -49,7 +52,7 @@ export class Environments implements Disposable {
         });
         return make(setup, bundle, {
           script: this.#script,
-          env: withProxy(process.env, workspace.getConfiguration(HTTP)),
+          surroundings: safeSurroundings(this.#cwd, withProxy(process.env, workspace.getConfiguration(HTTP))),
           signal: AbortSignal.any([cancellation.signal, this.#disposal.signal]),
           log: (text) => {
             this.#log.info(text);

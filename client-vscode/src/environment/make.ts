@@ -3,14 +3,15 @@ import { spawn } from "node:child_process";
 import { mkdir, mkdtemp, rename, rm, stat, utimes } from "node:fs/promises";
 import path from "node:path";
 
+import type { Surroundings } from "../common/surroundings";
 import type { Bundle, Setup } from "./bundle";
 import { installedBy, installingCancelled, installingFails, type Trouble, unpackingFails } from "./trouble";
 
 /** What making an environment takes from its surroundings. */
 export interface Workshop {
-  /** The script that unpacks wheels. */
+  /** The script that unpacks wheels, by its full path. */
   readonly script: string;
-  readonly env: NodeJS.ProcessEnv;
+  readonly surroundings: Surroundings;
   readonly signal: AbortSignal;
   readonly log: (text: string) => void;
 }
@@ -103,9 +104,9 @@ interface Outcome {
   readonly output: string;
 }
 
-async function run(command: string, args: readonly string[], { env, signal }: Workshop): Promise<Outcome> {
+async function run(command: string, args: readonly string[], { surroundings, signal }: Workshop): Promise<Outcome> {
   return new Promise((settle) => {
-    const child = spawn(command, args, { env, signal, stdio: ["ignore", "pipe", "pipe"], windowsHide: true });
+    const child = spawn(command, args, { ...surroundings, signal, stdio: ["ignore", "pipe", "pipe"], windowsHide: true });
     const parts: string[] = [];
     const note = (chunk: Buffer): void => {
       parts.push(chunk.toString());

@@ -16,10 +16,10 @@ import {
 
 import { PROMPT_DOCUMENTS } from "../common/documents";
 import { SECTION, type Settings } from "../common/settings";
+import type { Surroundings } from "../common/surroundings";
 import type { ProblemMessage } from "../common/wayOut";
 import type { RunStatus } from "../runs/status";
 import { levels } from "./levels";
-import type { Surroundings } from "./machine";
 import { spawnServer, within } from "./process";
 import type { Launch } from "./resolution";
 

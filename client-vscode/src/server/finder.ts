@@ -1,10 +1,11 @@
 import { type ExtensionContext, type Memento, workspace } from "vscode";
 
 import { SECTION } from "../common/settings";
+import type { Surroundings } from "../common/surroundings";
 import { isMade } from "../environment/make";
 import type { Helpers } from "./helpers";
 import { resolveHere } from "./here";
-import { isExecutable, type Surroundings } from "./machine";
+import { isExecutable } from "./machine";
 import type { Resolution } from "./resolution";
 
 const MEMORY = "apo.server";

@@ -4,8 +4,9 @@ import { type LogOutputChannel, workspace } from "vscode";
 
 import type { ChosenInterpreters } from "../common/python";
 import { SECTION } from "../common/settings";
+import type { Surroundings } from "../common/surroundings";
 import type { Bundle } from "../environment/bundle";
-import { ask, isExecutable, type Surroundings } from "./machine";
+import { ask, followed, isExecutable } from "./machine";
 import { type Resolution, resolve } from "./resolution";
 
 /** {@link resolve}, for this window and this machine as they are now. */
@@ -35,6 +36,7 @@ export async function resolveHere(
         return answer;
       },
       isExecutable,
+      followed,
     },
     bundle,
   );

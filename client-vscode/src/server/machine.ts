@@ -1,34 +1,10 @@
 /** What {@link resolve} needs to know about this machine, asked for real. */
 import { execFile } from "node:child_process";
 import { constants } from "node:fs";
-import { access } from "node:fs/promises";
-import path from "node:path";
+import { access, realpath } from "node:fs/promises";
 
+import type { Surroundings } from "../common/surroundings";
 import { type Answer, QUESTION, understood } from "../environment/interpreter";
-
-/** How an interpreter is started, for the question as for the server. */
-export interface Surroundings {
-  readonly cwd: string;
-  readonly env: NodeJS.ProcessEnv;
-}
-
-/**
- * The surroundings in which no file of the workspace can take the place of a Python module:
- * Python puts the working directory first on its module path, so that directory is the extension's own.
- */
-export function safeSurroundings(extensionPath: string, env: NodeJS.ProcessEnv): Surroundings {
-  return { cwd: extensionPath, env: { ...env, PYTHONSAFEPATH: "1", PYTHONUTF8: "1" } };
-}
-
-/**
- * The surroundings in which Python imports from the folders `modules` before all else, and in the processes that it starts too.
- * What the user has set for other Python programs does not reach it.
- */
-export function ownSurroundings({ cwd, env }: Surroundings, modules: readonly string[]): Surroundings {
-  const others = Object.entries(env).filter(([name]) => !/^PYTHON/i.test(name));
-  const own = { PYTHONPATH: modules.join(path.delimiter), PYTHONNOUSERSITE: "1", PYTHONSAFEPATH: "1", PYTHONUTF8: "1" };
-  return { cwd, env: { ...Object.fromEntries(others), ...own } };
-}
 
 /** What the interpreter that `command` starts says of itself. */
 export async function ask(
@@ -50,6 +26,11 @@ export async function isExecutable(file: string): Promise<boolean> {
     () => true,
     () => false,
   );
+}
+
+/** The path of `file` with every link followed; as it is where there is no such file. */
+export async function followed(file: string): Promise<string> {
+  return realpath(file).catch(() => file);
 }
 
 function clause(command: string, error: { code?: string | number | null; killed?: boolean } | null): string {

@@ -34,9 +34,23 @@ export function settled(place: Place): string | undefined {
   return /^~(?=[/\\]|$)/.test(absolute) ? place.home + absolute.slice(1) : absolute;
 }
 
-/** Whether `file` may be started: nothing inside a workspace folder is, unless the workspace is trusted. */
-export function permits(place: Place, file: string): boolean {
-  return place.trusted || !isInside(place, file);
+/**
+ * Whether `file` may be started: nothing inside a workspace folder is, unless the workspace is trusted. Nor is what has
+ * no full path: it is looked for on `PATH`, where a folder of the workspace may come first.
+ */
+export async function permits(
+  place: Place,
+  file: string,
+  followed: (file: string) => Promise<string>,
+): Promise<boolean> {
+  if (place.trusted) {
+    return true;
+  }
+  if (!paths(place).isAbsolute(file)) {
+    return false;
+  }
+  const folders = [...place.folders, ...(await Promise.all(place.folders.map(followed)))];
+  return ![file, await followed(file)].some((one) => folders.some((folder) => isInside(place, folder, one)));
 }
 
 /** The interpreter of a `.venv` in each folder, whether it is there or not. */
@@ -80,12 +94,10 @@ function foldersOnPath(place: Place): readonly string[] {
   return [...new Set(folders)];
 }
 
-function isInside(place: Place, file: string): boolean {
+function isInside(place: Place, folder: string, file: string): boolean {
   const local = paths(place);
-  return place.folders.some((folder) => {
-    const way = local.relative(folder, file);
-    return local.isAbsolute(file) && !local.isAbsolute(way) && way !== ".." && !way.startsWith(`..${local.sep}`);
-  });
+  const way = local.relative(folder, file);
+  return !local.isAbsolute(way) && way !== ".." && !way.startsWith(`..${local.sep}`);
 }
 
 function paths(place: Place): path.PlatformPath {

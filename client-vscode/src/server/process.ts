@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 
-import type { Surroundings } from "./machine";
+import type { Surroundings } from "../common/surroundings";
 import type { Launch } from "./resolution";
 
 /** Starts the server's process; rejects when the program cannot be started at all. */

@@ -26,6 +26,8 @@ export interface Machine {
   selectedInterpreters: () => Promise<readonly string[]>;
   ask: (command: string, args: readonly string[]) => Promise<Answer>;
   isExecutable: (file: string) => Promise<boolean>;
+  /** The path of a file with every link followed. */
+  followed: (file: string) => Promise<string>;
 }
 
 /** The launch to use and what must be set up for it, or what is in the way. */
@@ -41,17 +43,17 @@ export type Resolution =
  * extension's, a `.venv` of the workspace, then `PATH`; and only if there is none, on the first one of which it needs an
  * installation over the network. Without a bundle the same places are searched for an installed server.
  *
- * In an untrusted workspace no file inside a workspace folder is ever started, whoever named it.
+ * In an untrusted workspace no file inside a workspace folder is ever started, whoever named it, and no link to one.
  */
 export async function resolve(place: Place, machine: Machine, bundle?: Bundle): Promise<Resolution> {
   const named = settled(place);
-  if (named !== undefined && permits(place, named)) {
+  if (named !== undefined && (await permits(place, named, machine.followed))) {
     return fromSetting(place, named, await machine.ask(named, []), bundle);
   }
   const chosen = (await machine.selectedInterpreters()).map(
     (command): Candidate => ({ source: "python extension", command, args: [] }),
   );
-  const near = [...chosen, ...workspacePythons(place)].filter(({ command }) => permits(place, command));
+  const near = await permitted(place, machine, [...chosen, ...workspacePythons(place)]);
   return bundle === undefined ? installed(place, machine, near) : bundled(place, machine, near, bundle);
 }
 
@@ -84,8 +86,8 @@ async function installed(place: Place, machine: Machine, near: readonly Candidat
       return { found: true, launch: moduleLaunch(source, command) };
     }
   }
-  for (const command of programsOnPath(place).filter((file) => permits(place, file))) {
-    if (await machine.isExecutable(command)) {
+  for (const command of programsOnPath(place)) {
+    if ((await permits(place, command, machine.followed)) && (await machine.isExecutable(command))) {
       return { found: true, launch: { source: "PATH", command, args: [] } };
     }
   }
@@ -106,7 +108,7 @@ async function bundled(
     if (clause !== undefined) {
       clauses.push(clause);
     }
-    if (answer.ok && clause === undefined && permits(place, answer.interpreter.command)) {
+    if (answer.ok && clause === undefined && (await permits(place, answer.interpreter.command, machine.followed))) {
       const resolution = onInterpreter(place, source, answer.interpreter, bundle);
       if (hasWheelsFor(bundle, answer.interpreter)) {
         return resolution;
@@ -124,11 +126,20 @@ async function* everyCandidate(
   near: readonly Candidate[],
 ): AsyncGenerator<Candidate, void> {
   yield* near;
-  for (const candidate of pythonsOnPath(place).filter(({ command }) => permits(place, command))) {
-    if (await machine.isExecutable(candidate.command)) {
+  for (const candidate of pythonsOnPath(place)) {
+    if ((await permits(place, candidate.command, machine.followed)) && (await machine.isExecutable(candidate.command))) {
       yield candidate;
     }
   }
+}
+
+async function permitted(
+  place: Place,
+  { followed }: Machine,
+  candidates: readonly Candidate[],
+): Promise<readonly Candidate[]> {
+  const allowed = await Promise.all(candidates.map(async ({ command }) => permits(place, command, followed)));
+  return candidates.filter((_, index) => allowed[index]);
 }
 
 function onInterpreter(place: Place, source: Source, interpreter: Interpreter, bundle: Bundle): Resolution {
@@ -141,5 +152,5 @@ function onInterpreter(place: Place, source: Source, interpreter: Interpreter, b
 }
 
 function moduleLaunch(source: Source, interpreter: string): Launch {
-  return { source, command: interpreter, args: ["-m", "apo_server"] };
+  return { source, command: interpreter, args: ["-P", "-m", "apo_server"] };
 }

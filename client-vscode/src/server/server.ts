@@ -6,13 +6,13 @@ import { offerLogs, offerRemedy } from "../common/commands";
 import { EXAMPLE_FILES } from "../common/documents";
 import { HTTP, withProxy } from "../common/proxy";
 import { SECTION, settingsSnapshot } from "../common/settings";
+import { ownSurroundings, safeSurroundings, type Surroundings, workingFolder } from "../common/surroundings";
 import type { Setup } from "../environment/bundle";
 import { ownServer, type Trouble } from "../environment/trouble";
 import type { Connection } from "./connection";
 import { Crashes } from "./crashes";
 import { Finder } from "./finder";
 import type { Helpers } from "./helpers";
-import { ownSurroundings, safeSurroundings, type Surroundings } from "./machine";
 import { type Launch, sameLaunch } from "./resolution";
 import { singleFlight } from "./singleFlight";
 
@@ -36,7 +36,8 @@ export class Server implements Disposable {
 
   constructor(context: ExtensionContext, helpers: Helpers) {
     this.#with = helpers;
-    this.#surroundings = safeSurroundings(context.extensionPath, process.env);
+    const cwd = workingFolder(context.globalStorageUri.fsPath, context.extensionPath);
+    this.#surroundings = safeSurroundings(cwd, process.env);
     this.#finder = new Finder(context, this.#surroundings, helpers);
   }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -28,7 +29,7 @@ def score(answer, expected):
 @asynccontextmanager
 async def opened(folder: Path, source: str, name: str = "score", seconds: float = 10) -> AsyncIterator[FunctionGrader]:
     (folder / "my_metrics.py").write_text(source, "utf-8")
-    grader = FunctionGrader(find_function(f"my_metrics:{name}", folder), seconds=seconds)
+    grader = FunctionGrader(find_function(f"my_metrics:{name}", folder), dict(os.environ), seconds=seconds)
     try:
         await grader.open()
         yield grader
@@ -109,7 +110,7 @@ async def test_a_cancelled_row_does_not_answer_for_the_next(tmp_path: Path) -> N
     os.mkfifo(begun)
     source = (
         "import pathlib, time\ndef score(answer, expected):\n    if answer == 'slow':\n"
-        "        pathlib.Path('begun').write_text('yes')\n        time.sleep(600)\n    return 0.5\n"
+        "        pathlib.Path(__file__).with_name('begun').write_text('yes')\n        time.sleep(600)\n    return 0.5\n"
     )
     async with opened(tmp_path, source) as grader:
         task = asyncio.ensure_future(grader.grade(row(1), "slow"))
@@ -123,7 +124,8 @@ async def test_a_cancelled_row_does_not_answer_for_the_next(tmp_path: Path) -> N
 async def test_closing_ends_the_process(tmp_path: Path) -> None:
     source = (
         "import os, pathlib\n"
-        "def score(answer, expected):\n    pathlib.Path('pid').write_text(str(os.getpid()))\n    return 1\n"
+        "def score(answer, expected):\n"
+        "    pathlib.Path(__file__).with_name('pid').write_text(str(os.getpid()))\n    return 1\n"
     )
     await graded(tmp_path, source)
     with pytest.raises(ProcessLookupError):
@@ -148,3 +150,9 @@ async def test_a_module_that_takes_too_long_to_load_is_an_error(
     monkeypatch.setattr(function, "LOAD_SECONDS", 0.3)
     with pytest.raises(InputError, match="could not be loaded within"):
         await graded(tmp_path, "import time\ntime.sleep(600)\n")
+
+
+async def test_a_process_that_cannot_be_started_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+    with pytest.raises(InputError, match=r"cannot be started \(No such file or directory\)"):
+        await graded(tmp_path, "def score(answer, expected):\n    return 1\n")

@@ -85,14 +85,14 @@ async def test_every_example_file_is_named_with_the_rows_that_are_shown_and_thos
 
 async def test_the_users_code_is_named_with_its_digest(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text("def score(answer, expected):\n    return 1\n")
-    first = announce(await planned(tmp_path, "apo.metric: mine:score")).own_code
+    first = announce(await planned(tmp_path, "apo.metric: mine:score")).custom_metric
     assert first is not None
     assert (first.name, first.path) == ("mine:score", str(tmp_path / "mine.py"))
     (tmp_path / "mine.py").write_text("def score(answer, expected):\n    return 0\n")
-    second = announce(await planned(tmp_path, "apo.metric: mine:score")).own_code
+    second = announce(await planned(tmp_path, "apo.metric: mine:score")).custom_metric
     assert second is not None
     assert second.digest != first.digest
-    assert announce(await planned(tmp_path)).own_code is None
+    assert announce(await planned(tmp_path)).custom_metric is None
 
 
 async def test_only_the_code_that_was_agreed_to_is_run(tmp_path: Path) -> None:
@@ -101,10 +101,10 @@ async def test_only_the_code_that_was_agreed_to_is_run(tmp_path: Path) -> None:
     assert plan.function is not None
     prompt = plan.prompt
     environ = {"OPENAI_BASE_URL": "http://127.0.0.1:1/v1", "APO_CACHE_DIR": str(tmp_path)}
-    await (await make_plan("evaluate", prompt, Options(environ=environ, own_code=plan.function.digest))).close()
+    await (await make_plan("evaluate", prompt, Options(environ=environ, custom_metric=plan.function.digest))).close()
     for agreed in ("", "0" * 64):
         with pytest.raises(InputError, match="nobody has agreed to run"):
-            await make_plan("evaluate", prompt, Options(environ=environ, own_code=agreed))
+            await make_plan("evaluate", prompt, Options(environ=environ, custom_metric=agreed))
 
 
 @pytest.mark.parametrize("job", ["evaluate", "gradients", "optimize"])

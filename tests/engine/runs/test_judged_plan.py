@@ -44,7 +44,7 @@ async def test_the_judge_is_the_model_named_else_the_optimizers_else_the_tasks(
     assert plan.judge_model.name == judge
     assert len(plan.models) == len({model.name for model in plan.models})
     assert not plan.local
-    assert not plan.runs_own_code
+    assert plan.function is None
 
 
 async def test_other_metrics_have_no_judge(tmp_path: Path) -> None:
@@ -82,5 +82,5 @@ async def test_a_run_is_another_with_another_rubric_judge_or_function(tmp_path: 
 async def test_planning_runs_no_code_and_says_that_the_run_would(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text("import pathlib\npathlib.Path(__file__).with_name('ran').touch()\n")
     plan = await planned(tmp_path, "model: openai/a", "apo.metric: mine:score")
-    assert plan.runs_own_code
+    assert plan.function is not None
     assert not (tmp_path / "ran").exists()
