@@ -7,7 +7,7 @@ import stat
 from pathlib import Path
 
 # What this program makes in its cache folder: a folder that holds anything else was not made for it alone.
-_OURS = ("answers.", "spending.", "consent.", "runs", "holdouts", "editor", "models")
+_OURS = ("answers.", "spending.", "consent.", "store.", "locks", "runs", "holdouts", "editor", "models")
 
 
 def private_folder(folder: Path, *, shared: bool = False) -> None:

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 
 from apo_engine.evaluation.evaluator import Evaluator
 from apo_engine.evaluation.function import FunctionGrader
@@ -21,11 +20,11 @@ from apo_engine.models.gateway import Gateway
 from apo_engine.models.limits import Limiter
 from apo_engine.models.memory_cache import MemoryCache
 from apo_engine.problems import Severity
-from apo_engine.runs.announcement import announce, few_unseen_rows, on_exposure
+from apo_engine.runs.announcement import announce, few_unseen_rows, kept_words, on_exposure, shown_before
 from apo_engine.runs.options import Options
 from apo_engine.runs.plan import Plan
+from apo_engine.runs.recorder import Recorder
 from apo_engine.runs.row_budget import left_out_words
-from apo_engine.runs.store import RunLog, RunStore
 from apo_engine.search.allowance import Allowance
 from apo_engine.search.apo import ApoSearch
 from apo_engine.search.arm import Arm, seed_arm
@@ -33,7 +32,6 @@ from apo_engine.search.critic import Critic, ModelCritic
 from apo_engine.search.editor import ModelEditor
 from apo_engine.search.events import AnyEvent, RunEnded
 from apo_engine.search.evidence import EvidenceCritic
-from apo_engine.search.meta_prompts import MetaPrompts
 from apo_engine.search.monte_carlo import MonteCarloSearch
 from apo_engine.search.optimizer import Optimizer
 from apo_engine.search.phrase_editor import PhraseEditor
@@ -45,6 +43,7 @@ from apo_engine.search.reporter import Emit, Reporter
 from apo_engine.search.selection import selector
 from apo_engine.search.task import SearchTask
 from apo_engine.settings import BudgetSettings, OptimizerSettings
+from apo_engine.store import Looks
 
 
 @dataclass
@@ -55,10 +54,9 @@ class Desk:
     budget: Budget
     task: Gateway
     optimizer: Gateway
-    store: RunStore
     reporter: Reporter
     grader: Grader | None = None
-    log: RunLog | None = None
+    recorder: Recorder | None = None
     began: float = field(default_factory=time.monotonic)
 
     @cached_property
@@ -78,6 +76,11 @@ class Desk:
     def seed(self) -> Arm:
         """The user's prompt."""
         return seed_arm(self.plan.prompt)
+
+    @property
+    def run(self) -> str:
+        """The id of the run; empty where none is recorded."""
+        return self.recorder.run if self.recorder is not None else ""
 
     @property
     def seconds(self) -> float:
@@ -112,7 +115,8 @@ class Desk:
         evidence = EvidenceCritic()
         if self.plan.evidence_only:
             return evidence, evidence
-        return ModelCritic(self.optimizer, self.meta, settings, self.plan.settings.seed), evidence
+        assert self.plan.meta is not None
+        return ModelCritic(self.optimizer, self.plan.meta, settings, self.plan.settings.seed), evidence
 
     def proposers(self, settings: OptimizerSettings) -> tuple[Proposer, EvidenceProposer]:
         """The proposer that the settings ask for, and the one to fall back on."""
@@ -137,32 +141,24 @@ class Desk:
 
     def editor(self, settings: OptimizerSettings) -> ModelEditor:
         """The editor that asks the optimizer model."""
-        return ModelEditor(self.optimizer, self.meta, temperature=settings.temperature)
+        assert self.plan.meta is not None
+        return ModelEditor(self.optimizer, self.plan.meta, temperature=settings.temperature)
 
     def phrase_editor(self, settings: OptimizerSettings) -> PhraseEditor:
         """The editor of phrases, which asks the optimizer model for other words alone."""
-        return PhraseEditor(self.optimizer, self.meta, temperature=settings.temperature)
+        assert self.plan.meta is not None
+        return PhraseEditor(self.optimizer, self.plan.meta, temperature=settings.temperature)
 
-    @cached_property
-    def meta(self) -> MetaPrompts:
-        """The optimizer's own prompts, the user's in place of the built-in ones."""
-        folder = self.plan.prompt.path.parent if self.plan.prompt.path else Path.cwd()
-        own = self.plan.settings.optimizer.meta
-        return MetaPrompts(folder / own if own else None)
-
-    def end(self, event: RunEnded, *, finished: bool = True) -> None:
+    async def end(self, event: RunEnded, *, finished: bool = True) -> None:
         """Tell the last event; a run that is not ``finished`` can be gone on with."""
         self.reporter.emit(event)
-        if self.log is not None and finished:
-            try:
-                self.log.finish()
-            except OSError as error:
-                self.reporter.note(unwritable(self.plan.folder, error), Severity.WARNING)
+        if self.recorder is not None and finished:
+            await self.recorder.finish()
 
 
 @asynccontextmanager
-async def open_desk(plan: Plan, options: Options, emit: Emit) -> AsyncIterator[Desk]:
-    """Open cache, budget, gateways and log for one run, and close them after it."""
+async def open_desk(plan: Plan, options: Options, emit: Emit, recorder: Recorder | None = None) -> AsyncIterator[Desk]:
+    """Open cache, budget and gateways for one run, which is recorded if there is a recorder; close them after it."""
     settings = plan.settings
     budget = Budget(_caps(settings.budget))
     cache = MemoryCache() if plan.keeps_nothing else AnswerCache(plan.folder / "answers.sqlite")
@@ -179,52 +175,45 @@ async def open_desk(plan: Plan, options: Options, emit: Emit) -> AsyncIterator[D
     }
     task, optimizer = gateways[id(plan.task_model)], gateways[id(plan.optimizer_model)]
     grader = _grader(plan, gateways.get(id(plan.judge_model)))
-    store = RunStore(plan.folder, keeps=not plan.keeps_nothing)
 
     def tell(event: AnyEvent) -> None:
         emit(event)
-        log = desk.log
-        if log is None:
-            return
-        try:
-            log.write(event)
-        except OSError as error:
-            desk.log = None
-            log.close()
-            reporter.note(unwritable(plan.folder, error), Severity.WARNING)
+        if recorder is not None:
+            recorder.record(event)
 
     reporter = Reporter(tell, budget)
-    desk = Desk(plan, budget, task, optimizer, store, reporter, grader)
-    failure: OSError | None = None
-    try:
-        desk.log = store.begin(plan.run) if store.keeps else None
-    except OSError as error:
-        failure = error
+    desk = Desk(plan, budget, task, optimizer, reporter, grader, recorder)
     try:
         if grader is not None:
             await grader.open()
-        started = announce(plan)
-        tell(started)
-        warnings = (
-            on_exposure(started),
-            few_unseen_rows(plan, store),
-            unwritable(plan.folder, failure) if failure else "",
-        )
-        for warning in filter(None, warnings):
-            reporter.note(warning, Severity.WARNING)
-        left_out = plan.rows and plan.whole and left_out_words(plan.whole, plan.rows, plan.settings.budget.calls)
-        if left_out:
-            reporter.note(left_out)
-        for problem in plan.examples.problems:
-            reporter.note(str(problem), Severity.WARNING)
+        await _announce(desk)
         yield desk
     finally:
-        if desk.log is not None:
-            desk.log.close()
         if grader is not None:
             await grader.close()
         await cache.close()
-        await plan.close()
+
+
+async def _announce(desk: Desk) -> None:
+    """Tell what runs on what, and what the user should know of it beforehand."""
+    plan, recorder, reporter = desk.plan, desk.recorder, desk.reporter
+    notes = await recorder.begin() if recorder is not None else ()
+    started = announce(plan, *((recorder.run, recorder.experiment) if recorder is not None else ()))
+    reporter.emit(started)
+    for note in notes:
+        reporter.emit(note)
+    looks = (
+        await recorder.looks(plan.rows.holdout) if recorder is not None and plan.rows is not None else Looks(None, 0)
+    )
+    for warning in filter(None, (on_exposure(started), few_unseen_rows(plan, looks), shown_before(plan))):
+        reporter.note(warning, Severity.WARNING)
+    left_out = ""
+    if plan.whole is not None and plan.rows is not None:
+        left_out = left_out_words(plan.whole, plan.rows, plan.settings.budget.calls)
+    for information in filter(None, (left_out, kept_words(plan))):
+        reporter.note(information)
+    for problem in plan.examples.problems:
+        reporter.note(str(problem), Severity.WARNING)
 
 
 def _caps(asked: BudgetSettings) -> Caps:
@@ -239,10 +228,3 @@ def _grader(plan: Plan, judge: Gateway | None) -> Grader | None:
         assert plan.settings.judge.rubric is not None
         return RubricGrader(judge, plan.settings.judge.rubric, plan.settings.judge.repeats)
     return None
-
-
-def unwritable(folder: Path, error: OSError) -> str:
-    """Why a run cannot be kept, and what helps."""
-    return (
-        f"This run cannot be kept: {folder} is not writable ({error.strerror}). Set APO_CACHE_DIR to a folder that is."
-    )

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from apo_engine.machine import cache_dir
 from apo_engine.models.cache import AnswerCache
+from apo_engine.store import Store, StoreError, open_store
 
-# Part of the cache folder, and no word of a prompt, a row or an answer: what was spent today, what was agreed to,
-# how often a hold-out was opened. To forget those would lift a cap, or make seen rows count as unseen.
-_RUNS, _EDITOR, _ANSWERS = "runs", "editor", "answers.sqlite"
+T = TypeVar("T")
+
+# Part of the cache folder, and no word of a prompt, a row or an answer: what was spent today, what was agreed to, the
+# sides of rows and the looks at them. To forget those would lift a cap, or make seen rows count as unseen.
+_EDITOR, _ANSWERS = "editor", "answers.sqlite"
+# Files and folders of runs that cannot be read any more.
+_UNREADABLE_RUNS = ("runs.old-*", "store.sqlite.damaged-*", "store.sqlite.newer-*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +48,8 @@ def cache_folder() -> Path:
 async def kept() -> Kept:
     """What is kept now. Makes no file where there is none."""
     folder = cache_folder()
-    database, runs, editor = folder / _ANSWERS, folder / _RUNS, folder / _EDITOR
+    database, editor = folder / _ANSWERS, folder / _EDITOR
+    runs, run_bytes = await _with_store(folder, Store.size, (0, 0))
     answers = 0
     if database.exists():
         cache = AnswerCache(database)
@@ -52,8 +59,8 @@ async def kept() -> Kept:
         folder,
         answers,
         _size(_answer_files(folder)),
-        sum(".jsonl" in file.name for file in _files(runs)),
-        _size(_files(runs)),
+        runs,
+        run_bytes + sum(_size(_files(path) if path.is_dir() else [path]) for path in _unreadable_runs(folder)),
         sum(1 for one in _entries(editor) if one.is_dir()),
         _size(_files(editor)),
     )
@@ -62,6 +69,7 @@ async def kept() -> Kept:
 async def clear_kept() -> Kept:
     """Delete what is kept; what is left now, which is nothing unless a file could not be deleted.
 
+    The sides of rows and the looks at them stay.
     A run under way goes on: its answers are bought, and only not found by a later run. Files that another process has
     open stay where the system does not let go of them.
     """
@@ -76,12 +84,31 @@ async def clear_kept() -> Kept:
         if "damaged" in file.name:
             with suppress(OSError):
                 file.unlink()
-    for file in _files(folder / _RUNS):
-        with suppress(OSError):
-            file.unlink()
+    await _with_store(folder, Store.clear, None)
+    for path in _unreadable_runs(folder):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            with suppress(OSError):
+                path.unlink()
     for one in _entries(folder / _EDITOR):
         shutil.rmtree(one, ignore_errors=True)
     return await kept()
+
+
+async def _with_store(folder: Path, work: Callable[[Store], Awaitable[T]], failed: T) -> T:
+    store = open_store(folder)
+    try:
+        return await work(store)
+    except StoreError:
+        return failed
+    finally:
+        await store.close()
+
+
+def _unreadable_runs(folder: Path) -> Sequence[Path]:
+    found = [path for pattern in _UNREADABLE_RUNS for path in folder.glob(pattern)]
+    return [path for path in found if not path.is_symlink()]
 
 
 def _answer_files(folder: Path) -> Sequence[Path]:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-
-import msgspec
 
 from apo_engine.evaluation.function import ScoringFunction, find_function
 from apo_engine.evaluation.rubric import ATTEMPTS
@@ -26,9 +23,12 @@ from apo_engine.prompt.checks import check_prompt
 from apo_engine.prompt.file import PromptFile, require_runnable
 from apo_engine.runs.options import Options
 from apo_engine.runs.row_budget import within_cap
+from apo_engine.runs.row_history import RowHistory, read_history
 from apo_engine.scoring.metric import Metric, make_metric, require_usable
 from apo_engine.search.events import Job
+from apo_engine.search.meta_prompts import MetaPrompts
 from apo_engine.settings import Layer, Settings, resolve
+from apo_engine.store import Store, open_store
 
 # Rows whose inputs set the base rate of each label, where calibration is asked for.
 CALIBRATION_ROWS = 8
@@ -44,7 +44,8 @@ class Plan:
 
     ``whole`` is the split of all rows, ``rows`` the part of it that the cap on calls leaves room for; both are None
     where the rows are too few to split. ``judge_model`` grades answers where the metric is ``judge``; ``function`` is
-    where the user's own scoring function stands, where the metric is ``module:function``.
+    where the user's own scoring function stands, where the metric is ``module:function``. ``meta`` are the optimizer's
+    own prompts, None for a job that uses none.
     """
 
     job: Job
@@ -60,11 +61,9 @@ class Plan:
     function: ScoringFunction | None
     folder: Path
     fixes: bool
-
-    @property
-    def run(self) -> str:
-        """The run's id."""
-        return _run_id(self)
+    meta: MetaPrompts | None
+    store: Store
+    history: RowHistory
 
     @property
     def open_rows(self) -> tuple[Example, ...]:
@@ -82,16 +81,6 @@ class Plan:
     def most_calls_per_row(self) -> int:
         """The same where every grade has to be asked for again because it cannot be read."""
         return 1 + ATTEMPTS * (self.calls_per_row - 1)
-
-    @property
-    def sealed(self) -> str:
-        """Names the hold-out by its content, whatever the order of its rows: any part of it that is read opens it.
-
-        Empty where the rows are too few to split.
-        """
-        if self.whole is None:
-            return ""
-        return hashlib.sha256("\n".join(sorted(row.id for row in self.whole.holdout)).encode()).hexdigest()[:16]
 
     @property
     def runs_own_code(self) -> bool:
@@ -131,9 +120,10 @@ class Plan:
         return self.metric.by_label and isinstance(self.task_model, LabelScorer)
 
     async def close(self) -> None:
-        """Let go of the models."""
+        """Let go of the models and the store."""
         for model in self.models:
             await model.close()
+        await self.store.close()
 
 
 async def make_plan(job: Job, prompt: PromptFile, options: Options, *, fixes: bool = True) -> Plan:
@@ -156,7 +146,11 @@ async def make_plan(job: Job, prompt: PromptFile, options: Options, *, fixes: bo
         ]
     )
     examples = await asyncio.to_thread(_examples, prompt, settings, options.allowed_roots)
-    whole = _rows(job, examples)
+    folder = cache_dir(environ)
+    store = open_store(folder, keeps_runs=settings.keep != "nothing")
+    history = await read_history(store, examples)
+    await store.close()
+    whole = _rows(job, examples, history)
     metric = make_metric(settings.metric, examples.labels)
     await asyncio.to_thread(require_usable, metric, examples.rows)
     base = prompt.path.parent if prompt.path else Path.cwd()
@@ -166,7 +160,7 @@ async def make_plan(job: Job, prompt: PromptFile, options: Options, *, fixes: bo
         _require_agreed(function, options, place)
     if metric.name == "judge":
         _require_rubric(settings, place)
-    folder = cache_dir(environ)
+    meta = None if job == "evaluate" else await asyncio.to_thread(_meta_prompts, settings, base)
     endpoints = endpoints_of(settings)
 
     def opened(name: str | None, *key: str) -> ChatModel:
@@ -193,7 +187,24 @@ async def make_plan(job: Job, prompt: PromptFile, options: Options, *, fixes: bo
         message = f"A cap of {settings.budget.calls:,} calls leaves no room for one row, which takes {per_row:,}."
         raise BudgetError(Problem("budget-calls", message, "Raise 'budget.calls', or lower 'judge.repeats'."))
     rows = whole and within_cap(whole, job, settings.budget.calls // per_row)
-    plan = Plan(job, prompt, settings, examples, whole, rows, metric, task, optimizer, judge, function, folder, fixes)
+    plan = Plan(
+        job=job,
+        prompt=prompt,
+        settings=settings,
+        examples=examples,
+        whole=whole,
+        rows=rows,
+        metric=metric,
+        task_model=task,
+        optimizer_model=optimizer,
+        judge_model=judge,
+        function=function,
+        folder=folder,
+        fixes=fixes,
+        meta=meta,
+        store=store,
+        history=history,
+    )
     if settings.budget.usd is not None:
         for model in plan.models:
             await prices.require_price(model)
@@ -265,22 +276,15 @@ def _require_agreed(function: ScoringFunction, options: Options, place: Place | 
         raise InputError(Problem("code-not-agreed", message, remedy, place))
 
 
-def _rows(job: Job, examples: ExampleSet) -> Split | None:
-    if job != "evaluate":
-        return split(examples)
+def _rows(job: Job, examples: ExampleSet, history: RowHistory) -> Split | None:
     try:
-        return split(examples)
+        return split(examples, history.groups, history.sides)
     except InputError:
+        if job != "evaluate":
+            raise
         return None
 
 
-def _run_id(plan: Plan) -> str:
-    """Names a run by all that its path depends on: the same question is the same run."""
-    path = msgspec.to_builtins(plan.settings)
-    del path["concurrency"], path["endpoints"], path["keep"]
-    # What a run may spend in money and time says when it must stop, not which way it goes.
-    path["budget"] = {key: path["budget"][key] for key in ("calls", "tokens")}
-    models = [model.identity for model in (plan.task_model, plan.optimizer_model, plan.judge_model) if model]
-    code = plan.function.digest if plan.function else None
-    parts = [plan.job, plan.fixes, plan.prompt.text, plan.examples.fingerprint, path, models, code]
-    return hashlib.sha256(msgspec.json.encode(parts, order="deterministic")).hexdigest()[:12]
+def _meta_prompts(settings: Settings, base: Path) -> MetaPrompts:
+    own = settings.optimizer.meta
+    return MetaPrompts(base / own if own else None)

@@ -68,6 +68,7 @@ class Optimization:
     """
 
     run: str
+    experiment: str
     start: Candidate
     best: Candidate
     start_score: float

@@ -10,7 +10,8 @@ from apo_engine.evaluation.result import RowResult
 from apo_engine.examples.example import Example
 from apo_engine.models.chat import Message
 from apo_engine.problems import InputError, Problem
-from apo_engine.prompt.file import load_prompt, parse_prompt, require_runnable
+from apo_engine.prompt.file import PromptFile, load_prompt, parse_prompt, require_runnable
+from apo_engine.prompt.partials import load_partials
 from apo_engine.prompt.render import Renderer
 from apo_engine.prompt.shown_data import shown_field
 from apo_engine.prompt.tags import between, mark_of
@@ -23,6 +24,8 @@ _NAMES = ("critic", "editor", "paraphrase", "phrase")
 class MetaPrompts:
     """Renders the meta-prompts; a file of the same name in ``folder`` replaces the built-in one.
 
+    ``texts`` are the text of each and those of its partials.
+
     Raises:
         InputError: a replacing file cannot be read or is no sound prompt.
     """
@@ -32,7 +35,9 @@ class MetaPrompts:
             raise InputError(
                 Problem("no-meta-folder", f"There is no folder of meta-prompts {folder}.", "Mend 'optimizer.meta'.")
             )
-        self._renderers = {name: _renderer(name, folder) for name in _NAMES}
+        prompts = {name: _prompt(name, folder) for name in _NAMES}
+        self._renderers = {name: Renderer(prompt) for name, prompt in prompts.items()}
+        self.texts = {name: (prompt.text, dict(load_partials(prompt))) for name, prompt in prompts.items()}
 
     def messages(self, name: str, **data: str) -> tuple[Message, ...]:
         """The messages of one meta-prompt, with the data between tags that it cannot forge."""
@@ -56,12 +61,11 @@ def rows_as_text(failures: Sequence[tuple[Example, RowResult]]) -> str:
     return "\n\n".join(blocks)
 
 
-def _renderer(name: str, folder: Path | None) -> Renderer:
+def _prompt(name: str, folder: Path | None) -> PromptFile:
     own = folder / f"{name}.prompt" if folder else None
     if own and own.is_file():
         prompt = load_prompt(own)
         require_runnable(prompt)
-    else:
-        built_in = files("apo_engine.search") / "meta" / f"{name}.prompt"
-        prompt = parse_prompt(built_in.read_text("utf-8"), None)
-    return Renderer(prompt)
+        return prompt
+    built_in = files("apo_engine.search") / "meta" / f"{name}.prompt"
+    return parse_prompt(built_in.read_text("utf-8"), None)
