@@ -65,8 +65,8 @@ def critiques_object(critiques: Critiques, path: str, text: str, rows: Mapping[s
 def optimization_object(optimization: Optimization, transcript: Transcript) -> Object:
     """``run`` and ``experiment``, the ids of this execution and of what was asked; ``start`` and ``best`` {prompt,
     score, n} with the whole text of the file and its score on ``n`` selection rows (null where the search was stopped
-    before it had one); ``holdout`` {start, best, difference, interval, p, n, confidence, earlier_looks}, null if it was not
-    opened; ``calls`` by role; ``verdict``. ``p`` is two-sided, as the interval of that ``confidence`` is;
+    before it had one); ``holdout`` {start, best, difference, interval, p, n, confidence, earlier_looks}, null if it was
+    not opened; ``calls`` by role; ``verdict``. ``p`` is two-sided, as the interval of that ``confidence`` is;
     ``earlier_looks`` at these rows make both stricter, and are null if they are unknown.
 
     What else is to be known: ``metric``; ``judged``, null where ``holdout`` is, of ``start`` and ``best`` on the same

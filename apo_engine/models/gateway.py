@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -16,7 +17,7 @@ from apo_engine.models.limits import Limiter
 from apo_engine.models.memory_cache import Answers
 from apo_engine.models.purse import Purse
 
-__all__ = ["OUTPUT_BOUND", "CallRole", "Gateway"]
+__all__ = ["OUTPUT_BOUND", "CallRole", "Gateway", "NotCached"]
 
 #: The longest answer, in tokens, that a request may have when a cap on tokens or money must be kept and the
 #: prompt file sets no ``maxOutputTokens``.
@@ -26,6 +27,10 @@ _BOUND_KEYS = ("maxOutputTokens", "max_output_tokens", "max_completion_tokens", 
 _REQUEST_OVERHEAD, _MESSAGE_OVERHEAD = 64, 16
 
 AnswerT = TypeVar("AnswerT", Completion, LabelScores)
+
+
+class NotCached(Exception):
+    """An answer is not at hand, and nothing may be sent."""
 
 
 @dataclass(slots=True)
@@ -91,6 +96,7 @@ class Gateway:
         self._price = price
         # A model in this process schedules its requests itself, and best when it sees them all.
         self._timed = isinstance(model, Remote)
+        self._only_cached = False
         self._stored: set[str] = set()
         self._flights: dict[str, _Flight] = {}
 
@@ -118,6 +124,15 @@ class Gateway:
     def scores_labels(self) -> bool:
         """Whether :meth:`score_labels` can be used."""
         return isinstance(self._model, LabelScorer)
+
+    @contextmanager
+    def only_cached(self) -> Iterator[None]:
+        """Send nothing meanwhile: a request whose answer is not at hand raises NotCached instead."""
+        self._only_cached = True
+        try:
+            yield
+        finally:
+            self._only_cached = False
 
     async def complete(self, role: CallRole, request: ChatRequest) -> Completion:
         """Answer ``request`` on behalf of ``role``.
@@ -217,6 +232,8 @@ class Gateway:
             stored = await self._cache.get(key, kind)
             if stored is not None:
                 return replace(stored, cached=True)
+        if self._only_cached:
+            raise NotCached
         if not self._model.local:
             await prices.load()
 

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from apo_engine.evaluation.evaluator import Evaluator
+from apo_engine.evaluation.fanout import fan_out
 from apo_engine.evaluation.function import FunctionGrader
 from apo_engine.evaluation.grader import Grader
 from apo_engine.evaluation.rubric import RubricGrader
+from apo_engine.examples.example import Example
 from apo_engine.models import prices
 from apo_engine.models.budget import Budget, Caps
 from apo_engine.models.cache import AnswerCache
 from apo_engine.models.chat import Remote, Usage
-from apo_engine.models.gateway import Gateway
+from apo_engine.models.gateway import Gateway, NotCached
 from apo_engine.models.limits import Limiter
 from apo_engine.models.memory_cache import MemoryCache
 from apo_engine.problems import Severity
@@ -57,6 +59,7 @@ class Desk:
     reporter: Reporter
     grader: Grader | None = None
     recorder: Recorder | None = None
+    gateways: tuple[Gateway, ...] = ()
     began: float = field(default_factory=time.monotonic)
 
     @cached_property
@@ -149,6 +152,17 @@ class Desk:
         assert self.plan.meta is not None
         return PhraseEditor(self.optimizer, self.plan.meta, temperature=settings.temperature)
 
+    async def has_answers(self, arms: Sequence[Arm], rows: tuple[Example, ...]) -> bool:
+        """Whether these prompts can be scored on these rows without a request, in which case they are now."""
+        with ExitStack() as stack:
+            for gateway in self.gateways:
+                stack.enter_context(gateway.only_cached())
+            try:
+                await fan_out(self.evaluator.score(arm.prompt, rows) for arm in arms)
+            except NotCached:
+                return False
+        return True
+
     async def end(self, event: RunEnded, *, finished: bool = True) -> None:
         """Tell the last event; a run that is not ``finished`` can be gone on with."""
         self.reporter.emit(event)
@@ -182,7 +196,7 @@ async def open_desk(plan: Plan, options: Options, emit: Emit, recorder: Recorder
             recorder.record(event)
 
     reporter = Reporter(tell, budget)
-    desk = Desk(plan, budget, task, optimizer, reporter, grader, recorder)
+    desk = Desk(plan, budget, task, optimizer, reporter, grader, recorder, tuple(gateways.values()))
     try:
         if grader is not None:
             await grader.open()

@@ -41,7 +41,7 @@ async def execute(
             finished = await _finished(plan.store, experiment)
             if finished is not None:
                 run, events = finished
-                emit(Noted(f"Run {run} of this experiment is finished: this is its result, nothing was sent again."))
+                emit(Noted(f"Run {run} is finished: this is its result, nothing was asked again."))
                 return _replayed(plan, emit, events, result_of)
         run = new_ulid()
         claim = _Claim(plan.store, experiment, run, emit)

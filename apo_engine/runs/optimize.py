@@ -107,10 +107,21 @@ async def _search(desk: Desk, task: SearchTask, pool: Pool) -> Found:
         await task.race.stop()
 
 
+async def _look(desk: Desk, task: SearchTask, winner: Arm) -> Look:
+    """Open the hold-out. No row is sent before its look is on the disk: whoever kills the process then has looked."""
+    recorder, rows = desk.recorder, task.rows.holdout
+    if recorder is None:
+        return Look(recorded=False)
+    before = await recorder.repeated_look(winner.candidate.text)
+    if before is not None and await desk.has_answers((task.seed, winner), rows):
+        # The comparison that was made then is shown again: nothing is sent, and nothing new is learned.
+        return before
+    return await recorder.look(rows, winner.candidate.text)
+
+
 async def _judge(desk: Desk, task: SearchTask, winner: Arm) -> Verdict:
     rows = task.rows.holdout
-    # No row is sent before its look is on the disk: whoever kills the process then has looked.
-    look = await desk.recorder.look(rows) if desk.recorder is not None else Look(recorded=False)
+    look = await _look(desk, task, winner)
     desk.reporter.emit(HoldoutOpened(len(rows), look.earlier))
     tick = desk.reporter.phase("Judging the winner on unseen rows", 2 * len(rows))
     await fan_out(task.evaluator.score(arm.prompt, rows, tick) for arm in (task.seed, winner))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Sequence
-from typing import TypeVar
 
 from apo_engine.examples.example import Example
 from apo_engine.problems import Severity
@@ -14,8 +14,6 @@ from apo_engine.search.events import EVENT_FORMAT, AnyEvent, Noted, Progressed, 
 from apo_engine.search.reporter import Emit
 from apo_engine.search.verdict import Look
 from apo_engine.store import Looks, Store, StoreError, WriterLock
-
-T = TypeVar("T")
 
 
 class Recorder:
@@ -31,7 +29,6 @@ class Recorder:
         self._failure = plan.history.failure
         self._waiting: list[bytes] = []
         self._writing: asyncio.Task[None] | None = None
-        self._notes: list[Noted] = []
 
     async def begin(self) -> tuple[Noted, ...]:
         """Add the run and its rows to the store; what is to be said about the store."""
@@ -61,12 +58,20 @@ class Recorder:
         except StoreError:
             return Looks(None, 0)
 
-    async def look(self, rows: Sequence[Example]) -> Look:
+    async def repeated_look(self, winner: str) -> Look | None:
+        """The look at which this experiment compared its prompt with this ``winner`` (a text) before; None without."""
+        try:
+            looks = await self._store.recorded_look(self._comparison(winner))
+        except StoreError:
+            return None
+        return None if looks is None else Look(looks.earlier, looks.opened)
+
+    async def look(self, rows: Sequence[Example], winner: str) -> Look:
         """Record that this run opens these rows. When this returns, the look is on the disk, or it is not recorded."""
         try:
             if self._failure:
                 return Look(recorded=False)
-            looks = await self._store.record_look(self._plan.history.fingerprints(rows))
+            looks = await self._store.record_look(self._plan.history.fingerprints(rows), self._comparison(winner))
         except StoreError as error:
             self._fail(error)
             return Look(recorded=False)
@@ -86,6 +91,9 @@ class Recorder:
         await self._flush()
         if self._lock is not None:
             await self._lock.release()
+
+    def _comparison(self, winner: str) -> bytes:
+        return hashlib.sha256(f"{self.experiment}\0{winner}".encode()).digest()
 
     async def _record_rows(self) -> None:
         plan = self._plan

@@ -37,9 +37,13 @@ class _RowsAlone(MemoryStore):
         """See `Store`."""
         return await self._rows.looks(rows)
 
-    async def record_look(self, rows: Sequence[RowFingerprints]) -> Looks:
+    async def record_look(self, rows: Sequence[RowFingerprints], comparison: bytes) -> Looks:
         """See `Store`."""
-        return await self._rows.record_look(rows)
+        return await self._rows.record_look(rows, comparison)
+
+    async def recorded_look(self, comparison: bytes) -> Looks | None:
+        """See `Store`."""
+        return await self._rows.recorded_look(comparison)
 
     async def notices(self) -> tuple[str, ...]:
         """See `Store`."""

@@ -131,8 +131,12 @@ class Store(Protocol):
         """The looks at these rows so far."""
         ...
 
-    async def record_look(self, rows: Sequence[RowFingerprints]) -> Looks:
-        """Record that one more execution opens these rows; the looks before this one."""
+    async def record_look(self, rows: Sequence[RowFingerprints], comparison: bytes) -> Looks:
+        """Record that one more execution opens these rows, for a comparison of that digest; the looks before this."""
+        ...
+
+    async def recorded_look(self, comparison: bytes) -> Looks | None:
+        """The looks before the latest one that was recorded for this comparison; None if none was."""
         ...
 
     async def notices(self) -> tuple[str, ...]:

@@ -164,17 +164,32 @@ class SqliteStore:
         """See `Store`."""
         return await self._read(lambda db: _looks(db, rows), Looks(None, 0))
 
-    async def record_look(self, rows: Sequence[RowFingerprints]) -> Looks:
+    async def record_look(self, rows: Sequence[RowFingerprints], comparison: bytes) -> Looks:
         """See `Store`."""
 
         def insert(db: sqlite3.Connection) -> Looks:
             found = _looks(db, rows)
-            execution = db.execute("INSERT INTO executions DEFAULT VALUES").lastrowid
+            values = (_keyed(db, [comparison])[comparison], found.earlier, found.opened)
+            execution = db.execute(
+                "INSERT INTO executions (comparison, earlier, opened) VALUES (?, ?, ?)", values
+            ).lastrowid
             names = _keyed(db, (name for row in rows for name in row.recorded_as))
-            db.executemany("INSERT INTO looks VALUES (?, ?)", [(name, execution) for name in set(names.values())])
+            db.executemany("INSERT INTO looks VALUES (?, ?)", [(name, execution) for name in names.values()])
             return found
 
         return await self._write(insert)
+
+    async def recorded_look(self, comparison: bytes) -> Looks | None:
+        """See `Store`."""
+
+        def select(db: sqlite3.Connection) -> Looks | None:
+            found = db.execute(
+                "SELECT earlier, opened FROM executions WHERE comparison = ? ORDER BY execution DESC LIMIT 1",
+                (_keyed(db, [comparison])[comparison],),
+            ).fetchone()
+            return None if found is None else Looks(*found)
+
+        return await self._read(select, None)
 
     async def notices(self) -> tuple[str, ...]:
         """See `Store`."""

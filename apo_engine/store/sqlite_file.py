@@ -28,7 +28,9 @@ _MIGRATIONS: tuple[tuple[str, ...], ...] = (
         " PRIMARY KEY (position, number)) WITHOUT ROWID",
         "CREATE TABLE sightings (fingerprint BLOB PRIMARY KEY, side TEXT NOT NULL, shown INTEGER NOT NULL)"
         " WITHOUT ROWID",
-        "CREATE TABLE executions (execution INTEGER PRIMARY KEY AUTOINCREMENT)",
+        "CREATE TABLE executions (execution INTEGER PRIMARY KEY AUTOINCREMENT, comparison BLOB NOT NULL,"
+        " earlier INTEGER, opened INTEGER NOT NULL)",
+        "CREATE INDEX executions_by_comparison ON executions (comparison)",
         "CREATE TABLE looks (fingerprint BLOB NOT NULL, execution INTEGER NOT NULL,"
         " PRIMARY KEY (fingerprint, execution)) WITHOUT ROWID",
     ),
@@ -67,7 +69,10 @@ class SqliteFile:
             try:
                 self._open()
             except (OSError, sqlite3.Error) as error:
-                raise StoreError(_reason(error)) from error
+                # What cannot be written can still be read, if it is the owner's.
+                self._connection = None if create else self._read_only()
+                if self._connection is None:
+                    raise StoreError(_reason(error)) from error
         return self._connection
 
     def recover(self, error: sqlite3.Error) -> bool:
@@ -123,6 +128,24 @@ class SqliteFile:
             raise
         return connection
 
+    def _read_only(self) -> sqlite3.Connection | None:
+        """The file as it is, unless it cannot be read or has another schema."""
+        address = f"{self._path.absolute().as_uri()}?mode=ro"
+        # If its side files cannot be made, nobody writes the file meanwhile.
+        for more in ("", "&immutable=1"):
+            try:
+                os.close(open_private(self._path, os.O_RDONLY))
+                connection = sqlite3.connect(
+                    f"{address}{more}", timeout=_BUSY_SECONDS, isolation_level=None, uri=True, check_same_thread=False
+                )
+            except (OSError, sqlite3.Error):
+                return None
+            with suppress(sqlite3.Error):
+                if _version(connection) == SCHEMA_VERSION:
+                    return connection
+            connection.close()
+        return None
+
     def _side_files(self) -> list[Path]:
         return [Path(f"{self._path}{suffix}") for suffix in _SIDE_FILES]
 
@@ -167,7 +190,7 @@ class _Opening:
 
 
 def _migrate(connection: sqlite3.Connection) -> None:
-    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    version = _version(connection)
     if version > SCHEMA_VERSION:
         raise _OtherVersionError
     if version == SCHEMA_VERSION:
@@ -185,6 +208,10 @@ def _migrate(connection: sqlite3.Connection) -> None:
         with suppress(sqlite3.Error):
             connection.execute("ROLLBACK")
         raise
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
 def _holds_only(folder: Path, name: re.Pattern[str]) -> bool:
