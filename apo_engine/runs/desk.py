@@ -200,7 +200,7 @@ async def open_desk(plan: Plan, options: Options, emit: Emit, recorder: Recorder
     try:
         if grader is not None:
             await grader.open()
-        await _announce(desk)
+        await _announce(desk, fresh=options.fresh)
         yield desk
     finally:
         if grader is not None:
@@ -208,7 +208,7 @@ async def open_desk(plan: Plan, options: Options, emit: Emit, recorder: Recorder
         await cache.close()
 
 
-async def _announce(desk: Desk) -> None:
+async def _announce(desk: Desk, *, fresh: bool) -> None:
     """Tell what runs on what, and what the user should know of it beforehand."""
     plan, recorder, reporter = desk.plan, desk.recorder, desk.reporter
     notes = await recorder.begin() if recorder is not None else ()
@@ -216,9 +216,9 @@ async def _announce(desk: Desk) -> None:
     reporter.emit(started)
     for note in notes:
         reporter.emit(note)
-    looks = (
-        await recorder.looks(plan.rows.holdout) if recorder is not None and plan.rows is not None else Looks(None, 0)
-    )
+    looks = Looks(None, 0)
+    if recorder is not None and plan.rows is not None:
+        looks = await recorder.looks(plan.rows.holdout, fresh=fresh)
     for warning in filter(None, (on_exposure(started), few_unseen_rows(plan, looks), shown_before(plan))):
         reporter.note(warning, Severity.WARNING)
     left_out = ""

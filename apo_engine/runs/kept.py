@@ -49,7 +49,7 @@ async def kept() -> Kept:
     """What is kept now. Makes no file where there is none."""
     folder = cache_folder()
     database, editor = folder / _ANSWERS, folder / _EDITOR
-    runs, run_bytes = await _with_store(folder, Store.size, (0, 0))
+    runs, run_bytes = await _with_store(folder, lambda store: store.size(), (0, 0))
     answers = 0
     if database.exists():
         cache = AnswerCache(database)
@@ -84,7 +84,7 @@ async def clear_kept() -> Kept:
         if "damaged" in file.name:
             with suppress(OSError):
                 file.unlink()
-    await _with_store(folder, Store.clear, None)
+    await _with_store(folder, lambda store: store.clear(), None)
     for path in _unreadable_runs(folder):
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)

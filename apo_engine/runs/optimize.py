@@ -112,11 +112,11 @@ async def _look(desk: Desk, task: SearchTask, winner: Arm) -> Look:
     recorder, rows = desk.recorder, task.rows.holdout
     if recorder is None:
         return Look(recorded=False)
-    before = await recorder.repeated_look(winner.candidate.text)
+    before = await recorder.repeated_look()
     if before is not None and await desk.has_answers((task.seed, winner), rows):
         # The comparison that was made then is shown again: nothing is sent, and nothing new is learned.
         return before
-    return await recorder.look(rows, winner.candidate.text)
+    return await recorder.look(rows)
 
 
 async def _judge(desk: Desk, task: SearchTask, winner: Arm) -> Verdict:

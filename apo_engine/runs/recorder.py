@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Sequence
 
 from apo_engine.examples.example import Example
@@ -51,27 +50,29 @@ class Recorder:
         if self._writing is None or self._writing.done():
             self._writing = asyncio.ensure_future(self._write())
 
-    async def looks(self, rows: Sequence[Example]) -> Looks:
-        """The earlier looks at hold-out rows, as far as they are known."""
+    async def looks(self, rows: Sequence[Example], *, fresh: bool) -> Looks:
+        """The looks before the one that is to be expected of this run, as far as they are known."""
         try:
+            if not fresh and (repeated := await self._store.recorded_look(self.experiment)) is not None:
+                return repeated
             return await self._store.looks(self._plan.history.fingerprints(rows))
         except StoreError:
             return Looks(None, 0)
 
-    async def repeated_look(self, winner: str) -> Look | None:
-        """The look at which this experiment compared its prompt with this ``winner`` (a text) before; None without."""
+    async def repeated_look(self) -> Look | None:
+        """The last look of this experiment; None if there was none."""
         try:
-            looks = await self._store.recorded_look(self._comparison(winner))
+            looks = await self._store.recorded_look(self.experiment)
         except StoreError:
             return None
         return None if looks is None else Look(looks.earlier, looks.opened)
 
-    async def look(self, rows: Sequence[Example], winner: str) -> Look:
+    async def look(self, rows: Sequence[Example]) -> Look:
         """Record that this run opens these rows. When this returns, the look is on the disk, or it is not recorded."""
         try:
             if self._failure:
                 return Look(recorded=False)
-            looks = await self._store.record_look(self._plan.history.fingerprints(rows), self._comparison(winner))
+            looks = await self._store.record_look(self._plan.history.fingerprints(rows), self.experiment)
         except StoreError as error:
             self._fail(error)
             return Look(recorded=False)
@@ -91,9 +92,6 @@ class Recorder:
         await self._flush()
         if self._lock is not None:
             await self._lock.release()
-
-    def _comparison(self, winner: str) -> bytes:
-        return hashlib.sha256(f"{self.experiment}\0{winner}".encode()).digest()
 
     async def _record_rows(self) -> None:
         plan = self._plan

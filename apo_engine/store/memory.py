@@ -35,7 +35,7 @@ class MemoryStore:
     _writers: dict[str, str] = field(default_factory=dict)
     _sightings: dict[bytes, Sighting] = field(default_factory=dict)
     _looks: dict[bytes, set[int]] = field(default_factory=dict)
-    _comparisons: dict[bytes, Looks] = field(default_factory=dict)
+    _experiments: dict[str, Looks] = field(default_factory=dict)
     _executions: int = 0
 
     async def begin(self, run: str, experiment: str, event_format: int) -> None:
@@ -108,18 +108,18 @@ class MemoryStore:
         """See `Store`."""
         return looks_at(rows, self._looks, self._sightings, is_new=not self._looks)
 
-    async def record_look(self, rows: Sequence[RowFingerprints], comparison: bytes) -> Looks:
+    async def record_look(self, rows: Sequence[RowFingerprints], experiment: str) -> Looks:
         """See `Store`."""
-        found = self._comparisons[comparison] = await self.looks(rows)
+        found = self._experiments[experiment] = await self.looks(rows)
         self._executions += 1
         for row in rows:
             for name in row.recorded_as:
                 self._looks.setdefault(name, set()).add(self._executions)
         return found
 
-    async def recorded_look(self, comparison: bytes) -> Looks | None:
+    async def recorded_look(self, experiment: str) -> Looks | None:
         """See `Store`."""
-        return self._comparisons.get(comparison)
+        return self._experiments.get(experiment)
 
     async def notices(self) -> tuple[str, ...]:
         """See `Store`."""

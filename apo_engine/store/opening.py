@@ -37,13 +37,13 @@ class _RowsAlone(MemoryStore):
         """See `Store`."""
         return await self._rows.looks(rows)
 
-    async def record_look(self, rows: Sequence[RowFingerprints], comparison: bytes) -> Looks:
+    async def record_look(self, rows: Sequence[RowFingerprints], experiment: str) -> Looks:
         """See `Store`."""
-        return await self._rows.record_look(rows, comparison)
+        return await self._rows.record_look(rows, experiment)
 
-    async def recorded_look(self, comparison: bytes) -> Looks | None:
+    async def recorded_look(self, experiment: str) -> Looks | None:
         """See `Store`."""
-        return await self._rows.recorded_look(comparison)
+        return await self._rows.recorded_look(experiment)
 
     async def notices(self) -> tuple[str, ...]:
         """See `Store`."""

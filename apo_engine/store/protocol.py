@@ -131,12 +131,12 @@ class Store(Protocol):
         """The looks at these rows so far."""
         ...
 
-    async def record_look(self, rows: Sequence[RowFingerprints], comparison: bytes) -> Looks:
-        """Record that one more execution opens these rows, for a comparison of that digest; the looks before this."""
+    async def record_look(self, rows: Sequence[RowFingerprints], experiment: str) -> Looks:
+        """Record that one more execution, of this experiment, opens these rows; the looks before this one."""
         ...
 
-    async def recorded_look(self, comparison: bytes) -> Looks | None:
-        """The looks before the latest one that was recorded for this comparison; None if none was."""
+    async def recorded_look(self, experiment: str) -> Looks | None:
+        """What `record_look` returned when it was last called for this experiment; None if it never was."""
         ...
 
     async def notices(self) -> tuple[str, ...]:

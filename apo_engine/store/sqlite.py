@@ -164,14 +164,14 @@ class SqliteStore:
         """See `Store`."""
         return await self._read(lambda db: _looks(db, rows), Looks(None, 0))
 
-    async def record_look(self, rows: Sequence[RowFingerprints], comparison: bytes) -> Looks:
+    async def record_look(self, rows: Sequence[RowFingerprints], experiment: str) -> Looks:
         """See `Store`."""
 
         def insert(db: sqlite3.Connection) -> Looks:
             found = _looks(db, rows)
-            values = (_keyed(db, [comparison])[comparison], found.earlier, found.opened)
+            values = (_keyed_name(db, experiment), found.earlier, found.opened)
             execution = db.execute(
-                "INSERT INTO executions (comparison, earlier, opened) VALUES (?, ?, ?)", values
+                "INSERT INTO executions (experiment, earlier, opened) VALUES (?, ?, ?)", values
             ).lastrowid
             names = _keyed(db, (name for row in rows for name in row.recorded_as))
             db.executemany("INSERT INTO looks VALUES (?, ?)", [(name, execution) for name in names.values()])
@@ -179,13 +179,13 @@ class SqliteStore:
 
         return await self._write(insert)
 
-    async def recorded_look(self, comparison: bytes) -> Looks | None:
+    async def recorded_look(self, experiment: str) -> Looks | None:
         """See `Store`."""
 
         def select(db: sqlite3.Connection) -> Looks | None:
             found = db.execute(
-                "SELECT earlier, opened FROM executions WHERE comparison = ? ORDER BY execution DESC LIMIT 1",
-                (_keyed(db, [comparison])[comparison],),
+                "SELECT earlier, opened FROM executions WHERE experiment = ? ORDER BY execution DESC LIMIT 1",
+                (_keyed_name(db, experiment),),
             ).fetchone()
             return None if found is None else Looks(*found)
 
@@ -283,6 +283,10 @@ def _keyed(db: sqlite3.Connection, fingerprints: Iterable[bytes]) -> dict[bytes,
         if name not in names:
             names[name] = hmac.digest(key, name, "sha256")[:_DIGEST_BYTES]
     return names
+
+
+def _keyed_name(db: sqlite3.Connection, name: str) -> bytes:
+    return _keyed(db, [name.encode()])[name.encode()]
 
 
 def _sightings(db: sqlite3.Connection, fingerprints: Sequence[bytes]) -> dict[bytes, Sighting]:

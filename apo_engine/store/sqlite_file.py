@@ -28,9 +28,9 @@ _MIGRATIONS: tuple[tuple[str, ...], ...] = (
         " PRIMARY KEY (position, number)) WITHOUT ROWID",
         "CREATE TABLE sightings (fingerprint BLOB PRIMARY KEY, side TEXT NOT NULL, shown INTEGER NOT NULL)"
         " WITHOUT ROWID",
-        "CREATE TABLE executions (execution INTEGER PRIMARY KEY AUTOINCREMENT, comparison BLOB NOT NULL,"
+        "CREATE TABLE executions (execution INTEGER PRIMARY KEY AUTOINCREMENT, experiment BLOB NOT NULL,"
         " earlier INTEGER, opened INTEGER NOT NULL)",
-        "CREATE INDEX executions_by_comparison ON executions (comparison)",
+        "CREATE INDEX executions_by_experiment ON executions (experiment)",
         "CREATE TABLE looks (fingerprint BLOB NOT NULL, execution INTEGER NOT NULL,"
         " PRIMARY KEY (fingerprint, execution)) WITHOUT ROWID",
     ),

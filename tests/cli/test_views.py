@@ -174,8 +174,8 @@ def optimization(decision: str | None, stopped: Stopped = "finished", earlier_lo
         said = "+15.0 points on 72 unseen rows, 95 % interval +6.0 to +24.0"
         verdict = Verdict(compared, decision, said, earlier_looks, START, WINNER)  # type: ignore[arg-type]
     return Optimization(
-        run="r1", experiment="e1", start=SEED, best=BEST, start_score=0.4, best_score=0.6, n=33, verdict=verdict, operators=("edit",),
-        stopped=stopped, reason="all 6 rounds are done", spent=SPENT, seconds=62.0,
+        run="r1", experiment="e1", start=SEED, best=BEST, start_score=0.4, best_score=0.6, n=33, verdict=verdict,
+        operators=("edit",), stopped=stopped, reason="all 6 rounds are done", spent=SPENT, seconds=62.0,
     )  # fmt: skip
 
 
