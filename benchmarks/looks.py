@@ -9,10 +9,13 @@ stops at the first "adopt". **Power**: the true gain is 15 points on 200 hold-ou
 from __future__ import annotations
 
 import argparse
+import math
 import random
 import sys
+from bisect import bisect
 from dataclasses import dataclass
 from functools import cache
+from itertools import accumulate
 
 from apo_engine.scoring.comparison import Comparison
 from apo_engine.scoring.paired import mcnemar, newcombe
@@ -35,15 +38,21 @@ class Rates:
 
     def draw(self, n: int, rng: random.Random) -> tuple[int, int, int]:
         """Counts of rows won, lost, and right in both, of ``n``."""
-        won = rng.binomialvariate(n, self.won) if sys.version_info >= (3, 12) else _binomial(n, self.won, rng)
+        won = _drawn(n, self.won, rng)
         rest = 1 - self.won
-        lost = _binomial(n - won, self.lost / rest, rng)
-        both = _binomial(n - won - lost, self.both / (rest - self.lost), rng)
+        lost = _drawn(n - won, self.lost / rest, rng)
+        both = _drawn(n - won - lost, self.both / (rest - self.lost), rng)
         return won, lost, both
 
 
-def _binomial(n: int, p: float, rng: random.Random) -> int:
-    return sum(rng.random() < p for _ in range(n))
+def _drawn(n: int, p: float, rng: random.Random) -> int:
+    """A binomial draw."""
+    return min(n, bisect(_cumulative(n, p), rng.random()))
+
+
+@cache
+def _cumulative(n: int, p: float) -> list[float]:
+    return list(accumulate(math.comb(n, k) * p**k * (1 - p) ** (n - k) for k in range(n + 1)))
 
 
 @cache

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from importlib.resources import files
 
 import msgspec
 
-from apo_engine import __version__
 from apo_engine.prompt.partials import load_partials
 from apo_engine.runs.plan import Plan
 
+# Raise it when the same question takes another path than before: no run of an older engine then answers it.
+_ENGINE = 1
 _LENGTH = 32
 
 
@@ -24,8 +26,9 @@ def experiment_id(plan: Plan) -> str:
     # What a run may spend in money and time says when it must stop, not which way it goes.
     settings["budget"] = {key: settings["budget"][key] for key in ("calls", "tokens")}
     rows = plan.rows
+    judge = files("apo_engine.evaluation") / "meta" / "judge.prompt"
     asked = {
-        "version": __version__,
+        "engine": _ENGINE,
         "job": plan.job,
         "fixes": plan.fixes,
         "prompt": plan.prompt.text,
@@ -35,6 +38,7 @@ def experiment_id(plan: Plan) -> str:
         "sides": rows and [[row.id for row in side] for side in (rows.critique, rows.selection, rows.holdout)],
         "settings": settings,
         "models": [model.identity for model in (plan.task_model, plan.optimizer_model, plan.judge_model) if model],
+        "judge": judge.read_text("utf-8") if plan.judge_model else None,
         "code": plan.function.digest if plan.function else None,
     }
     return hashlib.sha256(msgspec.json.encode(asked, order="deterministic")).hexdigest()[:_LENGTH]

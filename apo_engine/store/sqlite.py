@@ -207,7 +207,10 @@ class SqliteStore:
     def _stored(
         self, run: str, experiment: str, started: float, changed: float, finished: int, event_format: int
     ) -> StoredRun:
-        running = not finished and FileLock.holder(self._locks / experiment) == run
+        running = False
+        # What may not be opened is locked by nobody who could write here.
+        with suppress(OSError):
+            running = not finished and FileLock.holder(self._locks / experiment) == run
         state = "finished" if finished else "running" if running else "unfinished"
         return StoredRun(run, experiment, started, changed, state, event_format)  # type: ignore[arg-type]
 
