@@ -17,7 +17,7 @@ import stat
 from pathlib import Path
 
 # What this program makes in its cache folder: a folder that holds anything else was not made for it alone.
-_OURS = ("answers.", "spending.", "consent.", "store.", "runs", "holdouts", "editor", "models")
+_OURS = ("answers.", "spending.", "consent.", "store.", "locks", "runs", "holdouts", "editor", "models")
 _POSIX = os.name == "posix"
 _OTHERS, _OTHERS_WRITE = 0o077, 0o022
 # Neither a link, a FIFO nor a terminal may redirect or hold up whoever opens a file.
@@ -25,8 +25,8 @@ _SAFELY = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(
 _FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | _SAFELY
 # Symbolic links and junctions, as Windows marks them.
 _LINK_TAGS = (0xA000000C, 0xA0000003)
-# What SQLite keeps beside a database.
-_SIDE_FILES = ("-wal", "-shm", "-journal")
+#: What SQLite keeps beside a database, by the ends of the names.
+SIDE_FILES = ("-wal", "-shm", "-journal")
 
 
 class NotPrivateError(OSError):
@@ -91,7 +91,7 @@ def require_private_database(file: Path, *, writable: bool = True) -> None:
     folder = _open_parent(file)
     access = os.O_RDWR if writable else os.O_RDONLY
     try:
-        for suffix in _SIDE_FILES:
+        for suffix in SIDE_FILES:
             side = file.with_name(file.name + suffix)
             try:
                 os.close(open_entry(folder, side, access, believed=True))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import time
 from pathlib import Path
+
+from apo_engine.private import SIDE_FILES
 
 
 def set_aside(path: Path, why: str) -> Path:
@@ -20,4 +23,17 @@ def set_aside(path: Path, why: str) -> Path:
     names = (stamp if number == 0 else f"{stamp}-{number}" for number in itertools.count())
     aside = next(new for name in names if not os.path.lexists(new := path.with_name(name)))
     path.rename(aside)
+    return aside
+
+
+def set_database_aside(path: Path, why: str) -> Path:
+    """Rename a database, with what SQLite keeps beside it, and return its new name.
+
+    Raises:
+        OSError: it cannot be renamed.
+    """
+    aside = set_aside(path, why)
+    for suffix in SIDE_FILES:
+        with contextlib.suppress(OSError):
+            Path(f"{path}{suffix}").replace(f"{aside}{suffix}")
     return aside

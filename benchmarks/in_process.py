@@ -27,13 +27,15 @@ from apo_engine.prompt.file import parse_prompt
 from apo_engine.runs.desk import Desk
 from apo_engine.runs.plan import Plan
 from apo_engine.runs.row_budget import within_cap
-from apo_engine.runs.store import RunStore
+from apo_engine.runs.row_history import RowHistory
 from apo_engine.scoring.metric import make_metric
+from apo_engine.search.meta_prompts import MetaPrompts
 from apo_engine.search.optimizer import Optimizer
 from apo_engine.search.pool import Pool
 from apo_engine.search.reporter import Reporter
 from apo_engine.search.task import SearchTask
 from apo_engine.settings import BudgetSettings, OptimizerSettings, Settings
+from apo_engine.store import MemoryStore
 from benchmarks.contestants import ROWS
 from benchmarks.world import ours
 from benchmarks.world.minds import Minds
@@ -79,7 +81,7 @@ async def _search(
     plan = _plan(task, model, calls, seed, settings)
     budget = Budget(Caps(calls=calls))
     gateway = Gateway(model, cache=None, budget=budget, limiter=Limiter(plan.settings.concurrency, well=True))
-    desk = Desk(plan, budget, gateway, gateway, RunStore(plan.folder), _Silence(budget))
+    desk = Desk(plan, budget, gateway, gateway, _Silence(budget))
     searching = desk.search_task()
     pool = Pool(searching)
     try:
@@ -125,6 +127,9 @@ def _plan(task: Task, model: _Model, calls: int, seed: int, settings: Mapping[st
         function=None,
         folder=path.parent,
         fixes=True,
+        meta=MetaPrompts(),
+        store=MemoryStore(),
+        history=RowHistory({}, {}, frozenset()),
     )
 
 

@@ -63,13 +63,14 @@ def critiques_object(critiques: Critiques, path: str, text: str, rows: Mapping[s
 
 
 def optimization_object(optimization: Optimization, transcript: Transcript) -> Object:
-    """``start`` and ``best`` {prompt, score, n} with the whole text of the file and its score on ``n`` selection rows
-    (null where the search was stopped before it had one); ``holdout`` {start, best, difference, interval, p, n}, null
-    where it was not opened; ``calls`` by role; ``verdict``.
+    """``run`` and ``experiment``, the ids of this execution and of what was asked; ``start`` and ``best`` {prompt,
+    score, n} with the whole text of the file and its score on ``n`` selection rows (null where the search was stopped
+    before it had one); ``holdout`` {start, best, difference, interval, p, n, confidence, earlier_looks}, null if it was
+    not opened; ``calls`` by role; ``verdict``. ``p`` is two-sided, as the interval of that ``confidence`` is;
+    ``earlier_looks`` at these rows make both stricter, and are null if they are unknown.
 
-    What else is to be known: ``metric``; ``judged``, null where ``holdout`` is, with the ``confidence`` of its
-    interval, the ``earlier_openings`` that it is corrected for, and of ``start`` and ``best`` on the same rows
-    {invalid, invalid_share, accuracy, accuracy_interval, f1, positive} as in `evaluate`; ``discarded``
+    What else is to be known: ``metric``; ``judged``, null where ``holdout`` is, of ``start`` and ``best`` on the same
+    rows {invalid, invalid_share, accuracy, accuracy_interval, f1, positive} as in `evaluate`; ``discarded``
     {reason: rewrites}; ``warnings``, in words; ``suspicions``, what ``best`` adds that a reader should look at.
     """
     verdict = optimization.verdict
@@ -83,9 +84,12 @@ def optimization_object(optimization: Optimization, transcript: Transcript) -> O
             "interval": list(compared.interval),
             "p": compared.p,
             "n": compared.n,
+            "confidence": compared.confidence,
+            "earlier_looks": verdict.earlier_looks,
         }
     return {
         "run": optimization.run,
+        "experiment": optimization.experiment,
         "start": _scored(optimization.start.text, optimization.start_score, optimization.n),
         "best": _scored(optimization.best.text, optimization.best_score, optimization.n),
         "holdout": holdout,
@@ -128,8 +132,6 @@ def models_object(endpoints: Sequence[EndpointStatus]) -> Object:
 
 def _judged(verdict: Verdict) -> Object:
     return {
-        "confidence": verdict.comparison.confidence,
-        "earlier_openings": verdict.earlier_openings,
         "start": _figures(verdict.start) if verdict.start else None,
         "best": _figures(verdict.best) if verdict.best else None,
     }

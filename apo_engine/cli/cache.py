@@ -60,8 +60,8 @@ def stats(as_json: bool) -> None:
 def clear(yes: bool, as_json: bool) -> None:
     """Delete all answers, runs, and what the language server knows of prompts.
 
-    What was spent today, what you have agreed to and how often hold-out rows were opened is remembered: it holds no
-    word of yours. Runs under way go on.
+    What was spent today, what you have agreed to, the sides of rows and the looks at hold-out rows are remembered: they
+    hold no word of yours. Runs under way go on.
     """
     with warnings_shown(remarks()):
         before = asyncio.run(kept())
@@ -76,6 +76,7 @@ def clear(yes: bool, as_json: bool) -> None:
         return
     answers, runs = max(0, before.answers - after.answers), max(0, before.runs - after.runs)
     say(results(), f"Deleted {count(answers, 'answer')} and {count(runs, 'run')}.")
+    say(remarks(), literal("Looks at hold-out rows are still counted: seen rows stay seen.", "dim"))
     if any(number for _, number, _ in _lines(after)):
         left = "Some of it is still there: it is in use, or may not be deleted. Run this again later."
         say(remarks(), literal("Warning: ", "yellow"), left)

@@ -168,7 +168,7 @@ class LiveView:
 
     def _open_holdout(self, event: HoldoutOpened) -> None:
         self._console.print()
-        before = event.earlier_openings
+        before = event.earlier_looks
         again = (
             f" They were opened {count(before, 'time')} before; the verdict is corrected for that." if before else ""
         )

@@ -61,7 +61,7 @@ def _print_verdict(console: Console, result: Optimization, metric: str, *, chang
     _fact(console, "Verdict", told, "green bold" if adopt else "yellow bold")
     name = words.metric_name(metric)
     both = f"{name} {percent(compared.start)} → {percent(compared.best)} on {count(compared.n, 'unseen row')}"
-    looks = verdict.earlier_openings
+    looks = verdict.earlier_looks
     corrected = f", corrected for {count(looks, 'earlier look')} at these rows" if looks else ""
     _fact(console, "Hold-out", f"{both}, {probability(compared.p)}{corrected}")
     others = words.figures(verdict.start, verdict.best, metric) if verdict.start and verdict.best else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import click
@@ -26,11 +27,11 @@ def command(run: str, output: Path | None, as_json: bool) -> None:
     RUN is an id as `apo runs` lists it, or its beginning; without one, the latest run is meant. The page holds the
     prompts and the open rows whose answers changed: it is as private as they are.
     """
-    report = past_run(run)
+    report = asyncio.run(past_run(run))
     if as_json:
         emit(msgspec.to_builtins(report))
         return
-    path = output or Path(f"{_stem(report)}-{report.run[:8]}.html")
+    path = output or Path(f"{_stem(report)}-{report.run}.html")
     try:
         write_file(path, report_page(report).encode())
     except OSError as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -21,7 +23,7 @@ from apo_engine.cli.tables import plain_table
 @debug_option
 def command(most: int, as_json: bool) -> None:
     """List what was run here, the latest first."""
-    found = past_runs(most=most)
+    found = asyncio.run(past_runs(most=most))
     if as_json:
         emit({"runs": [_object(run) for run in found]})
         return
@@ -29,7 +31,7 @@ def command(most: int, as_json: bool) -> None:
     if not found:
         say(console, "Nothing was run yet. Begin with: apo evaluate FILE")
         return
-    table = plain_table("when", "prompt", "what", "score", "came of it", "run")
+    table = plain_table("when", "prompt", "what", "score", "result", "run")
     # On a narrow terminal it is the prompt's name that gives way.
     table.columns[1].no_wrap = False
     for run in found:
@@ -40,7 +42,7 @@ def command(most: int, as_json: bool) -> None:
             report.job,
             percent(report.score) if report.score is not None else "–",
             literal(outcome(run)),
-            literal(report.run[:8], "dim"),
+            literal(shortest(report.run, [run.report.run for run in found]), "dim"),
         )
     show(console, table)
     say(console, literal("\nSee one: apo report RUN", "dim"))
@@ -52,11 +54,19 @@ def outcome(run: PastRun) -> str:
     if report.verdict is not None:
         difference = report.verdict.comparison.difference
         return f"{report.verdict.decision}: {100 * difference:+.1f} points".replace("-", "−")
-    if not run.finished:
-        return "broken off" if report.stopped == "running" else f"stopped: {report.stopped}"
+    if run.state != "finished":
+        return run.state if report.stopped == "running" else f"stopped: {report.stopped}"
     if report.job == "gradients":
         return count(len(report.critiques), "critique")
     return "no better prompt" if report.job == "optimize" else "done"
+
+
+def shortest(run: str, others: Sequence[str]) -> str:
+    """The shortest beginning of an id, of eight characters or more, that none of the others has."""
+    length = 8
+    while any(other != run and other.startswith(run[:length]) for other in others):
+        length += 1
+    return run[:length]
 
 
 def _object(run: PastRun) -> dict[str, object]:
@@ -64,7 +74,8 @@ def _object(run: PastRun) -> dict[str, object]:
     return {
         "run": report.run,
         "at": run.at.isoformat(timespec="seconds"),
-        "finished": run.finished,
+        "finished": run.state == "finished",
+        "state": run.state,
         "job": report.job,
         "file": report.file,
         "metric": report.metric,

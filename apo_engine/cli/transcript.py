@@ -35,7 +35,10 @@ class Transcript:
         """Take in the next event."""
         match event:
             case RunStarted():
+                # A run that goes on with what another process began starts anew.
                 self.started = event
+                self.proposed = 0
+                self.discarded.clear()
             case CandidateScored() if self.started is None or event.candidate == self.started.prompt.id:
                 self.rows.update((result.row, result) for result in event.results)
             case Noted() if event.severity is Severity.WARNING:

@@ -1,16 +1,17 @@
 """Three disjoint sets of rows: critique, selection, hold-out.
 
-A row's side depends on the content of the rows alone, never on their order in the file: the rows of each label are
-put in the order of a hash of their inputs, and each side takes its share of that order. A row added later moves only
-rows at the borders of the shares.
+A row that is known from before stays on its side. The side of a new one depends on the content of the rows alone, never
+on their order in the file: the new rows of each label are put in the order of a hash of their inputs, and each side
+takes what it lacks of its share in that order.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -21,11 +22,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from apo_engine.examples.example import Example, ExampleSet
+    from apo_engine.store import Side
 
 CRITIQUE, SELECTION, HOLDOUT = 0.4, 0.3, 0.3
 # On ten rows, a paired exact test can still call a difference significant (six rows better and none worse: p = .03).
 MIN_SIDE = 10
 MANY_ROWS, MIN_HOLDOUT_OF_MANY = 200, 60
+_NO_GROUPS: Mapping[str, bytes] = MappingProxyType({})
+_NO_SIDES: Mapping[str, Side] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +44,16 @@ class Split:
     holdout: tuple[Example, ...]
 
 
-def split(examples: ExampleSet) -> Split:
+def split(
+    examples: ExampleSet,
+    groups: Mapping[str, bytes] = _NO_GROUPS,
+    sides: Mapping[str, Side] = _NO_SIDES,
+) -> Split:
     """Split by content: 40 / 30 / 30 %, with at least 60 hold-out rows where there are 200; stratified by label.
 
-    Rows with the same inputs share a side. Where the user gave hold-out rows, those are the hold-out, the rest is
-    split 57 / 43 %, and rows that repeat a hold-out row's inputs are left out.
+    Rows of the same of the ``groups`` (by row id; by their inputs if there is none) share a side. Those of ``sides``
+    (by row id) are on it already; a group that is on several is held out. If the user gave hold-out rows, those are the
+    hold-out, the rest is split 57 / 43 %, and rows that repeat a hold-out row's inputs are left out.
 
     Raises:
         InputError: a side has fewer than 10 rows; says how many are needed.
@@ -52,16 +61,24 @@ def split(examples: ExampleSet) -> Split:
     stratified = bool(examples.labels)
     share = CRITIQUE / (CRITIQUE + SELECTION)
     if examples.holdout is None:
-        groups = _groups(examples.rows)
-        held = HOLDOUT if len(groups) < MANY_ROWS else max(HOLDOUT, MIN_HOLDOUT_OF_MANY / len(groups))
-        sides = _dealt(groups, (held, (1 - held) * (1 - share)), stratified)
-        holdout, selection, critique = sides
+        gathered = _groups(examples.rows, groups)
+        held = HOLDOUT if len(gathered) < MANY_ROWS else max(HOLDOUT, MIN_HOLDOUT_OF_MANY / len(gathered))
+        shares: dict[Side, float] = {
+            "holdout": held,
+            "selection": (1 - held) * (1 - share),
+            "critique": (1 - held) * share,
+        }
+        dealt = _completed(gathered, sides, shares, stratified)
+        holdout, selection, critique = dealt["holdout"], dealt["selection"], dealt["critique"]
     else:
         ids = frozenset(examples.holdout)
         holdout = [row for row in examples.rows if row.id in ids]
         blocked = {inputs_key(row.inputs) for row in holdout}
         rest = [row for row in examples.rows if row.id not in ids and inputs_key(row.inputs) not in blocked]
-        selection, critique = _dealt(_groups(rest), (1 - share,), stratified)
+        # What was held out before and is not any more is new to the search.
+        known = {name: side for name, side in sides.items() if side != "holdout"}
+        dealt = _completed(_groups(rest, groups), known, {"selection": 1 - share, "critique": share}, stratified)
+        selection, critique = dealt["selection"], dealt["critique"]
     _require_enough(examples, critique, selection, holdout)
     return Split(*(_interleaved(side, stratified) for side in (critique, selection, holdout)))
 
@@ -71,20 +88,47 @@ def inputs_key(inputs: Mapping[str, str]) -> bytes:
     return hashlib.sha256(msgspec.json.encode(dict(inputs), order="sorted")).digest()
 
 
-def _groups(rows: Sequence[Example]) -> list[tuple[bytes, list[Example]]]:
-    """Rows with the same inputs together, in the order of their hash."""
-    groups: defaultdict[bytes, list[Example]] = defaultdict(list)
+def _groups(rows: Sequence[Example], names: Mapping[str, bytes]) -> list[list[Example]]:
+    """Rows of the same group together, in the order of a hash of their inputs."""
+    groups: defaultdict[bytes, list[tuple[bytes, Example]]] = defaultdict(list)
     for row in rows:
-        groups[inputs_key(row.inputs)].append(row)
-    return [(key, sorted(groups[key], key=lambda row: row.expected)) for key in sorted(groups)]
+        key = inputs_key(row.inputs)
+        groups[names.get(row.id, key)].append((key, row))
+    ordered = [sorted(group, key=lambda item: (item[0], item[1].expected)) for group in groups.values()]
+    ordered.sort(key=lambda group: group[0][0])
+    return [[row for _, row in group] for group in ordered]
+
+
+def _completed(
+    groups: Sequence[Sequence[Example]], sides: Mapping[str, Side], shares: Mapping[Side, float], stratified: bool
+) -> dict[Side, list[Example]]:
+    """The rows on each side: those that are on one already, and of the others what each side lacks of its share."""
+    found: dict[Side, list[Example]] = {side: [] for side in shares}
+    sizes: Counter[Side] = Counter()
+    new = []
+    for group in groups:
+        known = {sides[row.id] for row in group if row.id in sides}
+        if not known:
+            new.append(group)
+            continue
+        side: Side = known.pop() if len(known) == 1 else "holdout" if "holdout" in shares else min(known)
+        found[side].extend(group)
+        sizes[side] += 1
+    lacking = {side: max(0.0, share * len(groups) - sizes[side]) for side, share in shares.items()}
+    total = sum(lacking.values()) or 1.0
+    *first, last = shares
+    dealt = _dealt(new, tuple(lacking[side] / total for side in first), stratified)
+    for side, rows in zip((*first, last), dealt, strict=True):
+        found[side].extend(rows)
+    return found
 
 
 def _dealt(
-    groups: Sequence[tuple[bytes, list[Example]]], shares: tuple[float, ...], stratified: bool
+    groups: Sequence[Sequence[Example]], shares: tuple[float, ...], stratified: bool
 ) -> tuple[list[Example], ...]:
     """One side per share, and one of what is left; each has its share of every label, give or take one row."""
-    strata: defaultdict[str, list[list[Example]]] = defaultdict(list)
-    for _, group in groups:
+    strata: defaultdict[str, list[Sequence[Example]]] = defaultdict(list)
+    for group in groups:
         strata[group[0].expected if stratified else ""].append(group)
     sides: tuple[list[Example], ...] = tuple([] for _ in range(len(shares) + 1))
     total = 0

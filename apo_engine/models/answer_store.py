@@ -12,14 +12,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from apo_engine.models.layout import (
-    SIDE_FILES,
     OtherLayoutError,
     file_id,
     prepare,
     set_aside_what_is_no_file,
-    set_database_aside,
+    set_unusable_aside,
 )
-from apo_engine.private import ExposedError, NotPrivateError, open_private, require_private_database
+from apo_engine.private import SIDE_FILES, ExposedError, NotPrivateError, open_private, require_private_database
 
 _LOG = logging.getLogger(__name__)
 _BUSY_SECONDS = 10.0
@@ -182,7 +181,7 @@ class AnswerStore:
 
     def _set_aside(self, error: Exception) -> None:
         self.close()
-        aside = set_database_aside(self._path, error)
+        aside = set_unusable_aside(self._path, error)
         with contextlib.suppress(OSError):
             # It keeps its content and loses the rights of others.
             os.close(open_private(aside, os.O_RDWR))

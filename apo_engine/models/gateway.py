@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -19,7 +20,7 @@ from apo_engine.models.reported_usage import is_plausible
 from apo_engine.models.route import Route
 from apo_engine.models.tokens import estimate_tokens
 
-__all__ = ["OUTPUT_BOUND", "CallRole", "Gateway"]
+__all__ = ["OUTPUT_BOUND", "CallRole", "Gateway", "NotCached"]
 
 #: The longest answer, in tokens, that a request may have when a cap on tokens or money must be kept and the
 #: prompt file sets no ``maxOutputTokens``.
@@ -33,6 +34,10 @@ _MOST_TIMES = 2
 _SETTLING_SECONDS = 0.5
 
 AnswerT = TypeVar("AnswerT", Completion, LabelScores)
+
+
+class NotCached(Exception):
+    """An answer is not at hand, and nothing may be sent."""
 
 
 @dataclass(slots=True)
@@ -108,6 +113,7 @@ class Gateway:
         self._routes = routes
         # A model in this process schedules its requests itself, and best when it sees them all.
         self._timed = isinstance(model, Remote)
+        self._only_cached = False
         self._stored: set[str] = set()
         self._flights: dict[str, _Flight] = {}
 
@@ -135,6 +141,15 @@ class Gateway:
     def scores_labels(self) -> bool:
         """Whether :meth:`score_labels` can be used."""
         return isinstance(self._model, LabelScorer)
+
+    @contextmanager
+    def only_cached(self) -> Iterator[None]:
+        """Send nothing meanwhile: a request whose answer is not at hand raises NotCached instead."""
+        self._only_cached = True
+        try:
+            yield
+        finally:
+            self._only_cached = False
 
     async def complete(self, role: CallRole, request: ChatRequest) -> Completion:
         """Answer ``request`` on behalf of ``role``.
@@ -264,6 +279,8 @@ class Gateway:
             if stored is not None:
                 usage = stored.usage if is_plausible(stored.usage) else Usage(estimated=True)
                 return replace(stored, usage=usage, cached=True)
+        if self._only_cached:
+            raise NotCached
         if not self._model.local:
             await prices.load()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sqlite3
 import stat
@@ -10,10 +9,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from apo_engine.set_aside import set_aside
+from apo_engine.set_aside import set_aside, set_database_aside
 
-#: What SQLite keeps beside a database, by the ends of the names.
-SIDE_FILES = ("-wal", "-shm", "-journal")
 _ENTRIES = "SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
 
 
@@ -51,17 +48,13 @@ def prepare(connection: sqlite3.Connection, schema: Sequence[str], version: int)
         connection.execute("COMMIT")
 
 
-def set_database_aside(path: Path, error: Exception) -> Path:
-    """Rename a database that cannot be used, with what SQLite keeps beside it; its new name.
+def set_unusable_aside(path: Path, error: Exception) -> Path:
+    """Rename a database that cannot be used, by what is wrong with it; its new name.
 
     Raises:
         OSError: it cannot be renamed.
     """
-    aside = set_aside(path, "layout" if isinstance(error, OtherLayoutError) else "damaged")
-    for suffix in SIDE_FILES:
-        with contextlib.suppress(OSError):
-            Path(f"{path}{suffix}").replace(f"{aside}{suffix}")
-    return aside
+    return set_database_aside(path, "layout" if isinstance(error, OtherLayoutError) else "damaged")
 
 
 def file_id(path: Path) -> tuple[int, int] | None:

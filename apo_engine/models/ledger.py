@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
 
-from apo_engine.models.layout import file_id, prepare, set_aside_what_is_no_file, set_database_aside
+from apo_engine.models.layout import file_id, prepare, set_aside_what_is_no_file, set_unusable_aside
 from apo_engine.models.money import MOST, PICO, cap_of
 from apo_engine.models.purse import DailyCaps
 from apo_engine.private import require_private_database
@@ -143,7 +143,7 @@ class Ledger:
         return ledger
 
     def _begin_anew(self, error: sqlite3.DatabaseError, day: str) -> sqlite3.Connection:
-        aside = set_database_aside(self._path, error)
+        aside = set_unusable_aside(self._path, error)
         return self._mark(self._connect(), day, f"It cannot be used: {error}. Kept as {aside}")
 
     def _mark(self, ledger: sqlite3.Connection, day: str, reason: str) -> sqlite3.Connection:

@@ -16,12 +16,12 @@ from apo_engine.runs.destinations import destinations_of, fingerprint
 from apo_engine.runs.extra_parameters import notices
 from apo_engine.runs.plan import CRITIQUE_GROUPS, MEASURED_FIXES, Plan
 from apo_engine.runs.row_budget import cap_for_holdout
-from apo_engine.runs.store import RunStore
 from apo_engine.scoring.power import HOPED, rows_needed, shortage
 from apo_engine.search.arm import seed_arm
 from apo_engine.search.events import CustomMetric, Estimate, FileRows, RowCounts, RunCaps, RunStarted
 from apo_engine.search.proposer import most_children
-from apo_engine.search.verdict import level_after
+from apo_engine.search.verdict import Look
+from apo_engine.store import Looks
 
 _SAMPLE = 20
 _ANSWER_TOKENS = 8
@@ -35,8 +35,8 @@ _ROWS_PER_CHILD = 60
 _RIGHT_OR_WRONG = ("label", "exact_match", "contains", "regex", "numeric")
 
 
-def announce(plan: Plan) -> RunStarted:
-    """The first event of the plan's run."""
+def announce(plan: Plan, run: str = "", experiment: str = "") -> RunStarted:
+    """The first event of the plan's run; of a mere plan, that has no id."""
     rows = plan.rows
     counts = (
         RowCounts(len(rows.critique), len(rows.selection), len(rows.holdout))
@@ -47,7 +47,7 @@ def announce(plan: Plan) -> RunStarted:
     caps = plan.settings.budget
     destinations, files = destinations_of(plan, counts), _files(plan)
     return RunStarted(
-        run=plan.run,
+        run=run,
         job=plan.job,
         prompt=seed_arm(plan.prompt).candidate,
         task_model=plan.task_model.name,
@@ -69,6 +69,7 @@ def announce(plan: Plan) -> RunStarted:
         notices=notices(plan.settings.config, plan.task_model),
         fingerprint=fingerprint(plan, destinations, files),
         rows_fingerprint=plan.examples.fingerprint,
+        experiment=experiment,
     )
 
 
@@ -107,15 +108,15 @@ def _target(path: Path, folder: Path) -> str:
     return "" if real == plain else real
 
 
-def few_unseen_rows(plan: Plan, store: RunStore) -> str:
+def few_unseen_rows(plan: Plan, looks: Looks) -> str:
     """What to tell people whose sealed rows cannot show the gain hoped for, and how many would; empty where they can.
 
-    Heeds how often they were opened before, as the verdict will. Silent where the metric's rows are not right or wrong:
+    Heeds the earlier ``looks`` at them, as the verdict will. Silent where the metric's rows are not right or wrong:
     the power of other tests is not known beforehand.
     """
     if plan.job != "optimize" or plan.metric.name not in _RIGHT_OR_WRONG or plan.rows is None or plan.whole is None:
         return ""
-    level = level_after(store.earlier_openings(plan.sealed, plan.run))
+    level = 1 - Look(looks.earlier, looks.opened).confidence
     needed = rows_needed(HOPED, level=level)
     sealed = len(plan.whole.holdout)
     rows = len(plan.whole.critique) + len(plan.whole.selection) + sealed
@@ -125,6 +126,26 @@ def few_unseen_rows(plan: Plan, store: RunStore) -> str:
     if not said or wanted <= cap:
         return said
     return f"{said} That takes a cap of about {math.ceil(wanted / 100) * 100:,} calls, in place of {cap:,}."
+
+
+def shown_before(plan: Plan) -> str:
+    """What to tell people who hold out rows that an earlier search was shown; empty if they do not."""
+    if plan.job != "optimize" or plan.rows is None:
+        return ""
+    shown = sum(row.id in plan.history.shown for row in plan.rows.holdout)
+    if not shown:
+        return ""
+    rows, were = ("1 hold-out row", "was") if shown == 1 else (f"{shown:,} hold-out rows", "were")
+    return f"{rows} {were} shown to an earlier search: they count as looked at. Hold out rows that no search has seen."
+
+
+def kept_words(plan: Plan) -> str:
+    """What to tell people who want nothing kept of what is kept all the same; empty if nothing is."""
+    if not plan.keeps_nothing or plan.job == "evaluate":
+        return ""
+    return (
+        "Nothing of this run is kept but keyed fingerprints of its rows, by which looks at hold-out rows are counted."
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,34 +2,34 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 
 from apo_engine.child_environment import metric_environment
 from apo_engine.evaluation.evaluator import Evaluator
+from apo_engine.evaluation.fanout import fan_out
 from apo_engine.evaluation.function import FunctionGrader
 from apo_engine.evaluation.grader import Grader
 from apo_engine.evaluation.rubric import RubricGrader
+from apo_engine.examples.example import Example
 from apo_engine.models.budget import Budget, Caps
 from apo_engine.models.cache import AnswerCache
 from apo_engine.models.chat import Remote, Usage
-from apo_engine.models.gateway import Gateway
+from apo_engine.models.gateway import Gateway, NotCached
 from apo_engine.models.limits import Limiter
 from apo_engine.models.memory_cache import MemoryCache
-from apo_engine.problems import InputError, Severity
-from apo_engine.runs.announcement import announce, few_unseen_rows, on_exposure
+from apo_engine.problems import Severity
+from apo_engine.runs.announcement import announce, few_unseen_rows, kept_words, on_exposure, shown_before
 from apo_engine.runs.destinations import require_agreed, routes_of
 from apo_engine.runs.extra_parameters import unread_parameters
 from apo_engine.runs.options import Options
 from apo_engine.runs.plan import Plan
+from apo_engine.runs.recorder import Recorder
 from apo_engine.runs.row_budget import left_out_words
-from apo_engine.runs.store import RunLog, RunStore
 from apo_engine.search.allowance import Allowance
 from apo_engine.search.apo import ApoSearch
 from apo_engine.search.arm import Arm, seed_arm
@@ -37,7 +37,6 @@ from apo_engine.search.critic import Critic, ModelCritic
 from apo_engine.search.editor import ModelEditor
 from apo_engine.search.events import AnyEvent, RunEnded, RunStarted
 from apo_engine.search.evidence import EvidenceCritic
-from apo_engine.search.meta_prompts import MetaPrompts
 from apo_engine.search.monte_carlo import MonteCarloSearch
 from apo_engine.search.optimizer import Optimizer
 from apo_engine.search.phrase_editor import PhraseEditor
@@ -49,8 +48,7 @@ from apo_engine.search.reporter import Emit, Reporter
 from apo_engine.search.selection import selector
 from apo_engine.search.task import SearchTask
 from apo_engine.settings import BudgetSettings, OptimizerSettings
-
-_CLOSING_SECONDS = 1.0
+from apo_engine.store import Looks
 
 
 @dataclass
@@ -61,10 +59,10 @@ class Desk:
     budget: Budget
     task: Gateway
     optimizer: Gateway
-    store: RunStore
     reporter: Reporter
     grader: Grader | None = None
-    log: RunLog | None = None
+    recorder: Recorder | None = None
+    gateways: tuple[Gateway, ...] = ()
     began: float = field(default_factory=time.monotonic)
 
     @cached_property
@@ -85,6 +83,11 @@ class Desk:
     def seed(self) -> Arm:
         """The user's prompt."""
         return seed_arm(self.plan.prompt)
+
+    @property
+    def run(self) -> str:
+        """The id of the run; empty where none is recorded."""
+        return self.recorder.run if self.recorder is not None else ""
 
     @property
     def seconds(self) -> float:
@@ -119,7 +122,8 @@ class Desk:
         evidence = EvidenceCritic()
         if self.plan.evidence_only:
             return evidence, evidence
-        return ModelCritic(self.optimizer, self.meta, settings, self.plan.settings.seed), evidence
+        assert self.plan.meta is not None
+        return ModelCritic(self.optimizer, self.plan.meta, settings, self.plan.settings.seed), evidence
 
     def proposers(self, settings: OptimizerSettings) -> tuple[Proposer, EvidenceProposer]:
         """The proposer that the settings ask for, and the one to fall back on."""
@@ -144,32 +148,38 @@ class Desk:
 
     def editor(self, settings: OptimizerSettings) -> ModelEditor:
         """The editor that asks the optimizer model."""
-        return ModelEditor(self.optimizer, self.meta, temperature=settings.temperature)
+        assert self.plan.meta is not None
+        return ModelEditor(self.optimizer, self.plan.meta, temperature=settings.temperature)
 
     def phrase_editor(self, settings: OptimizerSettings) -> PhraseEditor:
         """The editor of phrases, which asks the optimizer model for other words alone."""
-        return PhraseEditor(self.optimizer, self.meta, temperature=settings.temperature)
+        assert self.plan.meta is not None
+        return PhraseEditor(self.optimizer, self.plan.meta, temperature=settings.temperature)
 
-    @cached_property
-    def meta(self) -> MetaPrompts:
-        """The optimizer's own prompts, the user's in place of the built-in ones."""
-        return self.plan.meta or MetaPrompts()
+    async def has_answers(self, arms: Sequence[Arm], rows: tuple[Example, ...]) -> bool:
+        """Whether these prompts can be scored on these rows without a request, in which case they are now."""
+        with ExitStack() as stack:
+            for gateway in self.gateways:
+                stack.enter_context(gateway.only_cached())
+            try:
+                await fan_out(self.evaluator.score(arm.prompt, rows) for arm in arms)
+            except NotCached:
+                return False
+        return True
 
-    def end(self, event: RunEnded, *, finished: bool = True) -> None:
+    async def end(self, event: RunEnded, *, finished: bool = True) -> None:
         """Tell the last event; a run that is not ``finished`` can be gone on with."""
         self.reporter.emit(event)
-        if self.log is not None and finished:
-            try:
-                self.log.finish()
-            except OSError as error:
-                self.reporter.note(unwritable(self.plan.folder, error), Severity.WARNING)
+        if self.recorder is not None and finished:
+            await self.recorder.finish()
 
 
 @asynccontextmanager
-async def open_desk(plan: Plan, options: Options, emit: Emit) -> AsyncIterator[Desk]:
-    """Open cache, budget, gateways and log for one run, and close them after it."""
+async def open_desk(plan: Plan, options: Options, emit: Emit, recorder: Recorder | None = None) -> AsyncIterator[Desk]:
+    """Open cache, budget and gateways for one run, which is recorded if there is a recorder; close them after it."""
     settings = plan.settings
-    started = await _agreed_start(plan, options)
+    started = announce(plan, *((recorder.run, recorder.experiment) if recorder is not None else ()))
+    require_agreed(started.fingerprint, options.agreed)
     budget = Budget(_caps(settings.budget))
 
     def note(message: str) -> None:
@@ -192,66 +202,50 @@ async def open_desk(plan: Plan, options: Options, emit: Emit) -> AsyncIterator[D
     }
     task, optimizer = gateways[id(plan.task_model)], gateways[id(plan.optimizer_model)]
     grader = _grader(plan, options, gateways.get(id(plan.judge_model)))
-    store = RunStore(plan.folder, keeps=not plan.keeps_nothing)
 
     def tell(event: AnyEvent) -> None:
         emit(event)
-        log = desk.log
-        if log is None:
-            return
-        try:
-            log.write(event)
-        except OSError as error:
-            desk.log = None
-            log.close()
-            reporter.note(unwritable(plan.folder, error), Severity.WARNING)
+        if recorder is not None:
+            recorder.record(event)
 
     reporter = Reporter(tell, budget)
-    desk = Desk(plan, budget, task, optimizer, store, reporter, grader)
-    failure: OSError | None = None
-    try:
-        desk.log = store.begin(plan.run) if store.keeps else None
-    except OSError as error:
-        failure = error
+    desk = Desk(plan, budget, task, optimizer, reporter, grader, recorder, tuple(gateways.values()))
     try:
         if grader is not None:
             await budget.deadline.bound(grader.open())
-        tell(started)
-        warnings = (
-            on_exposure(started),
-            few_unseen_rows(plan, store),
-            unwritable(plan.folder, failure) if failure else "",
-        )
-        for warning in filter(None, warnings):
-            reporter.note(warning, Severity.WARNING)
-        for unread in unread_parameters(plan.settings.config, plan.task_model):
-            reporter.note(unread, Severity.WARNING)
-        left_out = plan.rows and plan.whole and left_out_words(plan.whole, plan.rows, plan.settings.budget.calls)
-        if left_out:
-            reporter.note(left_out)
-        for problem in plan.examples.problems:
-            reporter.note(str(problem), Severity.WARNING)
+        await _announce(desk, started, fresh=options.fresh)
         yield desk
     finally:
-        if desk.log is not None:
-            desk.log.close()
         if grader is not None:
             await grader.close()
         await cache.close()
-        # A connection that does not close, or a model in the middle of a sentence, is left to itself.
-        with suppress(TimeoutError):
-            await asyncio.wait_for(plan.close(), _CLOSING_SECONDS)
 
 
-async def _agreed_start(plan: Plan, options: Options) -> RunStarted:
-    """The first event of a run that sends what the user agreed to, and nothing else."""
-    started = announce(plan)
-    try:
-        require_agreed(started.fingerprint, options.agreed)
-    except InputError:
-        await plan.close()
-        raise
-    return started
+async def _announce(desk: Desk, started: RunStarted, *, fresh: bool) -> None:
+    """Say what runs on what, and what the user should know of it beforehand."""
+    plan, recorder, reporter = desk.plan, desk.recorder, desk.reporter
+    notes = await recorder.begin() if recorder is not None else ()
+    reporter.emit(started)
+    for note in notes:
+        reporter.emit(note)
+    looks = Looks(None, 0)
+    if recorder is not None and plan.rows is not None:
+        looks = await recorder.looks(plan.rows.holdout, fresh=fresh)
+    warnings = (
+        on_exposure(started),
+        few_unseen_rows(plan, looks),
+        shown_before(plan),
+        *unread_parameters(plan.settings.config, plan.task_model),
+    )
+    for warning in filter(None, warnings):
+        reporter.note(warning, Severity.WARNING)
+    left_out = ""
+    if plan.whole is not None and plan.rows is not None:
+        left_out = left_out_words(plan.whole, plan.rows, plan.settings.budget.calls)
+    for information in filter(None, (left_out, kept_words(plan))):
+        reporter.note(information)
+    for problem in plan.examples.problems:
+        reporter.note(str(problem), Severity.WARNING)
 
 
 def _caps(asked: BudgetSettings) -> Caps:
@@ -267,10 +261,3 @@ def _grader(plan: Plan, options: Options, judge: Gateway | None) -> Grader | Non
         assert plan.settings.judge.rubric is not None
         return RubricGrader(judge, plan.settings.judge.rubric, plan.settings.judge.repeats)
     return None
-
-
-def unwritable(folder: Path, error: OSError) -> str:
-    """Why a run cannot be kept, and what helps."""
-    return (
-        f"This run cannot be kept: {folder} is not writable ({error.strerror}). Set APO_CACHE_DIR to a folder that is."
-    )

@@ -13,6 +13,7 @@ from apo_engine.models.budget import CallRole
 from apo_engine.models.chat import ChatModel, Remote
 from apo_engine.models.route import Route
 from apo_engine.problems import InputError, Problem
+from apo_engine.runs.experiment import experiment_id
 from apo_engine.runs.plan import Plan
 from apo_engine.search.events import Destination, FileRows, RowCounts
 
@@ -53,14 +54,11 @@ def routes_of(plan: Plan) -> Mapping[CallRole, frozenset[Route]]:
 
 
 def fingerprint(plan: Plan, destinations: tuple[Destination, ...], files: tuple[FileRows, ...]) -> str:
-    """A digest of all that a run would send and of where it goes: the same only where the same would leave."""
+    """A digest of all that a run would send and of where it goes: the same only if the same would leave."""
     settings = msgspec.to_builtins(plan.settings)
     # Neither changes what is sent: how many requests are under way at once, and whether answers are written to disk.
     del settings["endpoints"], settings["concurrency"], settings["keep"]
-    models = [model.identity for _, model in _asked(plan)]
-    code = plan.function.digest if plan.function else None
-    texts = [plan.prompt.text, dict(plan.partials), plan.meta.texts if plan.meta else None]
-    parts = [plan.job, plan.fixes, texts, plan.examples.fingerprint, settings, models, code, destinations, files]
+    parts = [experiment_id(plan), settings, destinations, files]
     return hashlib.sha256(msgspec.json.encode(parts, order="deterministic")).hexdigest()
 
 

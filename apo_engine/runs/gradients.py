@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import msgspec
@@ -11,17 +11,19 @@ import msgspec
 from apo_engine.evaluation.fanout import fan_out
 from apo_engine.problems import Severity
 from apo_engine.prompt.file import PromptFile
-from apo_engine.runs.desk import Desk, open_desk
-from apo_engine.runs.evaluate import score_open_rows
+from apo_engine.runs.desk import Desk
+from apo_engine.runs.evaluate import evaluation_from, score_open_rows
+from apo_engine.runs.execution import execute
 from apo_engine.runs.options import Options
-from apo_engine.runs.plan import CRITIQUE_GROUPS, MEASURED_FIXES, make_plan
+from apo_engine.runs.plan import CRITIQUE_GROUPS, MEASURED_FIXES, Plan, make_plan
 from apo_engine.runs.results import Critiques, Fix
 from apo_engine.runs.stream import Job, Stop
 from apo_engine.search.arm import Arm
+from apo_engine.search.candidate import Candidate
 from apo_engine.search.confusion import Scored, failing
 from apo_engine.search.critic import merged
 from apo_engine.search.editor import Rejected, Rewrite
-from apo_engine.search.events import CandidateDiscarded, CandidateProposed, GradientFound, RunEnded
+from apo_engine.search.events import AnyEvent, CandidateDiscarded, CandidateProposed, GradientFound, RunEnded
 from apo_engine.search.gradient import Gradient
 from apo_engine.search.guard import Guard, looked_at
 from apo_engine.search.race import affordable
@@ -36,24 +38,49 @@ def gradients_job(prompt: PromptFile, options: Options, *, fixes: bool) -> Job[C
 
     async def job(emit: Emit, _stop: Stop) -> Critiques:
         plan = await make_plan("gradients", prompt, options, fixes=fixes)
-        async with open_desk(plan, options, emit) as desk:
-            evaluation = await score_open_rows(desk)
-            assert plan.rows is not None
-            scored = list(zip(plan.rows.critique, desk.evaluator.known(prompt, plan.rows.critique), strict=False))
-            gradients = await _criticise(desk, scored) if failing(scored) else ()
-            for gradient in gradients:
-                desk.reporter.emit(GradientFound(desk.seed.id, gradient))
-            measured = await _measure(desk, gradients, scored) if fixes and gradients else ()
-            spent = desk.reporter.spent()
-            seed = desk.seed.candidate
-            desk.end(
-                RunEnded("finished", "the failures are criticised", seed, spent, desk.seconds)
-                if gradients
-                else RunEnded("no-failures", "every critique row is answered right", seed, spent, desk.seconds)
-            )
-            return Critiques(replace(evaluation, spent=spent, seconds=desk.seconds), gradients, measured)
+
+        async def work(desk: Desk) -> Critiques:
+            return await _find(desk, prompt, fixes=fixes)
+
+        return await execute(plan, options, emit, work, _critiques_from)
 
     return job
+
+
+async def _find(desk: Desk, prompt: PromptFile, *, fixes: bool) -> Critiques:
+    evaluation = await score_open_rows(desk)
+    assert desk.plan.rows is not None
+    scored = list(zip(desk.plan.rows.critique, desk.evaluator.known(prompt, desk.plan.rows.critique), strict=False))
+    gradients = await _criticise(desk, scored) if failing(scored) else ()
+    for gradient in gradients:
+        desk.reporter.emit(GradientFound(desk.seed.id, gradient))
+    measured = await _measure(desk, gradients, scored) if fixes and gradients else ()
+    spent = desk.reporter.spent()
+    seed = desk.seed.candidate
+    await desk.end(
+        RunEnded("finished", "the failures are criticised", seed, spent, desk.seconds)
+        if gradients
+        else RunEnded("no-failures", "every critique row is answered right", seed, spent, desk.seconds)
+    )
+    return Critiques(replace(evaluation, spent=spent, seconds=desk.seconds), gradients, measured)
+
+
+def _critiques_from(plan: Plan, events: Sequence[AnyEvent]) -> Critiques:
+    """The critiques that the events of a whole run tell."""
+    gradients = tuple(event.gradient for event in events if isinstance(event, GradientFound))
+    proposed = [event.candidate for event in events if isinstance(event, CandidateProposed)]
+    fixes: dict[str, Fix] = {}
+    for candidate in proposed:
+        gradient = _fixed(candidate, gradients[:MEASURED_FIXES], fixes)
+        if gradient is not None:
+            fixes[gradient] = Fix(gradient, candidate)
+    return Critiques(evaluation_from(plan, events), gradients, tuple(fixes.values()))
+
+
+def _fixed(candidate: Candidate, leading: Sequence[Gradient], fixes: Mapping[str, Fix]) -> str | None:
+    """The gradient, of those that need a fix yet, that a rewrite fixes."""
+    needed = {gradient.id for gradient in leading} - fixes.keys()
+    return next((name for name in candidate.gradients if name in needed), None)
 
 
 async def _criticise(desk: Desk, scored: Sequence[Scored]) -> tuple[Gradient, ...]:
@@ -96,13 +123,12 @@ async def _measure(desk: Desk, gradients: Sequence[Gradient], scored: Sequence[S
     known = {task.seed.id}
     fixes: dict[str, Fix] = {}
     arms = []
-    wanted = [gradient.id for gradient in leading]
     for rewrite in rewrites:
         if isinstance(rewrite, Rejected):
             discarded = CandidateDiscarded(rewrite.parent, rewrite.operator, rewrite.gradients, rewrite.reason)
             desk.reporter.emit(discarded)
             continue
-        gradient = next((name for name in rewrite.candidate.gradients if name in wanted and name not in fixes), None)
+        gradient = _fixed(rewrite.candidate, leading, fixes)
         if gradient is None:
             continue
         refusal = guard.refusal(rewrite.prompt, known, rewrite.id)

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
+from typing import TypeVar
 
 from apo_engine.machine import cache_dir
 from apo_engine.models.cache import AnswerCache
 from apo_engine.private import NotPrivateError
 from apo_engine.private_files import PrivateFolder, warn_once
+from apo_engine.store import Store, StoreError, open_store
 
-# Part of the cache folder, and no word of a prompt, a row or an answer: what was spent today, what was agreed to,
-# how often a hold-out was opened. To forget those would lift a cap, or make seen rows count as unseen.
-_RUNS, _EDITOR, _ANSWERS = "runs", "editor", "answers.sqlite"
+T = TypeVar("T")
+
+# Part of the cache folder, and no word of a prompt, a row or an answer: what was spent today, what was agreed to, the
+# sides of rows and the looks at them. To forget those would lift a cap, or make seen rows count as unseen.
+_EDITOR, _ANSWERS = "editor", "answers.sqlite"
+# Files and folders of runs that cannot be read any more.
+_UNREADABLE_RUNS = ("runs.old-*", "store.sqlite.damaged-*", "store.sqlite.newer-*", "store.sqlite.exposed-*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,19 +51,20 @@ def cache_folder() -> Path:
 async def kept() -> Kept:
     """What is kept now. Makes no file; what is a link or belongs to somebody else does not count."""
     root = PrivateFolder(cache_folder())
-    database, runs, editor = root.path / _ANSWERS, root.child(_RUNS), root.child(_EDITOR)
+    database, editor = root.path / _ANSWERS, root.child(_EDITOR)
+    runs, run_bytes = await _with_store(root.path, lambda store: store.size(), (0, 0))
     answers = 0
     if _ANSWERS in _entries(root):
         cache = AnswerCache(database)
         answers = await cache.count()
         await cache.close()
-    run_files, editor_files = _files(runs), _files(editor)
+    editor_files = _files(editor)
     return Kept(
         root.path,
         answers,
         sum(_answer_files(root).values()),
-        sum(".jsonl" in name for name in run_files),
-        sum(run_files.values()),
+        runs,
+        run_bytes + _unreadable_bytes(root),
         sum(stat.S_ISDIR(entry.st_mode) for entry in _entries(editor).values()),
         sum(editor_files.values()),
     )
@@ -65,9 +73,9 @@ async def kept() -> Kept:
 async def clear_kept() -> Kept:
     """Delete what is kept; what is left now, which is nothing unless a file could not be deleted.
 
-    No link is followed: one that stands in the place of a file is deleted itself. A run under way goes on: its answers
-    are bought, and only not found by a later run. Files that another process has open stay where the system does not
-    let go of them.
+    No link is followed: one that stands in the place of a file is deleted itself. The sides of rows and the looks at
+    them stay. A run under way goes on: its answers are bought, and only not found by a later run. Files that another
+    process has open stay where the system does not let go of them.
     """
     root = PrivateFolder(cache_folder())
     database = root.path / _ANSWERS
@@ -78,10 +86,35 @@ async def clear_kept() -> Kept:
         await cache.close()
     # What was set aside: `answers.sqlite.damaged-…`. What SQLite keeps beside the database has no dot there.
     _remove(root, (name for name in _answer_files(root) if name.startswith(f"{_ANSWERS}.")))
-    for part in (_RUNS, _EDITOR):
-        folder = root.child(part)
-        _remove(folder, _entries(folder))
+    await _with_store(root.path, lambda store: store.clear(), None)
+    _remove(root, _unreadable_runs(root))
+    editor = root.child(_EDITOR)
+    _remove(editor, _entries(editor))
     return await kept()
+
+
+async def _with_store(folder: Path, work: Callable[[Store], Awaitable[T]], failed: T) -> T:
+    store = open_store(folder)
+    try:
+        return await work(store)
+    except StoreError:
+        return failed
+    finally:
+        await store.close()
+
+
+def _unreadable_runs(root: PrivateFolder) -> Sequence[str]:
+    return [name for name in _entries(root) if any(fnmatch(name, pattern) for pattern in _UNREADABLE_RUNS)]
+
+
+def _unreadable_bytes(root: PrivateFolder) -> int:
+    entries, total = _entries(root), 0
+    for name in _unreadable_runs(root):
+        if stat.S_ISREG(entries[name].st_mode):
+            total += entries[name].st_size
+        elif stat.S_ISDIR(entries[name].st_mode):
+            total += sum(_files(root.child(name)).values())
+    return total
 
 
 def _answer_files(root: PrivateFolder) -> dict[str, int]:

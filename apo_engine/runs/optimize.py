@@ -7,20 +7,19 @@ from collections.abc import Sequence
 
 from apo_engine.evaluation.fanout import fan_out
 from apo_engine.evaluation.figures import figures_of
-from apo_engine.problems import BudgetError, ModelError, Severity
+from apo_engine.problems import BudgetError, ModelError
 from apo_engine.prompt.file import PromptFile
-from apo_engine.runs.desk import Desk, open_desk
+from apo_engine.runs.desk import Desk
+from apo_engine.runs.execution import execute
 from apo_engine.runs.options import Options
 from apo_engine.runs.plan import Plan, make_plan
 from apo_engine.runs.results import Optimization
-from apo_engine.runs.store import RunStore
 from apo_engine.runs.stream import Job, Stop
 from apo_engine.search.arm import Arm
 from apo_engine.search.events import (
     AnyEvent,
     CandidateScored,
     HoldoutOpened,
-    Noted,
     RunEnded,
     RunStarted,
     Verdict,
@@ -30,7 +29,7 @@ from apo_engine.search.optimizer import Found
 from apo_engine.search.pool import Pool
 from apo_engine.search.reporter import Emit
 from apo_engine.search.task import SearchTask
-from apo_engine.search.verdict import confidence_after, judge
+from apo_engine.search.verdict import Look, judge
 
 # With a cap on time, the search ends at this share of it: the rest is for the verdict.
 _SEARCH_SHARE = 0.8
@@ -41,25 +40,25 @@ def optimize_job(prompt: PromptFile, options: Options, *, judge_always: bool = F
 
     async def job(emit: Emit, stop: Stop) -> Optimization:
         plan = await make_plan("optimize", prompt, options)
-        if options.resume:
-            earlier = finished_run(plan)
-            if earlier is not None:
-                await plan.close()
-                emit(Noted(f"Run {plan.run} is finished: this is its result, nothing was asked again."))
-                for event in earlier:
-                    emit(event)
-                return optimization_of(earlier)
         told: list[AnyEvent] = []
 
         def tell(event: AnyEvent) -> None:
             told.append(event)
             emit(event)
 
-        async with open_desk(plan, options, tell) as desk:
+        async def work(desk: Desk) -> Optimization:
+            # What another process told before does not belong to this run.
+            told[:] = [event for event in told if isinstance(event, RunStarted)][-1:]
             await _optimize(desk, stop, judge_always=judge_always)
-        return optimization_of(told)
+            return optimization_of(told)
+
+        return await execute(plan, options, tell, work, _result_of, resume=options.resume)
 
     return job
+
+
+def _result_of(_plan: Plan, events: Sequence[AnyEvent]) -> Optimization:
+    return optimization_of(events)
 
 
 async def _optimize(desk: Desk, stop: Stop, *, judge_always: bool) -> None:
@@ -82,7 +81,7 @@ async def _optimize(desk: Desk, stop: Stop, *, judge_always: bool) -> None:
         found = pool.found("budget" if isinstance(error, BudgetError) else "endpoint", str(error))
         code = error.problems[0].code
         unfinished = True
-    desk.end(
+    await desk.end(
         RunEnded(
             stopped=found.stopped,
             reason=found.reason,
@@ -110,41 +109,37 @@ async def _search(desk: Desk, task: SearchTask, pool: Pool) -> Found:
         await task.race.stop()
 
 
-def _opened(desk: Desk, holdout: str) -> int:
-    """Note that the hold-out is opened; how many other runs did so before, as far as that can be read."""
-    try:
-        return desk.store.open_holdout(holdout, desk.plan.run)
-    except (OSError, UnicodeDecodeError):
-        lost = "That this run opens the unseen rows could not be noted: a later verdict on them will sound too sure."
-        desk.reporter.note(lost, Severity.WARNING)
-        return desk.store.earlier_openings(holdout, desk.plan.run)
+async def _look(desk: Desk, task: SearchTask, winner: Arm) -> Look:
+    """Open the hold-out. No row is sent before its look is on the disk: whoever kills the process then has looked."""
+    recorder, rows = desk.recorder, task.rows.holdout
+    if recorder is None:
+        return Look(recorded=False)
+    before = await recorder.repeated_look()
+    if before is not None and await desk.has_answers((task.seed, winner), rows):
+        # The comparison that was made then is shown again: nothing is sent, and nothing new is learned.
+        return before
+    return await recorder.look(rows)
 
 
 async def _judge(desk: Desk, task: SearchTask, winner: Arm) -> Verdict:
     rows = task.rows.holdout
-    name = desk.plan.sealed
-    earlier = _opened(desk, name)
-    desk.reporter.emit(HoldoutOpened(name, len(rows), earlier))
+    look = await _look(desk, task, winner)
+    desk.reporter.emit(HoldoutOpened(len(rows), look.earlier))
     tick = desk.reporter.phase("Judging the winner on unseen rows", 2 * len(rows))
     await fan_out(task.evaluator.score(arm.prompt, rows, tick) for arm in (task.seed, winner))
     for arm in {task.seed.id: task.seed, winner.id: winner}.values():
         task.report_scored(arm, "holdout", rows)
     # Resampling F1 over many labels takes as long as some answers do; whoever waits for this loop should not.
-    comparing = asyncio.to_thread(task.compared, winner, rows, confidence_after(earlier))
+    comparing = asyncio.to_thread(task.compared, winner, rows, look.confidence)
     comparison = await desk.budget.deadline.bound(comparing)
     assert comparison is not None
     start, best = (
         figures_of(task.evaluator.known(arm.prompt, rows), task.evaluator.metric, desk.plan.examples.labels)
         for arm in (task.seed, winner)
     )
-    verdict = judge(comparison, earlier, start, best)
+    verdict = judge(comparison, look, start, best)
     desk.reporter.emit(VerdictReached(verdict))
     return verdict
-
-
-def finished_run(plan: Plan) -> Sequence[AnyEvent] | None:
-    """The events of this very run, if it ended before."""
-    return RunStore(plan.folder).events(plan.run)
 
 
 def optimization_of(events: Sequence[AnyEvent]) -> Optimization:
@@ -169,6 +164,7 @@ def optimization_of(events: Sequence[AnyEvent]) -> Optimization:
     against = scores[best.id].against_seed if best.id in scores else None
     return Optimization(
         run=started.run,
+        experiment=started.experiment,
         start=start,
         best=best,
         start_score=against.start if against else own.score if own else 0.0,

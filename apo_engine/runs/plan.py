@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-
-import msgspec
 
 from apo_engine.encodable import encodable
 from apo_engine.endpoint_settings import allowed_parameters
@@ -32,10 +30,12 @@ from apo_engine.runs.extra_parameters import price_with, require_known_price
 from apo_engine.runs.naming import own_meta_prompts, roots_of
 from apo_engine.runs.options import Options
 from apo_engine.runs.row_budget import within_cap
+from apo_engine.runs.row_history import RowHistory, read_history
 from apo_engine.scoring.metric import Metric, make_metric, require_usable
 from apo_engine.search.events import Job, ModelFile
 from apo_engine.search.meta_prompts import MetaPrompts
 from apo_engine.settings import Layer, Settings, resolve
+from apo_engine.store import Store, open_store
 
 # Rows whose inputs set the base rate of each label, where calibration is asked for.
 CALIBRATION_ROWS = 8
@@ -43,6 +43,7 @@ CALIBRATION_ROWS = 8
 CRITIQUE_GROUPS = 4
 # Gradients whose fix is measured when critiques are asked for with fixes.
 MEASURED_FIXES = 6
+_CLOSING_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +70,10 @@ class Plan:
     function: ScoringFunction | None
     folder: Path
     fixes: bool
-    partials: Mapping[str, str] = field(default_factory=dict)
-    meta: MetaPrompts | None = None
-
-    @property
-    def run(self) -> str:
-        """The run's id."""
-        return _run_id(self)
+    partials: Mapping[str, str]
+    meta: MetaPrompts | None
+    store: Store
+    history: RowHistory
 
     @property
     def open_rows(self) -> tuple[Example, ...]:
@@ -93,16 +91,6 @@ class Plan:
     def most_calls_per_row(self) -> int:
         """The same where every grade has to be asked for again because it cannot be read."""
         return 1 + ATTEMPTS * (self.calls_per_row - 1)
-
-    @property
-    def sealed(self) -> str:
-        """Names the hold-out by its content, whatever the order of its rows: any part of it that is read opens it.
-
-        Empty where the rows are too few to split.
-        """
-        if self.whole is None:
-            return ""
-        return hashlib.sha256("\n".join(sorted(row.id for row in self.whole.holdout)).encode()).hexdigest()[:16]
 
     @property
     def model_files(self) -> tuple[ModelFile, ...]:
@@ -153,9 +141,12 @@ class Plan:
         return price_with(self.settings.config, model, usage, shared=shared)
 
     async def close(self) -> None:
-        """Let go of the models."""
+        """Let go of the models and the store."""
         for model in self.models:
-            await model.close()
+            # A connection that does not close, or a model in the middle of a sentence, is left to itself.
+            with suppress(TimeoutError):
+                await asyncio.wait_for(model.close(), _CLOSING_SECONDS)
+        await self.store.close()
 
 
 async def make_plan(job: Job, prompt: PromptFile, options: Options, *, fixes: bool = True) -> Plan:
@@ -180,7 +171,11 @@ async def make_plan(job: Job, prompt: PromptFile, options: Options, *, fixes: bo
     partials = await asyncio.to_thread(load_partials, prompt)
     own_meta = await asyncio.to_thread(own_meta_prompts, prompt, layers, settings, options)
     meta = None if job == "evaluate" else MetaPrompts(own_meta)
-    whole = _rows(job, examples)
+    folder = cache_dir(environ)
+    store = open_store(folder, keeps_runs=settings.keep != "nothing")
+    history = await read_history(store, examples)
+    await store.close()
+    whole = _rows(job, examples, history)
     metric = make_metric(settings.metric, examples.labels)
     await asyncio.to_thread(require_usable, metric, examples.rows)
     base = prompt.path.parent if prompt.path else Path.cwd()
@@ -190,7 +185,6 @@ async def make_plan(job: Job, prompt: PromptFile, options: Options, *, fixes: bo
         _require_agreed(function, options, place)
     if metric.name == "judge":
         _require_rubric(settings, place)
-    folder = cache_dir(environ)
     endpoints = endpoints_of(settings)
 
     digest = KeyedDigest(None if settings.keep == "nothing" else folder)
@@ -238,6 +232,8 @@ async def make_plan(job: Job, prompt: PromptFile, options: Options, *, fixes: bo
         fixes=fixes,
         partials=partials,
         meta=meta,
+        store=store,
+        history=history,
     )
     _require_agreed_files(plan, options)
     if settings.budget.usd is not None:
@@ -320,22 +316,10 @@ def _require_agreed_files(plan: Plan, options: Options) -> None:
             raise InputError(Problem("model-not-agreed", message, "Start the run again and allow it."))
 
 
-def _rows(job: Job, examples: ExampleSet) -> Split | None:
-    if job != "evaluate":
-        return split(examples)
+def _rows(job: Job, examples: ExampleSet, history: RowHistory) -> Split | None:
     try:
-        return split(examples)
+        return split(examples, history.groups, history.sides)
     except InputError:
+        if job != "evaluate":
+            raise
         return None
-
-
-def _run_id(plan: Plan) -> str:
-    """Names a run by all that its path depends on: the same question is the same run."""
-    path = msgspec.to_builtins(plan.settings)
-    del path["concurrency"], path["endpoints"], path["keep"]
-    # What a run may spend in money and time says when it must stop, not which way it goes.
-    path["budget"] = {key: path["budget"][key] for key in ("calls", "tokens")}
-    models = [model.identity for model in (plan.task_model, plan.optimizer_model, plan.judge_model) if model]
-    code = plan.function.digest if plan.function else None
-    parts = [plan.job, plan.fixes, plan.prompt.text, plan.examples.fingerprint, path, models, code]
-    return hashlib.sha256(msgspec.json.encode(parts, order="deterministic")).hexdigest()[:12]

@@ -69,6 +69,7 @@ class Optimization:
     """
 
     run: str
+    experiment: str
     start: Candidate
     best: Candidate
     start_score: float

@@ -26,21 +26,26 @@ async def answer_row(prompt: PromptFile, options: Options, path: Path, line: int
         ModelError: the endpoint fails for good.
     """
     plan = await make_plan("evaluate", prompt, options)
-    async with open_desk(plan, options, _unheard) as desk:
-        row = _row_at(plan.examples.rows, path, line)
-        if row is None:
-            message = "No row that can be used begins on this line."
-            raise InputError(Problem("row-missing", message, "Save the file, and correct the row.", Place(path, line)))
-        if row not in plan.open_rows:
-            # Whoever writes a prompt with an eye on a sealed row can no longer judge it by that row; and a yes to
-            # sending the open rows is none to sending the others.
-            message = "This row is kept for the verdict: nobody looks at it before."
-            remedy = "Run an open row; a row with a critique is one."
-            raise InputError(Problem("row-sealed", message, remedy, Place(path, line)))
-        messages = Renderer(plan.prompt, plan.partials).messages(row.inputs)
-        (result,) = await desk.evaluator.score(plan.prompt, [row])
-        said = tuple(Said(message.role, message.content) for message in messages)
-        return RowAnswer(said, result, desk.reporter.spent().usd)
+    try:
+        async with open_desk(plan, options, _unheard) as desk:
+            row = _row_at(plan.examples.rows, path, line)
+            if row is None:
+                message = "No row that can be used begins on this line."
+                raise InputError(
+                    Problem("row-missing", message, "Save the file, and correct the row.", Place(path, line))
+                )
+            if row not in plan.open_rows:
+                # Whoever writes a prompt with an eye on a sealed row can no longer judge it by that row; and a yes to
+                # sending the open rows is none to sending the others.
+                message = "This row is kept for the verdict: nobody looks at it before."
+                remedy = "Run an open row; a row with a critique is one."
+                raise InputError(Problem("row-sealed", message, remedy, Place(path, line)))
+            messages = Renderer(plan.prompt, plan.partials).messages(row.inputs)
+            (result,) = await desk.evaluator.score(plan.prompt, [row])
+            said = tuple(Said(message.role, message.content) for message in messages)
+            return RowAnswer(said, result, desk.reporter.spent().usd)
+    finally:
+        await plan.close()
 
 
 def _row_at(rows: Sequence[Example], path: Path, line: int) -> Example | None:

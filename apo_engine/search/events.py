@@ -16,8 +16,12 @@ from apo_engine.evaluation.figures import Figures
 from apo_engine.evaluation.result import RowResult
 from apo_engine.problems import Severity
 from apo_engine.scoring.comparison import Comparison, Interval
+from apo_engine.scoring.sequential import level_of_look
 from apo_engine.search.candidate import Candidate
 from apo_engine.search.gradient import Gradient
+
+# Raise it when stored events change their meaning. New fields with a default, and new events, need no new number.
+EVENT_FORMAT = 1
 
 Job = Literal["evaluate", "gradients", "optimize"]
 # The three disjoint sets of rows; "open" is critique and selection together: all that is not sealed.
@@ -118,6 +122,7 @@ class ModelFile(msgspec.Struct, frozen=True):
 class RunStarted(Event, frozen=True):
     """The first event: what will run on what, and what it may cost.
 
+    ``run`` is the id of this execution, empty in a plan; ``experiment`` is a hash of all that is asked.
     ``judge_model`` grades answers where the metric is ``judge``, and is shown the rows it grades; ``custom_metric`` is
     run if the metric is code; ``model_files`` are read by a native runtime. ``destinations`` are all to which anything
     is sent, in the order task, optimizer, judge; no request goes anywhere else. ``files`` are the example files,
@@ -147,6 +152,7 @@ class RunStarted(Event, frozen=True):
     notices: tuple[str, ...] = ()
     fingerprint: str = ""
     rows_fingerprint: str = ""
+    experiment: str = ""
 
     @property
     def local(self) -> bool:
@@ -235,26 +241,31 @@ class RoundEnded(Event, frozen=True):
 
 
 class HoldoutOpened(Event, frozen=True):
-    """The sealed rows are about to be scored, for the winner and the seed alone."""
+    """The sealed rows are about to be scored, for the winner and the seed alone.
 
-    holdout: str
+    ``earlier_looks`` is the number of executions that opened them before, None if it is unknown.
+    """
+
     n: int
-    earlier_openings: int
+    earlier_looks: int | None
 
 
 class Verdict(msgspec.Struct, frozen=True):
     """What the hold-out says. ``words`` is one sentence for people, with n and interval.
 
     ``comparison`` is of the metric, and alone decides; ``start`` and ``best`` hold what else the answers of the seed
-    and of the winner come to.
+    and of the winner come to. ``level`` is that of the one-sided test, which ``earlier_looks`` at these rows make
+    stricter (None if they are unknown); ``opened_rows`` were opened before, and as many new ones would restore it.
     """
 
     comparison: Comparison
     decision: Literal["adopt", "keep"]
     words: str
-    earlier_openings: int = 0
+    earlier_looks: int | None = None
     start: Figures | None = None
     best: Figures | None = None
+    level: float = level_of_look(1)
+    opened_rows: int = 0
 
 
 class VerdictReached(Event, frozen=True):

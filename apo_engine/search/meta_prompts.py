@@ -14,6 +14,7 @@ from apo_engine.examples.example import Example
 from apo_engine.models.chat import Message
 from apo_engine.problems import InputError, Place, Problem
 from apo_engine.prompt.file import PromptFile, load_named_prompt, load_prompt, parse_prompt, require_runnable
+from apo_engine.prompt.partials import load_partials
 from apo_engine.prompt.render import Renderer
 from apo_engine.prompt.shown_data import shown_field
 from apo_engine.prompt.tags import between, mark_of
@@ -27,13 +28,14 @@ _NONE: Mapping[str, PromptFile] = MappingProxyType({})
 class MetaPrompts:
     """Renders the meta-prompts: the built-in ones, but for those that ``own`` replaces, by name.
 
-    ``texts`` are the files, by name.
+    ``texts`` are the text of each and those of its partials.
     """
 
     def __init__(self, own: Mapping[str, PromptFile] = _NONE) -> None:
         prompts = {name: own.get(name) or _built_in(name) for name in _NAMES}
-        self.texts = {name: prompt.text for name, prompt in prompts.items()}
-        self._renderers = {name: Renderer(prompt) for name, prompt in prompts.items()}
+        partials = {name: load_partials(prompt) for name, prompt in prompts.items()}
+        self.texts = {name: (prompt.text, dict(partials[name])) for name, prompt in prompts.items()}
+        self._renderers = {name: Renderer(prompt, partials[name]) for name, prompt in prompts.items()}
 
     def messages(self, name: str, **data: str) -> tuple[Message, ...]:
         """The messages of one meta-prompt, with the data between tags that it cannot forge."""

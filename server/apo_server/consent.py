@@ -213,9 +213,9 @@ def words_on_code(prompt: str, code: CustomMetric) -> str:
 def words_on_model_file(prompt: str, file: ModelFile) -> str:
     """The question whether a file of weights may be loaded."""
     return (
-        f"Load the model file {shown_name(file.path)} for {shown_name(prompt)}? Its SHA-256 begins with {file.sha256[:12]}. Native code "
-        "reads it, so a file made with bad intent could do whatever you can on this machine. You are asked again when "
-        "the file changes."
+        f"Load the model file {shown_name(file.path)} for {shown_name(prompt)}? Its SHA-256 begins with "
+        f"{file.sha256[:12]}. Native code reads it, so a file made with bad intent could do whatever you can on this "
+        "machine. You are asked again when the file changes."
     )
 
 

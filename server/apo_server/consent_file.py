@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,13 +10,14 @@ from pathlib import Path
 import msgspec
 
 from apo_engine.decoding import decoded
-from apo_engine.private import NotPrivateError, open_private, private_folder
+from apo_engine.file_lock import FileLock
+from apo_engine.private import NotPrivateError, private_folder
 from apo_engine.private_files import PrivateFolder, warn_once
 
 _NAME = "consent.json"
 _VERSION = 2
-# A server holds the lock for some milliseconds; in seconds.
-_PATIENCE, _PAUSE = 2.0, 0.01
+# A server holds the lock for some milliseconds.
+_LOCK_SECONDS = 2.0
 _MOST_BYTES = 16 * 2**20
 
 
@@ -84,7 +83,6 @@ class ConsentFile:
 
     def __init__(self, folder: Path) -> None:
         self._folder = PrivateFolder(folder)
-        self._lock = folder / "consent.lock"
         self._state: tuple[int, ...] = ()
         self._remembered = NOTHING
 
@@ -118,17 +116,13 @@ class ConsentFile:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        descriptor = open_private(self._lock, os.O_RDWR)
+        lock = FileLock.acquire(self._folder.path / "locks" / "consent", seconds=_LOCK_SECONDS)
+        if lock is None:
+            raise TimeoutError(None, "another program holds the consent file")
         try:
-            deadline = time.monotonic() + _PATIENCE
-            while not _try_lock(descriptor):
-                if time.monotonic() > deadline:
-                    raise TimeoutError(None, "another program holds the consent file")
-                time.sleep(_PAUSE)
             yield
         finally:
-            # Closing lets go of the lock.
-            os.close(descriptor)
+            lock.release()
 
 
 def _decoded(data: bytes) -> Remembered:
@@ -139,18 +133,3 @@ def _decoded(data: bytes) -> Remembered:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return NOTHING
     return found if found.version == _VERSION else NOTHING
-
-
-def _try_lock(descriptor: int) -> bool:
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True

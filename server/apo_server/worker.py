@@ -45,7 +45,7 @@ async def replies_to(request: Request, purses: Purses) -> AsyncIterator[Reply]:
         yield await _looked_up(request)
         return
     if request.do == "report":
-        yield Reply(request.id, report=await asyncio.to_thread(_report, request))
+        yield Reply(request.id, report=await _report(request))
         return
     if request.do == "row":
         yield await _answered(request, purses.of(request))
@@ -105,11 +105,11 @@ def _survey(request: Request) -> Survey:
     return Survey(found.facts, tuple(Trouble.of(problem) for problem in found.problems))
 
 
-def _report(request: Request) -> str:
+async def _report(request: Request) -> str:
     from apo_engine.api import past_run
 
     folder = Path(request.cache) if request.cache else None
-    return msgspec.json.encode(past_run(request.run, folder)).decode()
+    return msgspec.json.encode(await past_run(request.run, folder)).decode()
 
 
 async def _answered(request: Request, purse: Purse | None) -> Reply:

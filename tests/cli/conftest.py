@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -121,3 +123,19 @@ def again(adopted: Finished, tmp_path: Path) -> Apo:
     folder = tmp_path / "again"
     shutil.copytree(adopted.apo.folder, folder)
     return make_apo(folder, adopted.server)
+
+
+def stored_events(apo: Apo) -> list[bytes]:
+    """The events of the only run in the store."""
+    with closing(sqlite3.connect(apo.folder / "cache" / "store.sqlite")) as database:
+        return [bytes(data) for (data,) in database.execute("SELECT data FROM events ORDER BY position, number")]
+
+
+def store_events(apo: Apo, events: Sequence[bytes], *, finished: bool = True) -> None:
+    """Put these events in place of those of the only run."""
+    with closing(sqlite3.connect(apo.folder / "cache" / "store.sqlite")) as database, database:
+        ((position,),) = database.execute("SELECT position FROM runs").fetchall()
+        database.execute("DELETE FROM events")
+        rows = [(position, number, data) for number, data in enumerate(events, start=1)]
+        database.executemany("INSERT INTO events VALUES (?, ?, ?)", rows)
+        database.execute("UPDATE runs SET finished = ?", (int(finished),))

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from apo_engine.search.events import CandidateDiscarded, decode
-from tests.cli.conftest import Apo
+from tests.cli.conftest import Apo, stored_events
 from tests.scripted import Reply, ScriptedServer
 from tests.scripted.world import World, kind_of
 
@@ -83,8 +83,7 @@ def test_a_bad_editors_rewrites_are_left_out_with_their_reason(apo: Apo, scripte
     assert discarded.total() == found["calls"]["edit"] > 0
     assert f"rewrites discarded ({next(iter(discarded))})" in shown.err
     assert "No rewrite of round 1 could be used" in " ".join(found["warnings"])
-    (log,) = (apo.folder / "cache" / "runs").glob("*.jsonl")
-    lineage = [event for event in map(decode, log.read_bytes().splitlines()) if isinstance(event, CandidateDiscarded)]
+    lineage = [event for event in map(decode, stored_events(apo)) if isinstance(event, CandidateDiscarded)]
     edits = [event for event in lineage if event.operator == "edit"]
     assert len(edits) == found["calls"]["edit"]
     for event in edits:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import time
 from html.parser import HTMLParser
 from pathlib import Path
 
-from tests.cli.conftest import Apo, Finished, Outcome
-from tests.scripted import ScriptedServer
+from tests.cli.conftest import Apo, Finished, Outcome, store_events, stored_events
 
 
 def test_the_runs_are_listed_the_latest_first(again: Apo, adopted: Finished) -> None:
@@ -75,10 +73,7 @@ def test_confusion_and_changes_count_the_same_open_rows(again: Apo) -> None:
 
 
 def test_a_run_that_has_just_begun_has_no_confusion_to_show(again: Apo) -> None:
-    (log,) = (again.folder / "cache" / "runs").glob("*.jsonl")
-    events = log.read_text().splitlines(keepends=True)
-    begun = next(at for at, event in enumerate(events) if json.loads(event)["event"] == "RunStarted")
-    log.write_text("".join(events[: begun + 1]))
+    store_events(again, stored_events(again)[:1], finished=False)
     found = again("report", "--json").object
     assert found["labels"]
     assert (found["compared"], found["before"], found["after"]) == (0, {}, {})
@@ -131,13 +126,12 @@ def test_the_page_needs_nothing_else_and_runs_nothing_else(again: Apo) -> None:
 
 
 def test_what_a_model_or_row_says_stays_data_in_the_page(again: Apo, adopted: Finished) -> None:
-    (log,) = (again.folder / "cache" / "runs").glob("*.jsonl")
     hostile = "</script><script>alert(1)</script><!-- &amp;"
-    events = [json.loads(line) for line in log.read_text().splitlines()]
+    events = [json.loads(event) for event in stored_events(again)]
     for event in events:
         if event["event"] == "GradientFound":
             event["gradient"]["critique"] = hostile
-    log.write_text("".join(json.dumps(event) + "\n" for event in events))
+    store_events(again, [json.dumps(event).encode() for event in events])
     text = _written(again("report"), again.folder)
     page = _Page()
     page.feed(text)
@@ -147,36 +141,43 @@ def test_what_a_model_or_row_says_stays_data_in_the_page(again: Apo, adopted: Fi
 
 
 def test_a_run_that_broke_off_is_told_as_far_as_it_came(again: Apo) -> None:
-    (log,) = (again.folder / "cache" / "runs").glob("*.jsonl")
-    lines = log.read_bytes().splitlines(keepends=True)
-    log.with_name(log.name + ".part").write_bytes(b"".join(lines[: len(lines) // 2]) + b'{"event": "Cand')
-    log.unlink()
+    events = stored_events(again)
+    store_events(again, events[: len(events) // 2], finished=False)
     (run,) = again("runs", "--json").object["runs"]
-    assert not run["finished"]
-    assert "broken off" in again("runs").out
+    assert (run["finished"], run["state"]) == (False, "unfinished")
+    assert "unfinished" in again("runs").out
     outcome = again("report")
     assert "This run has not ended" in outcome.err
     assert _written(outcome, again.folder)
 
 
-def test_a_damaged_file_hides_no_other_run(again: Apo, scripted: ScriptedServer) -> None:
-    runs = again.folder / "cache" / "runs"
-    (runs / "0000.jsonl").write_bytes(b"\xff\xfe not an event\n")
-    (runs / "1111.jsonl").mkdir()
-    os.utime(runs / "0000.jsonl")
-    assert len(again("runs", "--json").object["runs"]) == 1
-    failed = again("report", "0000")
+def test_events_of_another_version_are_left_out_and_said(again: Apo) -> None:
+    events = stored_events(again)
+    other = [json.dumps({"event": "RowsRanked", "ranks": [1]}).encode(), b"\xff\xfe"]
+    more = [json.dumps({**json.loads(event), "added": {"later": 1}}).encode() for event in events]
+    store_events(again, [more[0], *other, *more[1:]])
+    found = again("report", "--json").object
+    assert "2 events of this run come from another version of this program and are left out." in found["notes"]
+    assert found["verdict"]["decision"] == "adopt"
+    store_events(again, other)
+    assert again("runs", "--json").object["runs"] == []
+    failed = again("report")
     assert failed.code == 2
-    assert "The file of this run is damaged." in failed.err
+    assert "has no event that this version can read" in failed.err
 
 
-def test_a_name_that_means_several_runs_is_asked_for_in_full(again: Apo) -> None:
-    runs = again.folder / "cache" / "runs"
-    for name in ("abc1", "abc2"):
-        (runs / f"{name}.jsonl").write_bytes(b"")
-    failed = again("report", "abc")
+def test_runs_are_never_overwritten_and_a_name_that_means_several_is_asked_for_in_full(
+    again: Apo, adopted: Finished
+) -> None:
+    first = adopted.outcome.object["run"]
+    assert again("optimize", "tickets.prompt", "--json").object["run"] != first
+    found = again("runs", "--json").object["runs"]
+    assert len(found) == 2
+    assert found[1]["run"] == first
+    failed = again("report", "0")
     assert failed.code == 2
-    assert "2 runs begin with 'abc'." in failed.err
+    assert "2 runs begin with '0'." in failed.err
+    assert again("report", first.lower(), "--json").object["run"] == first
     assert again("report", "zzz").code == 2
 
 

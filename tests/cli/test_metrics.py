@@ -122,7 +122,7 @@ def test_accuracy_f1_and_unreadable_answers_stand_apart_in_the_verdict(
         assert figures["accuracy_interval"][0] < figures["accuracy"] < figures["accuracy_interval"][1]
     assert judged["start"]["invalid"] > judged["best"]["invalid"] == 0
     assert judged["start"]["invalid_share"] == judged["start"]["invalid"] / 45
-    assert (judged["confidence"], judged["earlier_openings"]) == (0.95, 0)
+    assert (held["confidence"], held["earlier_looks"]) == (pytest.approx(0.95), None)
     assert (found["verdict"] == "adopt") == (held["interval"][0] > 0 and held["p"] <= 0.05)
     out = apo("optimize", PROMPT, "--max-calls", "700", "--resume").out
     assert f"Hold-out:  {shown_as} " in out
@@ -147,10 +147,12 @@ def test_two_labels_have_a_binary_f1_and_a_second_look_is_corrected_for(apo: Apo
         assert set(figures["f1"]) == {"macro", "binary"}
         assert found["holdout"][side] == pytest.approx(figures["f1"]["binary"])
     again = apo("optimize", PROMPT, "--rounds", "2", "--seed", "1", "--json").object
-    assert again["judged"]["earlier_openings"] == 1
-    assert again["judged"]["confidence"] == pytest.approx(0.975)
+    assert again["holdout"]["earlier_looks"] == 1
+    assert again["holdout"]["confidence"] == pytest.approx(1 - 0.05 / 3)
     person = apo("optimize", PROMPT, "--rounds", "2", "--seed", "1", "--resume").out
-    assert "97.5 % interval" in person
+    assert "98.33 % interval" in person
+    assert "Look 2 at these rows: tested at 0.83 % one-sided" in person
+    assert "by 36 new rows" in person
     assert "corrected for 1 earlier look at these rows" in person
     assert "accuracy " in person
     assert "macro F1 " in person

@@ -15,16 +15,18 @@ from tests.cli.conftest import APO, Apo, Finished
 from tests.scripted import Reply, ScriptedServer
 from tests.scripted.world import World
 
-KEYS = ("run", "start", "best", "holdout", "calls", "cached", "tokens", "usd", "seconds", "stopped", "verdict",
-        "metric", "judged", "discarded", "warnings", "suspicions")  # fmt: skip
+KEYS = ("run", "experiment", "start", "best", "holdout", "calls", "cached", "tokens", "usd", "seconds", "stopped",
+        "verdict", "metric", "judged", "discarded", "warnings", "suspicions")  # fmt: skip
 
 
 def test_the_object_has_exactly_the_promised_keys(adopted: Finished) -> None:
     found = adopted.outcome.object
     assert tuple(found) == KEYS
     assert set(found["start"]) == set(found["best"]) == {"prompt", "score", "n"}
-    assert set(found["holdout"]) == {"start", "best", "difference", "interval", "p", "n"}
-    assert set(found["judged"]) == {"confidence", "earlier_openings", "start", "best"}
+    assert set(found["holdout"]) == {
+        "start", "best", "difference", "interval", "p", "n", "confidence", "earlier_looks",
+    }  # fmt: skip
+    assert set(found["judged"]) == {"start", "best"}
     assert set(found["calls"]) == {"task", "gradient", "edit", "paraphrase", "judge"}
     assert set(found["tokens"]) == {"input", "output"}
     assert found["verdict"] == "adopt"
@@ -57,7 +59,7 @@ def test_the_same_again_makes_no_request_and_finds_the_same(adopted: Finished, a
     assert len(adopted.server.log) == before
     assert found["cached"] == sum(found["calls"].values())
     first = adopted.outcome.object
-    for key in set(KEYS) - {"cached", "usd", "seconds"}:
+    for key in set(KEYS) - {"run", "cached", "usd", "seconds"}:
         assert found[key] == first[key]
 
 

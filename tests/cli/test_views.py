@@ -75,7 +75,7 @@ EVENTS: list[AnyEvent] = [
     CandidateDiscarded("seed", "edit", ("g2",), "too long (8,001 characters)"),
     CandidateDiscarded("seed", "edit", ("g3",), "copies the text of a row"),
     RoundEnded(1, (Standing("best", 0.75, 48), Standing("seed", 0.5, 48)), SPENT),
-    HoldoutOpened("h", 72, 2),
+    HoldoutOpened(72, 2),
 ]
 
 
@@ -176,15 +176,15 @@ START = Figures(72, 5, 0.5, (0.4, 0.6), {"macro": 0.42, "binary": 0.45}, "yes")
 WINNER = Figures(72, 1, 0.65, (0.5, 0.8), {"macro": 0.61, "binary": 0.66}, "yes")
 
 
-def optimization(decision: str | None, stopped: Stopped = "finished", earlier_openings: int = 0) -> Optimization:
+def optimization(decision: str | None, stopped: Stopped = "finished", earlier_looks: int = 0) -> Optimization:
     verdict = None
     if decision is not None:
         compared = Comparison(0.5, 0.65, 0.15, (0.06, 0.24), 0.001, 72)
         said = "+15.0 points on 72 unseen rows, 95 % interval +6.0 to +24.0"
-        verdict = Verdict(compared, decision, said, earlier_openings, START, WINNER)  # type: ignore[arg-type]
+        verdict = Verdict(compared, decision, said, earlier_looks, START, WINNER)  # type: ignore[arg-type]
     return Optimization(
-        run="r1", start=SEED, best=BEST, start_score=0.4, best_score=0.6, n=33, verdict=verdict, operators=("edit",),
-        stopped=stopped, reason="all 6 rounds are done", spent=SPENT, seconds=62.0,
+        run="r1", experiment="e1", start=SEED, best=BEST, start_score=0.4, best_score=0.6, n=33, verdict=verdict,
+        operators=("edit",), stopped=stopped, reason="all 6 rounds are done", spent=SPENT, seconds=62.0,
     )  # fmt: skip
 
 
@@ -238,7 +238,7 @@ def test_what_reads_no_labels_has_nothing_beside_its_figure() -> None:
 
 
 def test_earlier_looks_at_the_unseen_rows_are_told() -> None:
-    assert "corrected for 2 earlier looks at these rows" in printed(optimization("keep", earlier_openings=2))
+    assert "corrected for 2 earlier looks at these rows" in printed(optimization("keep", earlier_looks=2))
     assert "corrected" not in printed(optimization("keep"))
 
 

@@ -58,9 +58,9 @@ def test_no_word_of_a_row_is_left(apo: Apo) -> None:
 def test_how_often_rows_were_opened_is_not_forgotten(apo: Apo) -> None:
     search = ("optimize", "tickets.prompt", "--json", "--max-calls", "300")
     first = apo(*search).object
-    assert first["judged"]["earlier_openings"] == 0
+    assert first["holdout"]["earlier_looks"] is None
     assert apo("cache", "clear", "--yes").code == 0
-    assert apo(*search, "--seed", "0", "--rounds", "3").object["judged"]["earlier_openings"] == 1
+    assert apo(*search, "--seed", "0", "--rounds", "3").object["holdout"]["earlier_looks"] == 1
 
 
 def test_a_run_under_way_goes_on(apo: Apo, scripted: ScriptedServer) -> None:

@@ -65,8 +65,13 @@ def test_a_run_that_keeps_nothing_leaves_nothing(apo: Apo, cache: Path, how: str
 def test_a_run_that_keeps_nothing_finds_what_any_other_does(apo: Apo) -> None:
     without = apo("optimize", "tickets.prompt", "--json", "--max-calls", "300", "--keep", "nothing")
     kept = apo("optimize", "tickets.prompt", "--json", "--max-calls", "300")
-    for key in ("run", "best", "holdout", "verdict", "calls", "cached"):
+    for key in ("experiment", "best", "calls", "cached"):
         assert without.object[key] == kept.object[key]
+    # The rows were opened before, and that is remembered.
+    looks = [found.object["holdout"].pop("earlier_looks") for found in (without, kept)]
+    assert looks == [None, 1]
+    for key in ("start", "best", "difference", "n"):
+        assert without.object["holdout"][key] == kept.object["holdout"][key]
 
 
 def test_nothing_wins_over_all(apo: Apo, cache: Path) -> None:

@@ -56,8 +56,8 @@ def test_what_a_search_keeps_is_the_owners(cache: Path, tmp_path: Path, scripted
     apo = make_apo(tmp_path, scripted)
     outcome = apo("optimize", "tickets.prompt", "--max-calls", "300", APO_CACHE_DIR=str(cache))
     assert outcome.code == 0, outcome.err
-    assert _names(cache) >= {"answers.sqlite", "runs", "holdouts"}
-    assert not _open_to_others(cache, unused=("editor", "consent.json", "spending.sqlite"))
+    assert _names(cache) >= {"answers.sqlite", "store.sqlite"}
+    assert not _open_to_others(cache, unused=("runs", "holdouts", "editor", "consent.json", "spending.sqlite"))
 
 
 async def test_what_the_server_keeps_is_the_owners(cache: Path, tmp_path: Path, scripted: ScriptedServer) -> None:
@@ -79,10 +79,10 @@ async def test_what_the_server_keeps_is_the_owners(cache: Path, tmp_path: Path, 
     await editor.until(lambda: len(scripted.log) > 20)
     await editor.until(lambda: list(cache.glob("editor/*/*.known.json")))
     # While everything is open, side files of the databases included.
-    assert not _open_to_others(cache, unused=("holdouts",))
+    assert not _open_to_others(cache, unused=("runs", "holdouts"))
     await editor.stop()
-    assert _names(cache) >= {"answers.sqlite", "runs", "consent.json", "spending.sqlite"}
-    assert not _open_to_others(cache, unused=("holdouts",))
+    assert _names(cache) >= {"answers.sqlite", "store.sqlite", "consent.json", "spending.sqlite"}
+    assert not _open_to_others(cache, unused=("runs", "holdouts"))
 
 
 def test_a_folder_that_holds_other_things_too_keeps_its_rights(tmp_path: Path, scripted: ScriptedServer) -> None:

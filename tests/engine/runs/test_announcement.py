@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -13,11 +14,12 @@ from apo_engine.prompt.file import parse_prompt
 from apo_engine.runs.announcement import announce, few_unseen_rows
 from apo_engine.runs.options import Options
 from apo_engine.runs.plan import Plan, make_plan
-from apo_engine.runs.store import RunStore
 from apo_engine.search.events import FileRows, Job, RunStarted
+from apo_engine.store import Looks
 from tests.scripted import ScriptedServer
 from tests.scripted.world import World, kind_of
 
+NO_LOOKS = Looks(0, 0)
 RUBRIC = "apo.judge: {rubric: Be kind., model: openai/strict, repeats: 2}"
 
 
@@ -138,44 +140,39 @@ async def test_the_estimate_is_never_passed(
 
 
 async def test_few_unseen_rows_are_told_with_the_number_that_would_do(tmp_path: Path) -> None:
-    store = RunStore(tmp_path / "cache")
     few = await planned(tmp_path, rows=100)
-    assert few_unseen_rows(few, store) == (
+    assert few_unseen_rows(few, NO_LOOKS) == (
         "With 30 unseen rows, only a gain of about 45 points can reliably be told from chance. To tell 15 points, "
         "label about 310 rows, of which about 95 stay unseen."
     )
     enough = await planned(tmp_path, "apo.budget: {calls: 2000}", rows=500)
-    assert few_unseen_rows(enough, store) == ""
+    assert few_unseen_rows(enough, NO_LOOKS) == ""
 
 
 async def test_where_the_cap_leaves_rows_out_the_cap_is_what_to_raise(tmp_path: Path) -> None:
     capped = await planned(tmp_path, "apo.budget: {calls: 600}", rows=500)
-    said = few_unseen_rows(capped, RunStore(tmp_path / "cache"))
+    said = few_unseen_rows(capped, NO_LOOKS)
     assert said.startswith("With 60 unseen rows")
     assert "label" not in said, "there are rows enough"
     assert said.endswith("That takes a cap of about 1,000 calls, in place of 600.")
     raised = await planned(tmp_path, "apo.budget: {calls: 950}", rows=500)
-    assert few_unseen_rows(raised, RunStore(tmp_path / "cache")) == ""
+    assert few_unseen_rows(raised, NO_LOOKS) == ""
 
 
-async def test_each_earlier_opening_asks_for_more_rows(tmp_path: Path) -> None:
-    store = RunStore(tmp_path / "cache")
+async def test_each_earlier_look_asks_for_more_rows(tmp_path: Path) -> None:
     plan = await planned(tmp_path, "apo.budget: {calls: 950}", rows=500)
-    for number in range(3):
-        assert store.earlier_openings(plan.sealed, plan.run) == number
-        assert bool(few_unseen_rows(plan, store)) == (number > 0)
-        store.open_holdout(plan.sealed, f"run{number}")
-    # A run that goes on is not corrected for itself.
-    assert store.open_holdout(plan.sealed, plan.run) == 3
-    assert store.earlier_openings(plan.sealed, plan.run) == 3
+    said = [few_unseen_rows(plan, Looks(earlier, 95)) for earlier in (None, 0, 1, 2)]
+    assert said[:2] == ["", ""]
+    needed = [int(re.findall(r"hold out about ([\d,]+) rows", one)[0].replace(",", "")) for one in said[2:]]
+    assert 95 < needed[0] < needed[1]
 
 
 @pytest.mark.parametrize("settings", ["apo.metric: f1_macro", f"apo.metric: judge\n{RUBRIC}", "apo.metric: f1"])
 async def test_nothing_is_said_of_metrics_whose_rows_are_not_right_or_wrong(tmp_path: Path, settings: str) -> None:
     plan = await planned(tmp_path, settings, rows=60)
-    assert few_unseen_rows(plan, RunStore(tmp_path / "cache")) == ""
+    assert few_unseen_rows(plan, NO_LOOKS) == ""
 
 
 async def test_nothing_is_said_where_no_verdict_follows(tmp_path: Path) -> None:
     for job in ("evaluate", "gradients"):
-        assert few_unseen_rows(await planned(tmp_path, rows=60, job=job), RunStore(tmp_path / "cache")) == ""  # type: ignore[arg-type]
+        assert few_unseen_rows(await planned(tmp_path, rows=60, job=job), NO_LOOKS) == ""  # type: ignore[arg-type]

@@ -9,6 +9,7 @@ import pytest
 
 from apo_engine.problems import BudgetError, InputError
 from apo_engine.prompt.file import parse_prompt
+from apo_engine.runs.experiment import experiment_id
 from apo_engine.runs.options import Options
 from apo_engine.runs.plan import Plan, make_plan
 
@@ -76,7 +77,7 @@ async def test_a_run_is_another_with_another_rubric_judge_or_function(tmp_path: 
     for source in ("def score(a, e): return 1\n", "def score(a, e): return 0\n"):
         (tmp_path / "mine.py").write_text(source)
         plans.append(await planned(tmp_path, "model: openai/a", "apo.metric: mine:score"))
-    assert len({plan.run for plan in plans}) == len(plans)
+    assert len({experiment_id(plan) for plan in plans}) == len(plans)
 
 
 async def test_planning_runs_no_code_and_says_that_the_run_would(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from apo_engine.scoring.comparison import Comparison
 from apo_engine.scoring.figure import Judged
 from apo_engine.scoring.metric import make_metric
 from apo_engine.scoring.paired import compare
-from apo_engine.search.verdict import confidence_after, judge, level_after
+from apo_engine.search.verdict import Look, judge
 
 START, BEST = Figures(60, 3), Figures(60, 0)
 LABELS = ("a", "b", "c")
@@ -26,16 +26,16 @@ def compared(fixed: int, broken: int, metric: str, earlier: int = 0) -> Comparis
         )
         start.append(Judged(expected, before, float(before == expected)))
         best.append(Judged(expected, after, float(after == expected)))
-    return compare(start, best, make_metric(metric, LABELS), confidence_after(earlier))
+    return compare(start, best, make_metric(metric, LABELS), Look(earlier).confidence)
 
 
 @pytest.mark.parametrize("metric", ["label", "f1_macro"])
 def test_a_clear_gain_is_adopted_and_one_like_chance_is_not(metric: str) -> None:
-    clear = judge(compared(15, 2, metric), 0, START, BEST)
+    clear = judge(compared(15, 2, metric), Look(0), START, BEST)
     assert clear.decision == "adopt"
     assert clear.words.endswith(f"to {100 * clear.comparison.interval[1]:+.1f}")
     assert (clear.start, clear.best) == (START, BEST)
-    chance = judge(compared(5, 3, metric), 0, START, BEST)
+    chance = judge(compared(5, 3, metric), Look(0), START, BEST)
     assert chance.decision == "keep"
     assert chance.comparison.difference > 0
     assert chance.comparison.interval[0] <= 0 <= chance.comparison.interval[1]
@@ -44,17 +44,23 @@ def test_a_clear_gain_is_adopted_and_one_like_chance_is_not(metric: str) -> None
 
 @pytest.mark.parametrize("metric", ["label", "f1_macro"])
 def test_a_gain_that_convinces_at_the_first_look_need_not_at_the_tenth(metric: str) -> None:
-    decisions = [judge(compared(9, 1, metric, looks), looks, START, BEST).decision for looks in (0, 9)]
+    decisions = [judge(compared(9, 1, metric, looks), Look(looks, 60), START, BEST).decision for looks in (0, 9)]
     assert decisions == ["adopt", "keep"]
-    assert "99.5 % interval" in judge(compared(9, 1, metric, 9), 9, START, BEST).words
+    words = judge(compared(9, 1, metric, 9), Look(9, 60), START, BEST).words
+    assert "99.91 % interval" in words
+    assert "Look 10 at these rows: tested at 0.045 % one-sided, in place of 2.5 %" in words
+    assert words.endswith("replace the opened rows by 60 new rows")
 
 
 @pytest.mark.parametrize("metric", ["label", "f1_macro"])
 def test_a_loss_is_never_adopted(metric: str) -> None:
-    assert judge(compared(2, 15, metric), 0, START, BEST).decision == "keep"
+    assert judge(compared(2, 15, metric), Look(0), START, BEST).decision == "keep"
 
 
-def test_all_looks_together_keep_the_level() -> None:
-    assert level_after(0) == pytest.approx(0.05)
-    assert level_after(4) == pytest.approx(0.01)
-    assert confidence_after(4) == pytest.approx(0.99)
+def test_what_is_unknown_is_said_and_a_look_that_is_not_recorded_proves_nothing() -> None:
+    first = judge(compared(15, 2, "label"), Look(None), START, BEST)
+    assert (first.decision, first.earlier_looks, first.level) == ("adopt", None, 0.025)
+    assert "Earlier looks at these rows are unknown" in first.words
+    lost = judge(compared(15, 2, "label"), Look(recorded=False), START, BEST)
+    assert lost.decision == "keep"
+    assert "nothing is claimed" in lost.words

@@ -1,0 +1,133 @@
+"""Records a run in the store while it goes on; whatever happens to the store, the run goes on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from apo_engine.examples.example import Example
+from apo_engine.problems import Severity
+from apo_engine.runs.plan import Plan
+from apo_engine.runs.row_history import sightings_of
+from apo_engine.search.events import EVENT_FORMAT, AnyEvent, Noted, Progressed, encode
+from apo_engine.search.reporter import Emit
+from apo_engine.search.verdict import Look
+from apo_engine.store import Looks, Store, StoreError, WriterLock
+
+
+class Recorder:
+    """The record of one run. A store that fails once is not asked again; that is said once, as a warning."""
+
+    def __init__(self, plan: Plan, run: str, experiment: str, lock: WriterLock | None, emit: Emit) -> None:
+        self.run = run
+        self.experiment = experiment
+        self._plan = plan
+        self._store: Store = plan.store
+        self._lock = lock
+        self._emit = emit
+        self._failure = plan.history.failure
+        self._waiting: list[bytes] = []
+        self._writing: asyncio.Task[None] | None = None
+
+    async def begin(self) -> tuple[Noted, ...]:
+        """Add the run and its rows to the store; what is to be said about the store."""
+        try:
+            if not self._failure:
+                await self._store.begin(self.run, self.experiment, EVENT_FORMAT)
+                await self._record_rows()
+        except StoreError as error:
+            self._failure = str(error)
+        notes = [Noted(notice, Severity.WARNING) for notice in await self._notices()]
+        if self._failure:
+            notes.append(Noted(self._unkept, Severity.WARNING))
+        return tuple(notes)
+
+    def record(self, event: AnyEvent) -> None:
+        """Store an event soon, after those before it. Progress is left out: it is for those who watch."""
+        if self._failure or isinstance(event, Progressed):
+            return
+        self._waiting.append(encode(event))
+        if self._writing is None or self._writing.done():
+            self._writing = asyncio.ensure_future(self._write())
+
+    async def looks(self, rows: Sequence[Example], *, fresh: bool) -> Looks:
+        """The looks before the one that is to be expected of this run, as far as they are known."""
+        try:
+            if not fresh and (repeated := await self._store.recorded_look(self.experiment)) is not None:
+                return repeated
+            return await self._store.looks(self._plan.history.fingerprints(rows))
+        except StoreError:
+            return Looks(None, 0)
+
+    async def repeated_look(self) -> Look | None:
+        """The last look of this experiment; None if there was none."""
+        try:
+            looks = await self._store.recorded_look(self.experiment)
+        except StoreError:
+            return None
+        return None if looks is None else Look(looks.earlier, looks.opened)
+
+    async def look(self, rows: Sequence[Example]) -> Look:
+        """Record that this run opens these rows. When this returns, the look is on the disk, or it is not recorded."""
+        try:
+            if self._failure:
+                return Look(recorded=False)
+            looks = await self._store.record_look(self._plan.history.fingerprints(rows), self.experiment)
+        except StoreError as error:
+            self._fail(error)
+            return Look(recorded=False)
+        return Look(looks.earlier, looks.opened)
+
+    async def finish(self) -> None:
+        """The run ended as it should: mark it as finished, once all its events are stored."""
+        await self._flush()
+        if not self._failure:
+            try:
+                await self._store.finish(self.run)
+            except StoreError as error:
+                self._fail(error)
+
+    async def close(self) -> None:
+        """Store what waits, and let another process run this experiment."""
+        await self._flush()
+        if self._lock is not None:
+            await self._lock.release()
+
+    async def _record_rows(self) -> None:
+        plan = self._plan
+        # An evaluation by somebody who wants nothing kept leaves nothing; a search must count its looks.
+        if plan.whole is None or plan.rows is None or (plan.keeps_nothing and plan.job == "evaluate"):
+            return
+        sightings = sightings_of(plan.history, plan.whole, plan.rows)
+        await self._store.record_sightings(sightings)
+
+    async def _write(self) -> None:
+        while self._waiting and not self._failure:
+            events, self._waiting = self._waiting, []
+            try:
+                await self._store.append(self.run, events)
+            except StoreError as error:
+                self._fail(error)
+
+    async def _flush(self) -> None:
+        if self._writing is not None:
+            await asyncio.wait([self._writing])
+        await self._write()
+
+    async def _notices(self) -> tuple[str, ...]:
+        try:
+            return await self._store.notices()
+        except StoreError:
+            return ()
+
+    def _fail(self, error: StoreError) -> None:
+        if not self._failure:
+            self._failure = str(error)
+            self._emit(Noted(self._unkept, Severity.WARNING))
+
+    @property
+    def _unkept(self) -> str:
+        return (
+            f"This run cannot be kept in {self._plan.folder} ({self._failure}), and looks at hold-out rows cannot be "
+            "counted. Set APO_CACHE_DIR to a folder that can be written."
+        )

@@ -1,0 +1,78 @@
+"""What the store knows of the rows of a plan, and what a run adds to that."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from apo_engine.examples.example import Example, ExampleSet
+from apo_engine.examples.fingerprints import RowIdentity, identify
+from apo_engine.examples.split import Split
+from apo_engine.store import RowFingerprints, Side, Sighting, Store, StoreError
+
+
+@dataclass(frozen=True, slots=True)
+class RowHistory:
+    """By row id: what identifies a row, the side that it was on before, and which rows a search was shown.
+
+    A row that was on several sides is held out: ``sides`` says ``holdout``. ``failure`` says why the store could not be
+    read, empty if it could.
+    """
+
+    identities: Mapping[str, RowIdentity]
+    sides: Mapping[str, Side]
+    shown: frozenset[str]
+    failure: str = ""
+
+    @property
+    def groups(self) -> Mapping[str, bytes]:
+        """Rows of the same group belong on the same side."""
+        return {row: identity.group for row, identity in self.identities.items()}
+
+    def fingerprints(self, rows: Sequence[Example]) -> list[RowFingerprints]:
+        """Those of some of the rows, in their order."""
+        return [self.identities[row.id].fingerprints for row in rows]
+
+
+async def read_history(store: Store, examples: ExampleSet) -> RowHistory:
+    """What the store knows of a set of rows; nothing if it cannot be read."""
+    identities = await asyncio.to_thread(identify, examples.rows)
+    names = {name for identity in identities.values() for name in identity.fingerprints.known_by}
+    try:
+        sightings = await store.sightings(sorted(names))
+    except StoreError as error:
+        return RowHistory(identities, {}, frozenset(), str(error))
+    sides: dict[str, Side] = {}
+    shown = []
+    for row in examples.rows:
+        found = [sightings[name] for name in identities[row.id].fingerprints.known_by if name in sightings]
+        if found:
+            known = {sighting.side for sighting in found}
+            sides[row.id] = known.pop() if len(known) == 1 else "holdout"
+            if all(sighting.shown for sighting in found):
+                shown.append(row.id)
+    return RowHistory(identities, sides, frozenset(shown))
+
+
+def sightings_of(history: RowHistory, whole: Split, used: Split) -> Mapping[bytes, Sighting]:
+    """What a run on the ``used`` rows of a split records: the side of every row, and which ones a search is shown.
+
+    Nothing is recorded under a fingerprint that rows on several sides have.
+    """
+    shown = {row.id for row in (*used.critique, *used.selection)}
+    sides: tuple[tuple[Side, Sequence[Example]], ...] = (
+        ("critique", whole.critique),
+        ("selection", whole.selection),
+        ("holdout", whole.holdout),
+    )
+    found: dict[bytes, Sighting] = {}
+    several = set()
+    for side, rows in sides:
+        for row in rows:
+            for name in history.identities[row.id].fingerprints.recorded_as:
+                before = found.get(name)
+                if before is not None and before.side != side:
+                    several.add(name)
+                found[name] = Sighting(side, row.id in shown or (before is not None and before.shown))
+    return {name: sighting for name, sighting in found.items() if name not in several}

@@ -1,0 +1,541 @@
+"""Every way to look at hold-out rows again as if for the first time: none of them works.
+
+Each attack looks once, does something, and looks again: the second look must be counted as the second.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+import signal
+import sqlite3
+import time
+import unicodedata
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from apo_engine import api
+from apo_engine.prompt.file import load_prompt
+from apo_engine.runs.experiment import experiment_id
+from apo_engine.runs.kept import clear_kept
+from apo_engine.runs.plan import make_plan
+from apo_engine.runs.recorder import Recorder
+from apo_engine.search.verdict import Look
+from apo_engine.store import new_ulid
+from tests.cli.conftest import Apo, make_apo
+from tests.scripted import ScriptedServer
+from tests.scripted.world import World
+
+Row = dict[str, str]
+_WORDS = tuple(
+    word
+    for line in ("amber birch cedar delta ember fjord grove haven inlet", "jetty knoll ledge marsh north ocean prism")
+    for word in line.split()
+)
+
+
+def make_rows(count: int = 120, first: int = 0) -> list[Row]:
+    """Rows with a long text each that no other row has, and a short column."""
+    rows = []
+    for number in range(first, first + count):
+        said = random.Random(number).sample(_WORDS, 6)
+        rows.append({"text": f"Café {' '.join(said)} {number}.", "lang": "en", "label": ("yes", "no")[number % 2]})
+    return rows
+
+
+@dataclass
+class Desk:
+    """A prompt with its rows in ``folder``, and what stands in its front matter and template."""
+
+    folder: Path
+    rows: list[Row] = field(default_factory=make_rows)
+    examples: str = "rows.jsonl"
+    front: tuple[str, ...] = ()
+    text: str = "Answer yes or no."
+    template: str = "{{text}}"
+    prompt: str = "a.prompt"
+    cache: str = "cache"
+    flags: dict[str, Any] = field(default_factory=dict)
+    fresh: bool = False
+
+    @property
+    def path(self) -> Path:
+        return self.folder / self.prompt
+
+    @property
+    def cache_folder(self) -> Path:
+        return self.folder / self.cache
+
+    def write(self) -> None:
+        self.folder.mkdir(exist_ok=True)
+        _write(self.folder / "rows.jsonl", self.rows)
+        front = "\n".join(["---", "model: openai/a", f"apo.examples: {self.examples}", *self.front, "---"])
+        self.path.write_text(f'{front}\n{{{{role "system"}}}}{self.text}{{{{role "user"}}}}{self.template}\n', "utf-8")
+
+    async def look(self) -> Look:
+        """Open the hold-out as a run does, and go no further."""
+        look, _ = await self.opened()
+        return look
+
+    async def opened(self) -> tuple[Look, list[str]]:
+        """The look, and the texts of the rows that it opened."""
+        self.write()
+        environ = {"OPENAI_BASE_URL": "http://127.0.0.1:1/v1", "APO_CACHE_DIR": str(self.cache_folder)}
+        options = api.Options(environ=environ, flags=self.flags, fresh=self.fresh)
+        plan = await make_plan("optimize", load_prompt(self.path), options)
+        recorder = Recorder(plan, new_ulid(), experiment_id(plan), None, lambda _: None)
+        await recorder.begin()
+        assert plan.rows is not None
+        look = await recorder.look(plan.rows.holdout)
+        texts = [next(iter(row.inputs.values())) for row in plan.rows.holdout]
+        await recorder.close()
+        await plan.close()
+        return look, texts
+
+
+def _write(path: Path, rows: Sequence[Row]) -> None:
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), "utf-8")
+
+
+def texts(change: Callable[[str], str], every: int = 1) -> Callable[[Desk], None]:
+    """Change the text of every row, or of every so many."""
+
+    def attack(desk: Desk) -> None:
+        desk.rows = [
+            {**row, "text": change(row["text"])} if number % every == 0 else row for number, row in enumerate(desk.rows)
+        ]
+
+    return attack
+
+
+def rows(change: Callable[[Row, int], Row]) -> Callable[[Desk], None]:
+    def attack(desk: Desk) -> None:
+        desk.rows = [change(row, number) for number, row in enumerate(desk.rows)]
+
+    return attack
+
+
+def settings(**more: Any) -> Callable[[Desk], None]:
+    def attack(desk: Desk) -> None:
+        for name, value in more.items():
+            setattr(desk, name, value)
+
+    return attack
+
+
+def renamed(name: str, becomes: str) -> Callable[[Row, int], Row]:
+    return lambda row, _: {becomes if key == name else key: value for key, value in row.items()}
+
+
+def uid(number: int, salt: str) -> str:
+    return f"{random.Random(f'{salt}{number}').getrandbits(128):032x}"
+
+
+def copies(times: int, salt: str) -> Callable[[Desk], None]:
+    """Every row several times, each copy with a long random id of its own."""
+
+    def attack(desk: Desk) -> None:
+        desk.rows = [
+            {"id": uid(times * number + copy, salt), **row}
+            for number, row in enumerate(desk.rows)
+            for copy in range(times)
+        ]
+
+    return attack
+
+
+def shuffled(desk: Desk) -> None:
+    random.Random(5).shuffle(desk.rows)
+
+
+def half_new(desk: Desk) -> None:
+    desk.rows = [*desk.rows[::2], *make_rows(60, first=1000)]
+
+
+def as_table(desk: Desk) -> None:
+    lines = ["text\tlabel", *(f"{row['text']}\t{row['label']}" for row in desk.rows)]
+    (desk.folder / "rows.tsv").write_text("\n".join(lines) + "\n", "utf-8")
+    desk.examples = "rows.tsv"
+
+
+def in_two_files(desk: Desk) -> None:
+    """The user deals the rows anew: what was held out stays so, or becomes a training row."""
+    _write(desk.folder / "train.jsonl", desk.rows[:80])
+    _write(desk.folder / "held.jsonl", desk.rows[80:])
+    desk.examples = "{train: train.jsonl, holdout: held.jsonl}"
+
+
+def elsewhere(desk: Desk) -> None:
+    """A copy of the whole folder, but for the cache."""
+    cache = desk.cache_folder
+    desk.folder = desk.folder / "copy"
+    desk.cache = str(cache)
+
+
+_DOT = settings(flags={"optimizer": {"rounds": 2, "beam": 2}})
+_RUBRIC = ("apo.metric: judge", "apo.judge: {rubric: Be kind.}")
+CHANGES: dict[str, Callable[[Desk], None]] = {
+    "nothing": lambda desk: None,
+    "fresh": settings(fresh=True),
+    "one-word-of-one-row": texts(lambda text: text.replace(" ", " really ", 1), every=120),
+    "one-word-of-every-third-row": texts(lambda text: text.replace(" ", " really ", 1), every=3),
+    "upper-case": texts(str.upper),
+    "white-space": texts(lambda text: f"  {text.replace(' ', '   ')} "),
+    "line-breaks": texts(lambda text: text.replace(" ", "\n")),
+    "decomposed-unicode": texts(lambda text: unicodedata.normalize("NFD", text)),
+    "full-width-letters": texts(lambda text: "".join(chr(ord(c) + 0xFEE0) if "a" <= c <= "z" else c for c in text)),
+    "invisible-characters": texts(lambda text: text.replace(" ", "\u200b \u2060")),
+    "soft-hyphens": texts("\u00ad".join),
+    "no-break-spaces": texts(lambda text: text.replace(" ", "\u00a0")),
+    "punctuation": texts(lambda text: f"“{text.rstrip('.')}!”"),
+    "commas": texts(lambda text: text.replace(" ", ", ")),
+    "column-reference-added": settings(template="{{text}} ({{lang}})"),
+    "column-reference-swapped": settings(template="{{lang}}"),
+    "column-renamed": lambda desk: (
+        rows(renamed("text", "body"))(desk),
+        settings(template="{{body}}")(desk),
+    )[0],
+    "column-mapped": lambda desk: (
+        rows(renamed("text", "body"))(desk),
+        settings(examples="{train: rows.jsonl, input: {text: body}}")(desk),
+    )[0],
+    "label-column-renamed": lambda desk: (
+        rows(renamed("label", "answer"))(desk),
+        settings(examples="{train: rows.jsonl, expected: answer}")(desk),
+    )[0],
+    "columns-reordered": rows(lambda row, _: dict(reversed(row.items()))),
+    "short-column-dropped": rows(lambda row, _: {"text": row["text"], "label": row["label"]}),
+    "short-column-changed": rows(lambda row, number: {**row, "lang": f"l{number}"}),
+    "constant-column-added": rows(lambda row, _: {**row, "source": "web"}),
+    "long-constant-column-added": rows(lambda row, _: {**row, "source": "exported from the help desk in May"}),
+    "id-column-added": rows(lambda row, number: {"id": str(number), **row}),
+    "long-random-ids-added": rows(lambda row, number: {"id": uid(number, "a"), **row}),
+    "rows-shuffled": shuffled,
+    "rows-repeated": lambda desk: desk.rows.extend(list(desk.rows)),
+    "rows-copied-three-times-with-random-ids": copies(3, "b"),
+    "rows-copied-eight-times-with-random-ids": copies(8, "c"),
+    "rows-taken-away": lambda desk: desk.rows.__delitem__(slice(0, 20)),
+    "half-the-rows-replaced": half_new,
+    "labels-corrected": rows(lambda row, number: {**row, "label": "yes" if number % 7 == 0 else row["label"]}),
+    "file-format": as_table,
+    "dealt-into-two-files": in_two_files,
+    "file-renamed": lambda desk: (
+        _write(desk.folder / "other.jsonl", desk.rows),
+        settings(examples="other.jsonl")(desk),
+    )[0],
+    "folder-copied": elsewhere,
+    "prompt-renamed": settings(prompt="b.prompt"),
+    "prompt-reworded": settings(text="Say yes, or say no."),
+    "few-shot-partial-added": lambda desk: (
+        (desk.folder / "_shots.prompt").write_text("Be quick."),
+        settings(text="{{> shots}} Answer.")(desk),
+    )[0],
+    "seed": settings(flags={"seed": 7}),
+    "rounds-and-beam": settings(flags={"optimizer": {"rounds": 2, "beam": 2}}),
+    "algorithm": settings(flags={"optimizer": {"algorithm": "monte-carlo"}}),
+    "smaller-cap": settings(flags={"budget": {"calls": 300}}),
+    "temperature": settings(front=("config: {temperature: 1}",)),
+    "metric": settings(front=("apo.metric: f1",)),
+    "judge": settings(front=_RUBRIC),
+    "model": settings(flags={"model": "openai/another"}),
+    "optimizer-model": settings(flags={"optimizer": {"model": "openai/another"}}),
+    "nothing-kept": settings(flags={"keep": "nothing"}),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+async def test_a_second_look_is_the_second(tmp_path: Path, change: Callable[[Desk], object]) -> None:
+    desk = Desk(tmp_path)
+    first = await desk.look()
+    assert (first.earlier, first.level) == (None, 0.025)
+    change(desk)
+    second = await desk.look()
+    assert second.earlier == 1
+    assert second.level == pytest.approx(0.05 / 6)
+    assert second.opened_rows > 0
+
+
+# What may be undone: the first look is had with the change, the second without it.
+UNDONE = {
+    "nothing-kept": settings(flags={"keep": "nothing"}),
+    "long-random-ids": CHANGES["long-random-ids-added"],
+    "long-constant-column": CHANGES["long-constant-column-added"],
+    "rows-copied-with-random-ids": copies(3, "d"),
+    "short-columns": CHANGES["short-column-changed"],
+    "column-reference": CHANGES["column-reference-added"],
+    "smaller-cap": CHANGES["smaller-cap"],
+}
+
+
+@pytest.mark.parametrize("change", UNDONE.values(), ids=UNDONE)
+async def test_a_look_counts_after_what_came_before_it_is_undone(
+    tmp_path: Path, change: Callable[[Desk], object]
+) -> None:
+    desk = Desk(tmp_path)
+    change(desk)
+    await desk.look()
+    assert (await Desk(tmp_path).look()).earlier == 1
+
+
+RENEWED = {
+    "random-ids": lambda desk, salt: rows(lambda row, number: {"id": uid(number, salt), **row})(desk),
+    "random-ids-of-copies": lambda desk, salt: copies(4, salt)(desk),
+    "long-comments": lambda desk, salt: rows(lambda row, _: {**row, "note": f"exported by the robot {salt}"})(desk),
+}
+
+
+@pytest.mark.parametrize("change", RENEWED.values(), ids=RENEWED)
+async def test_what_changes_each_time_makes_no_row_new(tmp_path: Path, change: Callable[[Desk, str], None]) -> None:
+    looks = []
+    for salt in ("p", "q", "r"):
+        desk = Desk(tmp_path)
+        change(desk, salt)
+        looks.append((await desk.look()).earlier)
+    assert looks == [None, 1, 2]
+
+
+@pytest.mark.parametrize("change", ["ids renumbered", "constant added", "shuffled and doubled"])
+async def test_short_rows_are_known_as_a_whole(tmp_path: Path, change: str) -> None:
+    """No cell has 16 characters: the row is known by what it says, whatever its number is."""
+    short = [
+        {
+            "id": str(number),
+            "text": " ".join(random.Random(number).sample(_WORDS, 2)),
+            "label": ("yes", "no")[number % 2],
+        }
+        for number in range(150)
+    ]
+    await Desk(tmp_path, rows=list(short)).look()
+    if change == "ids renumbered":
+        later = [{**row, "id": str(900 - number)} for number, row in enumerate(short)]
+    elif change == "constant added":
+        later = [{**row, "lang": "en", "source": "exported from the help desk in May"} for row in short]
+    else:
+        later = [*reversed(short), *short]
+    assert (await Desk(tmp_path, rows=later).look()).earlier == 1
+
+
+async def test_a_row_that_is_moved_to_train_and_back_was_seen(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    await Desk(tmp_path, rows=make_rows(120, first=5000)).look()
+    train, held, other = desk.rows[:60], desk.rows[60:90], desk.rows[90:]
+    desk.examples = "{train: train.jsonl, holdout: held.jsonl}"
+    for some, rest, expected in ((held, train, 0), (other, [*train, *held], 0), (held, [*train, *other], 1)):
+        _write(tmp_path / "train.jsonl", rest)
+        _write(tmp_path / "held.jsonl", some)
+        assert (await desk.look()).earlier == expected
+    # Rows that were never held out, but shown to every search so far, count as looked at, too.
+    _write(tmp_path / "train.jsonl", [*held, *other])
+    _write(tmp_path / "held.jsonl", train)
+    assert (await desk.look()).earlier == 1
+
+
+async def test_the_clock_cannot_be_set_back_before_a_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    await Desk(tmp_path).look()
+    monkeypatch.setattr(time, "time", lambda: 0.0)
+    monkeypatch.setattr(time, "time_ns", lambda: 0)
+    assert (await Desk(tmp_path).look()).earlier == 1
+
+
+async def test_clearing_the_cache_forgets_no_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    await Desk(tmp_path).look()
+    monkeypatch.setenv("APO_CACHE_DIR", str(tmp_path / "cache"))
+    assert (await clear_kept()).runs == 0
+    assert (await Desk(tmp_path).look()).earlier == 1
+
+
+@pytest.mark.parametrize("how", ["another folder", "deleted", "damaged", "of a later version"])
+async def test_a_new_store_says_that_earlier_looks_are_unknown(tmp_path: Path, how: str) -> None:
+    desk = Desk(tmp_path)
+    await desk.look()
+    store = desk.cache_folder / "store.sqlite"
+    if how == "another folder":
+        desk.cache = "other"
+    elif how == "deleted":
+        shutil.rmtree(desk.cache_folder)
+    elif how == "damaged":
+        store.write_bytes(b"noise" * 2000)
+    else:
+        with closing(sqlite3.connect(store)) as database:
+            database.execute("PRAGMA user_version = 99")
+    assert (await desk.look()).earlier is None
+    # An evaluation, or another prompt's rows, make nothing known of looks elsewhere; a look of this store does.
+    assert (await desk.look()).earlier == 1
+
+
+async def test_a_look_that_cannot_be_recorded_is_not_taken_for_the_first(tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("a file where a folder should be")
+    assert not (await Desk(tmp_path).look()).recorded
+
+
+async def test_looks_add_up_and_the_levels_with_them(tmp_path: Path) -> None:
+    looks = [await Desk(tmp_path, fresh=True).look() for _ in range(10)]
+    assert [look.earlier for look in looks] == [None, *range(1, 10)]
+    assert sum(look.level for look in looks) < 0.05
+
+
+async def test_new_rows_in_place_of_the_opened_ones_restore_the_level(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, rows=make_rows(240))
+    _, opened = await desk.opened()
+    again, same = await desk.opened()
+    assert (again.earlier, sorted(same)) == (1, sorted(opened))
+    assert again.opened_rows == len(opened)
+    desk.rows = [row for row in desk.rows if row["text"] not in opened] + make_rows(again.opened_rows, first=9000)
+    restored, new = await desk.opened()
+    assert (restored.earlier, restored.level) == (0, 0.025)
+    assert len(new) >= 60
+    assert not set(new) & set(opened)
+
+
+@pytest.mark.parametrize("shared", ["ids", "constants", "short words"])
+async def test_rows_of_another_kind_share_no_look(tmp_path: Path, shared: str) -> None:
+    """What two sets of rows have in common does not make one of the other."""
+    more = {
+        "ids": lambda number: {"id": str(number)},
+        "constants": lambda number: {"source": "exported from the help desk in May"},
+        "short words": lambda number: {"tag": _WORDS[number % 16]},
+    }[shared]
+    for first, expected in ((0, None), (7000, 0)):
+        some = [{**row, **more(number)} for number, row in enumerate(make_rows(120, first=first))]
+        assert (await Desk(tmp_path, rows=some).look()).earlier == expected
+
+
+# --- whole processes ---------------------------------------------------------------------------------------------
+
+SEARCH = ("optimize", "tickets.prompt", "--json", "--max-calls", "300", "--rounds", "2")
+
+
+@pytest.fixture
+def apo(tmp_path: Path, scripted: ScriptedServer) -> Apo:
+    """`apo` in a folder with 60 tickets, and a server that knows the world they come from."""
+    world = World(60)
+    world.write(tmp_path)
+    scripted.script = world.script
+    return make_apo(tmp_path, scripted)
+
+
+def looks_of(found: dict[str, Any]) -> object:
+    assert found["holdout"] is not None
+    return found["holdout"]["earlier_looks"]
+
+
+def test_a_process_killed_right_after_its_look_has_looked(apo: Apo, scripted: ScriptedServer) -> None:
+    store = apo.folder / "cache" / "store.sqlite"
+    scripted.latency = 0.01
+
+    def looked() -> bool:
+        if not store.exists():
+            return False
+        with closing(sqlite3.connect(store)) as database:
+            try:
+                return bool(database.execute("SELECT count(*) FROM executions").fetchone()[0])
+            except sqlite3.OperationalError:
+                return False
+
+    process = apo.start(*SEARCH)
+    while not looked():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert looks_of(apo(*SEARCH, "--fresh").object) == 1
+
+
+def test_processes_at_once_follow_one_run(apo: Apo, scripted: ScriptedServer) -> None:
+    scripted.latency = 0.1
+    more = [(), ("--fresh",), ("--resume",)]
+    started = [apo.start(*SEARCH, "--concurrency", "8", *extra) for extra in more]
+    ended = [(process.communicate(timeout=100), process.returncode) for process in started]
+    assert [code for _, code in ended] == [0, 0, 0], ended
+    found = [json.loads(out) for (out, _), _ in ended]
+    assert len({one["run"] for one in found}) == 1
+    assert len({json.dumps(one["holdout"]) for one in found}) == 1
+    assert sum("Another process runs this experiment: following run 01" in err for (_, err), _ in ended) == 2
+    assert len(apo("runs", "--json").object["runs"]) == 1
+    assert looks_of(apo(*SEARCH, "--fresh").object) == 1
+
+
+def test_whoever_follows_takes_over_from_a_process_that_is_killed(apo: Apo, scripted: ScriptedServer) -> None:
+    scripted.latency = 0.1
+    writer = apo.start(*SEARCH, "--concurrency", "2")
+    while len(scripted.log) < 20:
+        assert writer.poll() is None
+        time.sleep(0.005)
+    follower = apo.start(*SEARCH)
+    assert follower.stderr is not None
+    line = ""
+    while "following run" not in line:
+        line = follower.stderr.readline()
+        assert line
+    assert {run["state"] for run in apo("runs", "--json").object["runs"]} == {"running"}
+    writer.kill()
+    writer.communicate()
+    scripted.latency = 0
+    out, err = follower.communicate(timeout=100)
+    assert follower.returncode == 0, err
+    assert "this process goes on as run" in err
+    states = {run["run"]: run["state"] for run in apo("runs", "--json").object["runs"]}
+    assert states.pop(json.loads(out)["run"]) == "finished"
+    assert list(states.values()) == ["unfinished"]
+
+
+@pytest.mark.parametrize("what", ["partial", "meta-prompt", "scorer", "rows"])
+def test_no_finished_run_answers_for_another_question(apo: Apo, scripted: ScriptedServer, what: str) -> None:
+    changed = {
+        "partial": ("_tone.prompt", "Be brief.", "Be kind."),
+        "meta-prompt": ("meta/critic.prompt", "", " "),
+        "scorer": ("mine.py", "def score(answer, expected): return answer == expected\n", "# otherwise\n"),
+        "rows": ("tickets.jsonl", "", '{"text": "One more ticket, about nothing at all", "label": "billing"}\n'),
+    }[what]
+    name, before, after = changed
+    path = apo.folder / name
+    path.parent.mkdir(exist_ok=True)
+    if what == "meta-prompt":
+        own = Path(api.__file__).parent / "search" / "meta" / "critic.prompt"
+        before = own.read_text("utf-8")
+        apo.edit("apo.examples:", "apo.optimizer: {meta: meta}\napo.examples:")
+    if what == "scorer":
+        apo.edit("apo.examples:", "apo.metric: mine:score\napo.examples:")
+    if what == "partial":
+        apo.edit("Answer with", "{{> tone}} Answer with")
+    if what != "rows":
+        path.write_text(before, "utf-8")
+    first = apo(*SEARCH)
+    assert first.code == 0, first.err
+    replayed = apo(*SEARCH, "--resume")
+    assert replayed.object == first.object
+    path.write_text(path.read_text("utf-8") + after, "utf-8")
+    again = apo(*SEARCH, "--resume")
+    assert again.code == 0, again.err
+    assert "is finished" not in again.err
+    assert again.object["run"] != first.object["run"]
+    assert again.object["experiment"] != first.object["experiment"]
+
+
+def test_a_replay_that_sends_nothing_is_no_look(apo: Apo, scripted: ScriptedServer) -> None:
+    first = apo(*SEARCH).object
+    asked = len(scripted.log)
+    again = apo(*SEARCH).object
+    assert len(scripted.log) == asked
+    assert again["holdout"] == first["holdout"]
+    assert again["run"] != first["run"]
+    assert looks_of(apo(*SEARCH, "--fresh").object) == 1
+    assert looks_of(apo(*SEARCH, "--fresh").object) == 2
+
+
+def test_the_verdict_says_its_level_and_how_many_new_rows_restore_it(apo: Apo) -> None:
+    first = apo(*SEARCH).object["holdout"]
+    assert (first["confidence"], first["earlier_looks"]) == (pytest.approx(0.95), None)
+    shown = apo(*SEARCH[:2], *SEARCH[3:], "--fresh")
+    assert "98.33 % interval" in shown.out
+    assert "Look 2 at these rows: tested at 0.83 % one-sided, in place of 2.5 %" in shown.out
+    assert f"replace the opened rows by {first['n']} new rows" in shown.out
+    assert apo("cache", "clear", "--yes").code == 0
+    third = apo(*SEARCH).object["holdout"]
+    assert (third["confidence"], third["earlier_looks"]) == (pytest.approx(1 - 0.1 / 12), 2)
