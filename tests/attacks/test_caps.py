@@ -39,7 +39,7 @@ from tests.scripted.world import World, kind_of
 
 CAP = 0.6
 #: How long after its cap a run may end; a busy machine takes some of it.
-LATE = 1.5
+LATE = 2.0
 WORLD = World(60, guess=0.2)
 
 
@@ -106,12 +106,12 @@ STALLS: Mapping[str, Script] = {
 @pytest.mark.parametrize("stall", STALLS)
 async def test_an_endpoint_that_stalls(stall: str, folder: Path, scripted: ScriptedServer) -> None:
     scripted.script = STALLS[stall]
-    began = time.monotonic()
     await ends_in_time(api.evaluate(load_prompt(folder / "tickets.prompt"), options(folder, scripted.base_url)))
     asked = len(scripted.log)
     await asyncio.sleep(0.5)
     assert asked == len(scripted.log) > 0
-    assert all(exchange.began - began < CAP + 0.4 for exchange in scripted.log.exchanges)
+    first = scripted.log[0].began
+    assert all(exchange.began - first < CAP + 0.3 for exchange in scripted.log.exchanges)
     assert scripted.log.active == 0, "what was under way is cancelled"
 
 
