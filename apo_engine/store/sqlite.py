@@ -24,7 +24,7 @@ from apo_engine.store.protocol import (
     StoreError,
     WriterLock,
 )
-from apo_engine.store.sqlite_file import SqliteFile
+from apo_engine.store.sqlite_file import SqliteFile, is_damage
 
 T = TypeVar("T")
 _NAMES_AT_ONCE = 500
@@ -242,13 +242,17 @@ class SqliteStore:
         return await self.do(lambda: self._recovering(transaction, create=False))
 
     def _recovering(self, work: Callable[[sqlite3.Connection | None], T], *, create: bool) -> T:
-        """The result of work on the file; on a new file, if the present one turns out to be damaged."""
+        """The result of work on the file. A damaged one holds nothing, and is replaced before something is written."""
         try:
             return work(self._file.connection(create=create))
         except sqlite3.DatabaseError as error:
-            if not self._file.recover(error):
+            if not is_damage(error):
                 raise
-            return work(self._file.connection(create=create))
+            if not create:
+                return work(None)
+            if not self._file.recover():
+                raise
+            return work(self._file.connection(create=True))
 
     async def do(self, work: Callable[[], T]) -> T:
         """What ``work`` returns, done in the store's thread.

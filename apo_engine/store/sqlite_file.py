@@ -46,8 +46,8 @@ class _OtherVersionError(Exception):
 class SqliteFile:
     """Opens the file when it is first needed. Used from one thread; any number of processes may use the same file.
 
-    A file of an older schema is migrated. A damaged one, and one of a newer schema, is set aside under another name,
-    and a new one is begun; ``notices`` then says so.
+    A file of an older schema is migrated. A damaged one, and one of a newer schema, holds nothing for a reader; before
+    something is written, it is set aside under another name, and a new one is begun. ``notices`` then says so.
     """
 
     def __init__(self, path: Path) -> None:
@@ -57,7 +57,7 @@ class SqliteFile:
         self.notices: list[str] = []
 
     def connection(self, *, create: bool) -> sqlite3.Connection | None:
-        """The open file; None if there is none and none is to be made.
+        """The open file; None if there is none that can be read, and none is to be made.
 
         Raises:
             StoreError: it cannot be opened.
@@ -66,7 +66,7 @@ class SqliteFile:
             if not create and not os.path.lexists(self._path):
                 return None
             try:
-                self._open()
+                self._open(set_aside=create)
             except (OSError, sqlite3.Error) as error:
                 # What cannot be written can still be read, if it is the owner's.
                 self._connection = None if create else self._read_only()
@@ -74,17 +74,14 @@ class SqliteFile:
                     raise StoreError(_reason(error)) from error
         return self._connection
 
-    def recover(self, error: sqlite3.Error) -> bool:
-        """After a failure: set a damaged file aside. False if the failure is of another kind."""
-        # Damage is reported as the bare class; a full disk, a lock or a read-only file as OperationalError.
-        if type(error) is not sqlite3.DatabaseError:
-            return False
+    def recover(self) -> bool:
+        """Set a file aside that turned out to be damaged; False if that cannot be done."""
         self.close()
         try:
             with closing(_Opening(self._path)):
                 # Another process may have set it aside already.
                 if self._path.exists() and self._path.stat().st_ino == self._inode:
-                    self._set_aside("damaged", str(error))
+                    self._set_aside("damaged", "it is not a sound database")
         except OSError:
             return False
         return True
@@ -95,21 +92,23 @@ class SqliteFile:
         if connection is not None:
             connection.close()
 
-    def _open(self) -> None:
+    def _open(self, *, set_aside: bool) -> None:
         with closing(_Opening(self._path)):
-            self._set_old_layout_aside()
+            if set_aside:
+                self._set_old_layout_aside()
             try:
                 self._connection = self._connected()
-            except _OtherVersionError:
-                self._set_aside("newer", "a later version of this program wrote it")
-                self._connection = self._connected()
-            except ExposedError as error:
-                self._set_aside("exposed", error.strerror or str(error))
-                self._connection = self._connected()
-            except sqlite3.DatabaseError as error:
-                if type(error) is not sqlite3.DatabaseError:
+            except (_OtherVersionError, ExposedError, sqlite3.DatabaseError) as error:
+                if isinstance(error, sqlite3.DatabaseError) and not is_damage(error):
                     raise
-                self._set_aside("damaged", str(error))
+                if not set_aside:
+                    return
+                if isinstance(error, _OtherVersionError):
+                    self._set_aside("newer", "a later version of this program wrote it")
+                elif isinstance(error, ExposedError):
+                    self._set_aside("exposed", error.strerror or str(error))
+                else:
+                    self._set_aside("damaged", "it is not a sound database")
                 self._connection = self._connected()
             self._inode = self._path.stat().st_ino
 
@@ -164,6 +163,12 @@ class SqliteFile:
                 f"Runs of an earlier version cannot be read. They were renamed to {' and '.join(renamed)} "
                 f"in {self._path.parent}: earlier looks at hold-out rows are unknown."
             )
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Whether the file is damaged."""
+    # Damage is reported as the bare class; a full disk, a lock or a read-only file as OperationalError.
+    return type(error) is sqlite3.DatabaseError
 
 
 class _Opening:

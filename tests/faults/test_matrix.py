@@ -91,7 +91,8 @@ def test_a_search_that_is_refused_in_the_middle_stops_in_order_and_can_be_resume
     assert broken.requests <= 150 + 8 + 1, "no wave goes after the refusal"
     resumed = attempt(tmp_path, WORLD.script, "optimize", "--concurrency", "8", "--resume", port=broken.port)
     assert resumed.outcome.code == 0, resumed.outcome.err
-    assert resumed.outcome.object["run"] == broken.outcome.object["run"]
+    assert resumed.outcome.object["experiment"] == broken.outcome.object["experiment"]
+    assert resumed.outcome.object["run"] > broken.outcome.object["run"], "runs are never overwritten"
     assert decided("optimize", resumed.outcome) == reference("optimize")
 
 

@@ -83,6 +83,8 @@ class Place:
         sent = self.sent()
         told = self.apo("optimize", "tickets.prompt", "--json", "--resume").object
         assert self.sent() == sent
+        # A search that is killed after its look has looked: going on with it is one more, tested more strictly.
+        told["holdout"] = {key: told["holdout"][key] for key in ("start", "best", "difference", "n")}
         return {key: told[key] for key in _KEYS}
 
     def kept(self) -> int:

@@ -84,6 +84,9 @@ async def test_a_damaged_file_is_set_aside_and_said_once(tmp_path: Path, damage:
         {"noise": os.urandom(5000), "half": content[: len(content) // 2], "empty header": b"x" * 100}[damage]
     )
     store = open_store(tmp_path)
+    assert (await store.looks([row(b"a")])).earlier is None
+    assert await store.runs() == ()
+    assert path.exists(), "who only reads renames nothing, and tells nobody"
     assert (await store.record_look([row(b"a")], "e")).earlier is None
     (notice,) = await store.notices()
     assert "earlier looks at hold-out rows are unknown" in notice
