@@ -52,7 +52,8 @@ def load_embedded(
         name: as in a prompt file, with ``embedded/``.
         cache_dir: where the packaged weights are put together, and hashes are remembered.
         place: where the user has written the name; None where that is in no file.
-        roots: the folders that a GGUF file may lie in; None where the user named it, so that it may lie anywhere.
+        roots: the folders that a GGUF file may lie in, the one first where a relative path begins; None if the user
+            named it, so that it may lie anywhere.
 
     Raises:
         InputError: the GGUF file lies outside of ``roots``.
@@ -69,6 +70,8 @@ def load_embedded(
         if roots is not None and is_network_path(str(path)):
             raise OutsideError(path)
         path = path.expanduser()
+        if roots:
+            path = roots[0] / path
         sha256 = sha256_of(path, folder, roots)
     except OutsideError:
         message = f"The model file {path} lies outside the prompt's folder and the folders you work in."

@@ -14,15 +14,15 @@ from pathlib import Path
 import pytest
 
 KINDS = {
-    "code": "Code of a workspace runs without agreement",
-    "stored_files": "A link or another user's file is written, read or believed",
-    "allowed_paths": "A file outside the allowed folders is read",
-    "line": "A stranger takes the editor's place on a socket",
-    "consent": "Something leaves that nobody agreed to",
-    "caps": "A cap is passed, or a number breaks the program",
-    "parameters": "A parameter costs more or sends data elsewhere",
-    "answers_kept": "A wrong answer is kept, or an answer is paid for twice",
-    "identity": "A look at the hold-out is lost",
+    "Code of a workspace runs without agreement": ("code", "code_in_editor"),
+    "A link or another user's file is written, read or believed": ("stored_files",),
+    "A file outside the allowed folders is read": ("allowed_paths",),
+    "A stranger takes the editor's place on a socket": ("line", "line_token", "line_web_socket", "line_browser"),
+    "Something leaves that nobody agreed to": ("consent", "destinations", "names"),
+    "A cap is passed, or a number breaks the program": ("caps", "caps_numbers", "caps_patterns"),
+    "A parameter costs more or sends data elsewhere": ("parameters",),
+    "A wrong answer is kept, or an answer is paid for twice": ("answers_kept",),
+    "A look at the hold-out is lost": ("identity",),
 }
 
 
@@ -52,8 +52,8 @@ def main() -> int:
     count = _Count()
     pytest.main(["-q", "--no-header", "-p", "no:terminal", str(Path(__file__).parent)], plugins=[count])
     print("| Attack | Tried | Held |\n| --- | ---: | ---: |")
-    for kind, goal in KINDS.items():
-        print(f"| {goal} | {count.tried[kind]} | {count.held[kind]} |")
+    for goal, kinds in KINDS.items():
+        print(f"| {goal} | {sum(count.tried[kind] for kind in kinds)} | {sum(count.held[kind] for kind in kinds)} |")
     print(f"| All | {count.tried.total()} | {count.held.total()} |")
     if count.skipped:
         print(f"\nNot tried on this machine: {count.skipped.total()} (they need rights or programs it lacks).")
