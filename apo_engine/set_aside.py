@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import stat
 import time
 from pathlib import Path
 
@@ -37,3 +38,22 @@ def set_database_aside(path: Path, why: str) -> Path:
         with contextlib.suppress(OSError):
             Path(f"{path}{suffix}").replace(f"{aside}{suffix}")
     return aside
+
+
+def set_aside_what_is_no_file(path: Path) -> Path | None:
+    """Rename a folder, a FIFO or a socket of the user's that stands where a file belongs; its new name.
+
+    A link stays: what it leads to is not ours to judge.
+
+    Raises:
+        OSError: it cannot be renamed.
+    """
+    try:
+        found = path.lstat()
+    except OSError:
+        return None
+    if stat.S_ISREG(found.st_mode) or stat.S_ISLNK(found.st_mode):
+        return None
+    if os.name == "posix" and found.st_uid != os.geteuid():
+        return None
+    return set_aside(path, "damaged")

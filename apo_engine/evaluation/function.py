@@ -67,8 +67,8 @@ def find_function(metric: str, folder: Path, place: Place | None = None) -> Scor
     folder = folder.absolute()
     root = find_module(folder, module, place)
     if root is None or root.source is None:
-        stem = folder.joinpath(*module.split("."))
-        message = f"The metric '{metric}' names a module that is not there: {stem}.py."
+        file = f"{module.replace('.', '/')}.py"
+        message = f"The metric '{metric}' names a module that is not there: {file}."
         remedy = "Write the function into that file, beside the prompt, or correct 'apo.metric'."
         raise InputError(Problem("metric-missing", message, remedy, place))
     if module.partition(".")[0] in sys.stdlib_module_names:

@@ -15,10 +15,10 @@ from apo_engine.models.layout import (
     OtherLayoutError,
     file_id,
     prepare,
-    set_aside_what_is_no_file,
     set_unusable_aside,
 )
 from apo_engine.private import SIDE_FILES, ExposedError, NotPrivateError, open_private, require_private_database
+from apo_engine.set_aside import set_aside_what_is_no_file
 
 _LOG = logging.getLogger(__name__)
 _BUSY_SECONDS = 10.0

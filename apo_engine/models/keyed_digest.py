@@ -12,18 +12,19 @@ import json
 import logging
 import os
 import secrets
-import stat
 import time
 from functools import lru_cache
 from pathlib import Path
 
-from apo_engine.private import open_private, private_folder
-from apo_engine.set_aside import set_aside
+from apo_engine.private import ExposedError, open_private, private_folder
+from apo_engine.private_files import PrivateFolder
+from apo_engine.set_aside import set_aside, set_aside_what_is_no_file
 
 _LOG = logging.getLogger(__name__)
 _FILE = "answers.key"
 _BYTES = 32
 _TRIES, _PAUSE = 20, 0.02
+_ANEW = "The key of the answer cache could not be read; it is kept as %s. Some answers are asked for anew."
 
 
 class KeyedDigest:
@@ -46,10 +47,12 @@ class KeyedDigest:
 
 
 def _kept_key(folder: Path) -> bytes:
-    """The key in the folder; a new one where there is none, or none that can be used."""
+    """The key in the folder; a new one if there is none, or none that can be used."""
     path = folder / _FILE
     try:
         private_folder(folder, shared=True)
+        if (aside := set_aside_what_is_no_file(path)) is not None:
+            _LOG.warning(_ANEW, aside)
         return _made(path) or _read(path) or _begun_anew(path)
     except OSError as error:
         _LOG.debug("The key of the answer cache cannot be kept in %s (%s).", path, error)
@@ -74,16 +77,12 @@ def _made(path: Path) -> bytes | None:
 
 
 def _read(path: Path) -> bytes | None:
-    """The key in the file; None where it holds none."""
+    """The key in the file; None if it holds none, or if others may have written it."""
     for _ in range(_TRIES):
-        found = path.lstat()
-        if not stat.S_ISREG(found.st_mode):
+        try:
+            key = PrivateFolder(path.parent).read(path.name)
+        except ExposedError:
             return None
-        if os.name == "posix" and found.st_uid != os.geteuid():
-            # Whoever made it knows it.
-            raise PermissionError(f"{path} belongs to somebody else")
-        with os.fdopen(open_private(path, os.O_RDONLY), "rb") as file:
-            key = file.read(_BYTES + 1)
         if key:
             return key if len(key) == _BYTES else None
         # Another process has just made it.
@@ -92,9 +91,7 @@ def _read(path: Path) -> bytes | None:
 
 
 def _begun_anew(path: Path) -> bytes:
-    aside = set_aside(path, "damaged")
-    message = "The key of the answer cache could not be read; it is kept as %s. Some answers are asked for anew."
-    _LOG.warning(message, aside)
+    _LOG.warning(_ANEW, set_aside(path, "damaged"))
     key = _made(path) or _read(path)
     if key is None:
         raise OSError(f"{path} cannot be read")

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
-import stat
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from apo_engine.set_aside import set_aside, set_database_aside
+from apo_engine.set_aside import set_database_aside
 
 _ENTRIES = "SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
 
@@ -64,25 +62,6 @@ def file_id(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return found.st_dev, found.st_ino
-
-
-def set_aside_what_is_no_file(path: Path) -> Path | None:
-    """Rename a folder, a FIFO or a socket of the user's that stands where a file belongs; its new name.
-
-    A link stays: what it leads to is not ours to judge.
-
-    Raises:
-        OSError: it cannot be renamed.
-    """
-    try:
-        found = path.lstat()
-    except OSError:
-        return None
-    if stat.S_ISREG(found.st_mode) or stat.S_ISLNK(found.st_mode):
-        return None
-    if os.name == "posix" and found.st_uid != os.geteuid():
-        return None
-    return set_aside(path, "damaged")
 
 
 @lru_cache(maxsize=8)

@@ -10,11 +10,12 @@ from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
 
-from apo_engine.models.layout import file_id, prepare, set_aside_what_is_no_file, set_unusable_aside
+from apo_engine.models.layout import file_id, prepare, set_unusable_aside
 from apo_engine.models.money import MOST, PICO, cap_of
 from apo_engine.models.purse import DailyCaps
 from apo_engine.private import require_private_database
 from apo_engine.problems import BudgetError, Problem
+from apo_engine.set_aside import set_aside_what_is_no_file
 
 _LOG = logging.getLogger(__name__)
 _BUSY_SECONDS = 5.0

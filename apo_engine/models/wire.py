@@ -46,7 +46,7 @@ class _Said(msgspec.Struct):
 class _Choice(msgspec.Struct):
     message: _Said | None = None
     finish_reason: str | None = None
-    error: object = None
+    error: msgspec.Raw = msgspec.Raw()
 
 
 class _Answer(msgspec.Struct):
@@ -104,15 +104,17 @@ def completion(target: Target, body: bytes, headers: Mapping[str, str] | None = 
     """
     answer = _decoded(target, body, _Answer)
     choice = answer.choices[0] if answer.choices else None
-    if says_error(answer.error):
-        return error_in_answer(answer.error, headers or {}, begun=choice is not None)
+    error = _parsed(bytes(answer.error))
+    if says_error(error):
+        return error_in_answer(error, headers or {}, begun=choice is not None)
     if choice is None:
-        error = error_instead(json.loads(body))
+        error = error_instead(_parsed(body))
         if error is not None:
             return error_in_answer(error, headers or {})
         raise failure.no_answer(target, "it has no choices")
-    if says_error(choice.error):
-        return error_in_answer(choice.error, headers or {}, begun=True)
+    error = _parsed(bytes(choice.error))
+    if says_error(error):
+        return error_in_answer(error, headers or {}, begun=True)
     finish = choice.finish_reason or "stop"
     if finish.casefold() in _BROKEN_OFF:
         return error_in_answer({"message": f"the answer ended with {finish}"}, headers or {}, begun=True)
@@ -136,6 +138,14 @@ def model_ids(target: Target, body: bytes) -> tuple[str, ...]:
 def refusal(response: httpx2.Response) -> Refusal:
     """An answer with another status than 200."""
     return refused(response.status_code, response.headers, response.content)
+
+
+def _parsed(body: bytes) -> object:
+    """What JSON says, as far as it can be read; None if it cannot. Nothing but an error is read in this way."""
+    try:
+        return parse_lenient(body.decode("utf-8", "replace"))
+    except (ValueError, RecursionError):
+        return None
 
 
 def _decoded(target: Target, body: bytes, kind: type[KindT]) -> KindT:

@@ -43,7 +43,7 @@ CALIBRATION_ROWS = 8
 CRITIQUE_GROUPS = 4
 # Gradients whose fix is measured when critiques are asked for with fixes.
 MEASURED_FIXES = 6
-_CLOSING_SECONDS = 2.0
+_CLOSING_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from lsprotocol import types
 
+from apo_engine.names import shown_name
 from apo_engine.search.events import ModelFile
 from apo_server.consent import ALLOW, NOT_NOW
 from apo_server.engine import EngineClient
@@ -176,7 +177,7 @@ async def test_a_model_file_of_the_workspace_is_asked_about_before_it_is_loaded(
     await editor.until(editor.messages)
     (question,) = editor.questions
     assert question.message.startswith(
-        f"APO: Load the model file {weights} for tickets.prompt? Its SHA-256 begins with "
+        f"APO: Load the model file {shown_name(str(weights))} for tickets.prompt? Its SHA-256 begins with "
     )
     assert "Start the run by its command and allow it." in editor.messages()[0]
     assert not (tmp_path / "loaded").exists()

@@ -90,7 +90,7 @@ def test_the_question_names_every_file_host_and_notice() -> None:
         "(not encrypted, and the proxy proxy.example:3128 can read it; an https:// address would be safe). "
         "At most 9 calls, at a price that is not known. Answers are stored there. "
         "A yes covers later runs in this workspace: up to 210 rows of train.csv with the columns 'a', 'b' and "
-        "up to 2 rows of sub/test.csv with the columns 'a', sealed rows too, to the same hosts and roles."
+        "up to 2 rows of sub/test.csv with the columns 'a', sealed rows too, to the same hosts, roles and parameters."
     )
 
 

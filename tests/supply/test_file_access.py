@@ -37,7 +37,12 @@ MAY: dict[str, tuple[set[str], str]] = {
     "apo_engine/models/weights.py": ({"open"}, "PrivateFolder.open"),
     "apo_engine/cli/output.py": ({"chmod", "open", "unlink"}, "writes where the user says, through no link"),
     "apo_engine/cli/init.py": ({"open", "read_text"}, "makes new files (mode x), from samples in this package"),
-    "apo_engine/runs/store.py": ({"read_bytes", "read_text"}, "runs, in folders that private_folder checked"),
+    "apo_engine/models/layout.py": ({"connect"}, "a database in memory"),
+    "apo_engine/store/sqlite_file.py": ({"connect"}, "SQLite, after require_private_database"),
+    "apo_engine/file_lock.py": ({"unlink"}, "its own lock, in a folder that private_folder checked"),
+    "apo_engine/child_process.py": ({"mkdtemp", "rmtree"}, "the empty folder of a new process"),
+    "apo_engine/runs/experiment.py": ({"read_text"}, "the built-in prompt in this package"),
+    "apo_engine/scoring/pattern_worker.py": ({"read_text"}, "how much memory its own process has"),
     "apo_engine/runs/bench.py": ({"TemporaryDirectory", "write_text"}, "a new folder of its own"),
     "apo_engine/runs/bench_rows.py": ({"write_text"}, "in the new folder of bench"),
     "apo_engine/runs/report_page.py": ({"read_text"}, "the script and style in this package"),
@@ -47,6 +52,8 @@ MAY: dict[str, tuple[set[str], str]] = {
     "apo_engine/models/limits.py": ({"open"}, "whether a circuit breaker is open"),
     "apo_engine/prompt/variable_checks.py": ({"open"}, "whether an object is open to more fields"),
     "apo_engine/prompt/references.py": ({"open"}, "opens a scope of the template"),
+    "server/apo_server/consent_file.py": ({"open"}, "PrivateFolder.open"),
+    "server/apo_server/token_file.py": ({"open"}, "the user's own token file, through no link"),
     "server/apo_server/protocol.py": ({"open"}, "opens a document that the editor sent"),
 }
 
