@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo test lint format test-local test-client test-editors e2e package vsix bench bench-extension bench-peers bench-servers injections fuzz trials lock sbom audit clean
+.PHONY: help demo test lint format test-local test-client test-editors e2e package vsix bench bench-extension bench-peers bench-servers bench-looks attacks injections fuzz trials lock sbom audit clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -53,6 +53,9 @@ bench-extension: vsix .venv-servers/.installed ## measure how fast the VS Code e
 	cd tests/e2e && node ready.mjs
 	node benchmarks/extension/start.mjs
 
+attacks: $(VENV)/.dev ## try every attack on what SECURITY.md promises, and count by kind (about five minutes)
+	$(BIN)/python -m tests.attacks
+
 injections: $(VENV)/.dev ## try every injection there is on what reads rows and models' answers
 	$(BIN)/python -m tests.injection
 
@@ -62,6 +65,7 @@ fuzz: .venv-fuzz/.installed ## fuzz every parser with coverage guidance (ten min
 
 trials: $(VENV)/.dev fuzz ## all that tries to break the program, with its figures (about three hours)
 	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 -m thorough
+	$(BIN)/python -m tests.attacks
 	$(BIN)/python -m tests.injection
 	$(BIN)/python -m tests.faults
 	$(BIN)/python -m tests.faults.spending --trials 100
@@ -70,6 +74,12 @@ trials: $(VENV)/.dev fuzz ## all that tries to break the program, with its figur
 
 bench-peers: $(VENV)/.dev .venv-peers/.installed ## compare what the search finds with other optimizers (about half an hour)
 	$(BIN)/python -m benchmarks.search_quality --peers
+
+bench-looks: $(VENV)/.dev ## simulate users who look again and again, and processes at once (about a quarter of an hour)
+	$(BIN)/python -m benchmarks.looks
+	$(BIN)/python -m benchmarks.rerolls
+	$(BIN)/python -m benchmarks.two_processes
+	$(BIN)/python -m benchmarks.patterns
 
 bench-servers: $(VENV)/.dev .venv-servers/.installed ## measure the language server beside others (about ten minutes)
 	$(BIN)/python -m benchmarks.server
