@@ -20,7 +20,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any, TextIO
 
-from apo_engine.evaluation.agreed_modules import AgreedModules, AgreedSource, NotAgreedError
+from apo_engine.evaluation.agreed_modules import AgreedSource, NotAgreedError, install_agreed_modules
 
 _MOST_WORDS = 500
 
@@ -81,7 +81,7 @@ def _load(task: dict[str, Any]) -> Callable[..., Any]:
     }
     for taken in sources.keys() & sys.modules.keys():
         raise _Unusable(f"cannot be loaded: Python has a module '{taken}' already. Rename {sources[taken].path}")
-    AgreedModules(task["folder"], sources).install()
+    install_agreed_modules(task["folder"], sources)
     function = getattr(importlib.import_module(module), name, None)
     if function is None:
         raise _Unusable(f"is not in '{module}'")
