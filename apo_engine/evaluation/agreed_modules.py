@@ -40,8 +40,11 @@ _LOADERS = frozenset(
         runpy.run_path,
     )
 )
-# These start Python anew. The new process has no such finder, and imports the metric from its folder.
-_NEW_PROCESSES = {f"multiprocessing.popen_{kind}" for kind in ("spawn_posix", "spawn_win32", "forkserver")}
+# These start Python anew. The new interpreter has no such finder, and imports the metric from its folder.
+_NEW_INTERPRETERS = {
+    *(f"multiprocessing.popen_{kind}" for kind in ("spawn_posix", "spawn_win32", "forkserver")),
+    *("_interpreters", "_xxsubinterpreters"),
+}
 # Where libraries of the system lie. Python's own folders are added.
 _SYSTEM = ("/usr", "/lib", "/lib32", "/lib64", "/opt", "/nix/store", "/gnu/store", "/System", "/Library")
 _LIBRARY_SUFFIXES = ("", ".so", ".dylib", ".dll")
@@ -154,8 +157,8 @@ def _watch(
             code = arguments[0]
             file = "" if any(code is one for one in made) else getattr(code, "co_filename", "")
         elif event == "import":
-            if arguments[0] in _NEW_PROCESSES:
-                raise _new_process()
+            if arguments[0] in _NEW_INTERPRETERS:
+                raise _new_interpreter()
             file = arguments[1]
         elif event == "open":
             file = arguments[0]
@@ -164,7 +167,7 @@ def _watch(
         elif event in ("ctypes.dlopen", "sqlite3.load_extension"):
             file, allowed = _library(_text(arguments[-1])), is_library
         elif event == "cpython.PyInterpreterState_New":
-            raise _new_process()
+            raise _new_interpreter()
         else:
             return
         path = _text(file)
@@ -218,7 +221,7 @@ def _not_agreed(name: str, path: str) -> NotAgreedError:
     )
 
 
-def _new_process() -> NotAgreedError:
+def _new_interpreter() -> NotAgreedError:
     return NotAgreedError(
         "would run code that nobody has agreed to: a new interpreter imports modules from files as they are now. Use "
         "`multiprocessing.get_context('fork')` or threads, start the run again and allow it"

@@ -74,8 +74,8 @@ def load_embedded(
         path = path.expanduser()
         if roots:
             path = roots[0] / path
-        sha256 = sha256_of(path, folder, roots)
         check_header(path, roots, place)
+        sha256 = sha256_of(path, folder, roots)
     except OutsideError:
         message = f"The model file {path} lies outside the prompt's folder and the folders you work in."
         remedy = "Name it yourself instead: with --model, in APO_MODEL or in your configuration file."

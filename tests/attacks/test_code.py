@@ -18,6 +18,7 @@ from apo_engine.evaluation.metric_sources import MOST_BYTES, MOST_MODULES
 from apo_engine.machine import user_variables
 from apo_engine.problems import InputError
 from apo_engine.settings import Layer, resolve
+from tests.attacks.hostile_loaders import LOADERS
 from tests.attacks.hostile_metric import METRICS, RAN, SCORE, Prepare, evil, holds, links, together
 from tests.cli.conftest import APO, Apo, apo
 from tests.engine.table_model import row
@@ -44,15 +45,15 @@ async def scored(folder: Path, after: Prepare, environ: Mapping[str, str] | None
         await grader.close()
 
 
-@pytest.mark.parametrize("name", METRICS)
+@pytest.mark.parametrize("name", [*METRICS, *LOADERS])
 async def test_a_metric_runs_no_other_code_than_was_agreed_to(folder: Path, name: str) -> None:
-    attack = METRICS[name]
+    attack = {**METRICS, **LOADERS}[name]
     (folder / "score.py").write_text(attack.source)
     attack.before(folder)
     if attack.refused:
         with pytest.raises(InputError, match=attack.refused) as caught:
             await scored(folder, attack.after)
-        assert "start the run again and allow it" in str(caught.value)
+        assert attack.remedy in str(caught.value)
     else:
         assert await scored(folder, attack.after) == 1.0
     assert not (folder / RAN).exists()
