@@ -38,9 +38,13 @@ def shown_name(name: str, width: int = _WIDTH) -> str:
 def shown_file(path: str | Path, folder: str | Path | None) -> str:
     """The file's name as `shown_name` gives it, with the folders below ``folder`` that hold it.
 
-    A file outside of ``folder`` is shown with its whole path, so that two files never look alike.
+    A file outside of ``folder`` is shown with its whole path, so that two files never look alike. A path that goes up
+    (``a/../b``) is shown as the one that it leads to.
     """
     given = os.fspath(path)
+    if os.pardir in Path(given).parts:
+        given = os.path.realpath(given)
+        folder = folder and os.path.realpath(folder)
     if folder is None or not Path(given).is_absolute():
         return shown_name(given)
     try:

@@ -3,19 +3,53 @@
 Modules of the metric's folder are made from the sources that were handed over, whatever lies in the folder by now: no
 byte code, no compiled module and no archive stands in for them. Installed modules are imported as ever. Anything else
 ends the metric.
+
+Two things do this. A finder answers imports. An audit hook watches what Python's own loaders open, whoever calls them,
+so that nothing is gained by another finder. The state of both is in closures, out of the reach of plain attributes.
+This is no sandbox: see the section "What is not promised" of SECURITY.md.
 """
 
 from __future__ import annotations
 
 import os
+import runpy
+import site
 import sys
-from collections.abc import Mapping, Sequence
-from importlib.machinery import BYTECODE_SUFFIXES, EXTENSION_SUFFIXES, SOURCE_SUFFIXES, ModuleSpec, PathFinder
+import zipimport
+from collections.abc import Callable, Mapping, Sequence
+from importlib.machinery import (
+    BYTECODE_SUFFIXES,
+    EXTENSION_SUFFIXES,
+    SOURCE_SUFFIXES,
+    ModuleSpec,
+    PathFinder,
+    SourceFileLoader,
+)
 from importlib.util import decode_source
 from types import CodeType, ModuleType
 from typing import Any, NamedTuple
 
 _SUFFIXES = (*SOURCE_SUFFIXES, *BYTECODE_SUFFIXES, *EXTENSION_SUFFIXES)
+#: The files of the code that reads modules, archives of modules, path files and scripts in order to run them.
+_LOADERS = frozenset(
+    function.__code__.co_filename
+    for function in (
+        SourceFileLoader.get_data,
+        zipimport.zipimporter.get_data,
+        site.addpackage,
+        runpy.run_path,
+    )
+)
+# These start Python anew. The new interpreter has no such finder, and imports the metric from its folder.
+_NEW_INTERPRETERS = {
+    *(f"multiprocessing.popen_{kind}" for kind in ("spawn_posix", "spawn_win32", "forkserver")),
+    *("_interpreters", "_xxsubinterpreters"),
+}
+# Where libraries of the system lie. Python's own folders are added.
+_SYSTEM = ("/usr", "/lib", "/lib32", "/lib64", "/opt", "/nix/store", "/gnu/store", "/System", "/Library")
+_LIBRARY_SUFFIXES = ("", ".so", ".dylib", ".dll")
+
+IsAllowed = Callable[[str], bool]
 
 
 class AgreedSource(NamedTuple):
@@ -30,106 +64,131 @@ class NotAgreedError(BaseException):
     """The metric would run code that nobody has agreed to. Not an `Exception`: what it tries must not get past this."""
 
 
-class AgreedModules:
-    """Finds and loads modules: goes before, and asks, the finders that were there."""
+def install_agreed_modules(folder: str, sources: Mapping[str, AgreedSource]) -> None:
+    """Answer all imports of this process from now on, and watch what is run besides."""
+    folder = os.path.realpath(folder)
+    stdlib = os.path.dirname(os.__file__)  # noqa: PTH120
+    roots = [os.path.realpath(entry) for entry in (*sys.path, stdlib) if entry]
+    system = [*_SYSTEM, sys.prefix, sys.base_prefix, os.environ.get("SYSTEMROOT", stdlib)]
+    made: list[CodeType] = []
+    is_installed = _files_below(roots, folder)
+    is_library = _files_below([*roots, *map(os.path.realpath, system)], folder)
+    sys.dont_write_bytecode = True
+    sys.meta_path[:] = [_finder(folder, dict(sources), roots, made, is_installed)]
+    sys.addaudithook(_watch(made, is_installed, is_library))
 
-    def __init__(self, folder: str, sources: Mapping[str, AgreedSource]) -> None:
-        self._folder = os.path.realpath(folder)
-        self._sources = sources
-        self._made: list[CodeType] = []
-        self._installed = [os.path.realpath(entry) for entry in (*sys.path, os.path.dirname(os.__file__)) if entry]  # noqa: PTH120
-        self._finders: Sequence[Any] = tuple(sys.meta_path)
 
-    def install(self) -> None:
-        """Answer all imports of this process from now on, and watch what is run besides."""
-        sys.dont_write_bytecode = True
-        sys.meta_path[:] = [self]
-        sys.addaudithook(self._watch)
+def _files_below(roots: Sequence[str], folder: str) -> IsAllowed:
+    """Whether a file lies in one of the ``roots``. In the metric's ``folder``, only roots in it count, as `.venv`."""
 
-    def find_spec(
-        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
-        """See `importlib.abc.MetaPathFinder`.
+    def is_below_root(path: str) -> bool:
+        real = os.path.realpath(path)
+        found = [root for root in roots if _is_below(real, root)]
+        if not _is_below(real, folder):
+            return bool(found)
+        return any(root != folder and _is_below(root, folder) for root in found)
 
-        Raises:
-            NotAgreedError: the module is neither installed nor agreed to.
-        """
-        source = self._sources.get(name)
-        if source is not None:
-            spec = ModuleSpec(name, self, origin=source.path, is_package=source.is_package)  # type: ignore[arg-type]
-            spec.has_location = source.source is not None
-            return spec
-        for finder in self._finders:
-            found: ModuleSpec | None = finder.find_spec(name, path, target) if hasattr(finder, "find_spec") else None
-            if found is None:
-                continue
-            places = _places(found)
-            if finder is not PathFinder:
-                # Finders of installed packages know of folders that no module path names.
-                self._installed += map(os.path.realpath, places)
-            elif not all(map(self._is_installed, places)):
-                raise _not_agreed(name, places[0])
-            return found
-        lying = self._lies_in_folder(name)
-        if lying:
-            raise _not_agreed(name, lying)
-        return None
+    return is_below_root
 
-    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
-        """See `importlib.abc.Loader`."""
-        return None
 
-    def exec_module(self, module: ModuleType) -> None:
-        """See `importlib.abc.Loader`."""
-        exec(self.get_code(module.__name__), module.__dict__)
+def _finder(
+    folder: str, sources: dict[str, AgreedSource], roots: list[str], made: list[CodeType], is_installed: IsAllowed
+) -> Any:
+    """A finder and loader in one: goes before, and asks, the finders that were there. See `importlib.abc`.
 
-    def get_code(self, name: str) -> CodeType:
-        """See `importlib.abc.InspectLoader`."""
-        source = self._sources[name]
-        code: CodeType = compile(source.source or b"", source.path, "exec", dont_inherit=True)
-        self._made.append(code)
-        return code
+    It adds to ``roots`` where installed packages lie, and to ``made`` the code that it makes.
+    """
+    finders: Sequence[Any] = tuple(sys.meta_path)
 
-    def get_source(self, name: str) -> str:
-        """See `importlib.abc.InspectLoader`."""
-        return decode_source(self._sources[name].source or b"")
+    class AgreedModules:
+        def find_spec(
+            self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+        ) -> ModuleSpec | None:
+            source = sources.get(name)
+            if source is not None:
+                spec = ModuleSpec(name, self, origin=source.path, is_package=source.is_package)  # type: ignore[arg-type]
+                spec.has_location = source.source is not None
+                return spec
+            for finder in finders:
+                found = finder.find_spec(name, path, target) if hasattr(finder, "find_spec") else None
+                if found is None:
+                    continue
+                places = _places(found)
+                if finder is not PathFinder:
+                    # Finders of installed packages know of folders that no module path names.
+                    roots.extend(map(os.path.realpath, places))
+                elif not all(map(is_installed, places)):
+                    raise _not_agreed(name, places[0])
+                return found  # type: ignore[no-any-return]
+            lying = _lies_in_folder(folder, name)
+            if lying:
+                raise _not_agreed(name, lying)
+            return None
 
-    def is_package(self, name: str) -> bool:
-        """See `importlib.abc.InspectLoader`."""
-        return self._sources[name].is_package
+        def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+            return None
 
-    def _watch(self, event: str, arguments: tuple[Any, ...]) -> None:
-        """Whatever a metric does to load more code ends here, but for text that it makes itself."""
+        def exec_module(self, module: ModuleType) -> None:
+            exec(self.get_code(module.__name__), module.__dict__)
+
+        def get_code(self, name: str) -> CodeType:
+            code: CodeType = compile(sources[name].source or b"", sources[name].path, "exec", dont_inherit=True)
+            made.append(code)
+            return code
+
+        def get_source(self, name: str) -> str:
+            return decode_source(sources[name].source or b"")
+
+        def is_package(self, name: str) -> bool:
+            return sources[name].is_package
+
+    return AgreedModules()
+
+
+def _watch(
+    made: list[CodeType], is_installed: IsAllowed, is_library: IsAllowed
+) -> Callable[[str, tuple[Any, ...]], None]:
+    """An audit hook: what a metric does to load more code ends there, but for text and data that it runs itself."""
+    caller = sys._getframe
+
+    def watch(event: str, arguments: tuple[Any, ...]) -> None:
+        allowed = is_installed
         if event == "exec":
             code = arguments[0]
-            file = "" if any(code is made for made in self._made) else getattr(code, "co_filename", "")
+            file = "" if any(code is one for one in made) else getattr(code, "co_filename", "")
         elif event == "import":
+            if arguments[0] in _NEW_INTERPRETERS:
+                raise _new_interpreter()
             file = arguments[1]
         elif event == "open":
-            file = arguments[0] if _text(arguments[0]).endswith(tuple(BYTECODE_SUFFIXES)) else ""
-        elif event == "ctypes.dlopen":
-            file = arguments[0] if _is_below(os.path.realpath(_text(arguments[0])), self._folder) else ""
+            file = arguments[0]
+            if not _text(file).endswith(tuple(BYTECODE_SUFFIXES)) and caller(1).f_code.co_filename not in _LOADERS:
+                return
+        elif event in ("ctypes.dlopen", "sqlite3.load_extension"):
+            file, allowed = _library(_text(arguments[-1])), is_library
+        elif event == "cpython.PyInterpreterState_New":
+            raise _new_interpreter()
         else:
             return
         path = _text(file)
-        if path and _lies_in_file(path) and not self._is_installed(path):
+        if path and _lies_in_file(path) and not allowed(path):
             raise _not_agreed(os.path.basename(path), path)  # noqa: PTH119
 
-    def _is_installed(self, path: str) -> bool:
-        """Whether a file belongs to Python or to an installed package; one of the metric's folder does in `.venv`."""
-        real = os.path.realpath(path)
-        roots = [root for root in self._installed if _is_below(real, root)]
-        if not _is_below(real, self._folder):
-            return bool(roots)
-        return any(root != self._folder and _is_below(root, self._folder) for root in roots)
+    return watch
 
-    def _lies_in_folder(self, name: str) -> str:
-        """What in the folder Python could take for the module; empty where nothing is."""
-        stem = os.path.join(self._folder, *name.split("."))  # noqa: PTH118
-        files = [f"{stem}{suffix}" for suffix in _SUFFIXES]
-        if os.path.isdir(stem):  # noqa: PTH112
-            files += [os.path.join(stem, entry) for entry in sorted(os.listdir(stem)) if entry.endswith(_SUFFIXES)]  # noqa: PTH118, PTH208
-        return next((file for file in files if os.path.isfile(file)), "")  # noqa: PTH113
+
+def _lies_in_folder(folder: str, name: str) -> str:
+    """What in the folder Python could take for the module; empty where nothing is."""
+    stem = os.path.join(folder, *name.split("."))  # noqa: PTH118
+    files = [f"{stem}{suffix}" for suffix in _SUFFIXES]
+    if os.path.isdir(stem):  # noqa: PTH112
+        files += [os.path.join(stem, entry) for entry in sorted(os.listdir(stem)) if entry.endswith(_SUFFIXES)]  # noqa: PTH118, PTH208
+    return next((file for file in files if os.path.isfile(file)), "")  # noqa: PTH113
+
+
+def _library(name: str) -> str:
+    """The file that a library's name leads to: the suffix may be left out. Empty if only the system can find it."""
+    return next((name + suffix for suffix in _LIBRARY_SUFFIXES if os.path.isfile(name + suffix)), "")  # noqa: PTH113
 
 
 def _text(path: object) -> str:
@@ -159,4 +218,11 @@ def _not_agreed(name: str, path: str) -> NotAgreedError:
     return NotAgreedError(
         f"would run code that nobody has agreed to: '{name}' ({path}) is neither installed nor imported by an import "
         "statement that could be followed. Import it by name from the prompt's folder, start the run again and allow it"
+    )
+
+
+def _new_interpreter() -> NotAgreedError:
+    return NotAgreedError(
+        "would run code that nobody has agreed to: a new interpreter imports modules from files as they are now. Use "
+        "`multiprocessing.get_context('fork')` or threads, start the run again and allow it"
     )

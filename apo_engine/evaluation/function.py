@@ -23,6 +23,8 @@ ROW_SECONDS, LOAD_SECONDS = 10.0, 60.0
 #: A function that hangs on so many rows of a run is given up.
 MOST_HANGS = 3
 _LONGEST_REPLY = 2**20
+# The longest message of the process, in characters: the place of a module and a sentence.
+_MAX_ERROR = 5000
 _MAX_BYTES = 10 << 20
 
 
@@ -77,6 +79,36 @@ def find_function(metric: str, folder: Path, place: Place | None = None) -> Scor
     return ScoringFunction(folder, module, name, root.path, collect_modules(folder, root, place))
 
 
+@dataclass(frozen=True, slots=True)
+class _Reply:
+    """A line of the process: a score, or what went wrong and where. Code of the user's may have written it."""
+
+    score: float = 0.0
+    error: str = ""
+    file: str = ""
+    line: int = 1
+
+    @classmethod
+    def from_json(cls, text: bytes) -> _Reply:
+        """Read a line.
+
+        Raises:
+            ValueError: it is not a reply.
+        """
+        try:
+            found = json.loads(text)
+            if "error" in found:
+                return cls(
+                    error=str(found["error"])[:_MAX_ERROR], file=str(found["file"]), line=max(1, int(found["line"]))
+                )
+            score = 1.0 if found.get("ready") is True else float(found["score"])
+        except (LookupError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+            raise ValueError("not a reply") from error
+        if not 0 <= score <= 1:
+            raise ValueError("not a score")
+        return cls(score)
+
+
 class FunctionGrader:
     """Scores by a function of the user's, one row at a time, in a process that is started when it is opened.
 
@@ -122,7 +154,7 @@ class FunctionGrader:
                     raise self._error(f"took longer than {self._seconds:g} s on {self._hangs} rows", row=row) from None
                 said = f"The metric took longer than {self._seconds:g} s."
                 return Judgement(0.0, answer.strip(), invalid=True, remark=said)
-        return Judgement(float(reply["score"]), answer.strip())  # type: ignore[arg-type]
+        return Judgement(reply.score, answer.strip())
 
     async def close(self) -> None:
         """End the process, whatever it does."""
@@ -162,9 +194,7 @@ class FunctionGrader:
         names = {"folder": str(function.folder), "module": function.module, "name": function.name}
         return json.dumps({**names, "file": str(function.file), "sources": sources})
 
-    async def _asked(
-        self, child: ChildProcess, line: str, seconds: float, row: Example | None = None
-    ) -> dict[str, object]:
+    async def _asked(self, child: ChildProcess, line: str, seconds: float, row: Example | None = None) -> _Reply:
         stdin = child.process.stdin
         assert stdin is not None
         try:
@@ -175,7 +205,7 @@ class FunctionGrader:
             await self._stop()
             raise
 
-    async def _reply(self, child: ChildProcess, seconds: float, row: Example | None) -> dict[str, object]:
+    async def _reply(self, child: ChildProcess, seconds: float, row: Example | None) -> _Reply:
         stdout = child.process.stdout
         assert stdout is not None
         line = await asyncio.wait_for(stdout.readline(), seconds)
@@ -183,10 +213,15 @@ class FunctionGrader:
             code = await child.wait()
             await self._stop()
             raise self._error(f"ended its process (exit code {code})", row=row)
-        reply: dict[str, object] = json.loads(line)
-        if "error" in reply:
-            place = Place(Path(str(reply["file"])), int(str(reply["line"])))
-            raise self._error(str(reply["error"]), place, row)
+        try:
+            reply = _Reply.from_json(line)
+        except ValueError:
+            await self._stop()
+            raise self._error("wrote something of its own where its score belongs", row=row) from None
+        if reply.error:
+            # The function could have written the reply: it names no file but those that were agreed to.
+            own = any(str(module.path) == reply.file for module in self._function.modules)
+            raise self._error(reply.error, Place(Path(reply.file), reply.line) if own else None, row)
         return reply
 
     async def _stop(self) -> None:

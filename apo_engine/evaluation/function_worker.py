@@ -18,20 +18,20 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
-from typing import Any, TextIO
+from typing import Any, BinaryIO, TextIO
 
-from apo_engine.evaluation.agreed_modules import AgreedModules, AgreedSource, NotAgreedError
+from apo_engine.evaluation.agreed_modules import AgreedSource, NotAgreedError, install_agreed_modules
 
 _MOST_WORDS = 500
 
 
 def main() -> None:
     """Load the function, say whether that went well, and answer rows until there are no more."""
-    replies = _private_stdout()
-    task = json.loads(sys.stdin.buffer.readline())
+    replies, requests = _private_stdout(), _private_stdin()
+    task = json.loads(requests.readline())
     # Read at once, so that the process ends with its parent, whatever the function is doing.
     rows: queue.SimpleQueue[str] = queue.SimpleQueue()
-    threading.Thread(target=_read, args=(rows,), daemon=True).start()
+    threading.Thread(target=_read, args=(requests, rows), daemon=True).start()
     # An interrupted terminal interrupts the parent, which then ends this process.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     file: str = task["file"]
@@ -67,8 +67,21 @@ def _private_stdout() -> TextIO:
     return private
 
 
-def _read(rows: queue.SimpleQueue[str]) -> None:
-    for line in sys.stdin.buffer:
+def _private_stdin() -> BinaryIO:
+    """A stream from the parent that nothing of the user's reads: `sys.stdin` is empty.
+
+    A thread waits on this stream. A copy of the process that closes its `sys.stdin`, as those of `multiprocessing` do,
+    would wait for that thread forever if both were one.
+    """
+    private = os.fdopen(os.dup(0), "rb")
+    empty = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(empty, 0)
+    os.close(empty)
+    return private
+
+
+def _read(requests: BinaryIO, rows: queue.SimpleQueue[str]) -> None:
+    for line in requests:
         rows.put(line.decode("utf-8", "surrogatepass"))
     os._exit(0)
 
@@ -81,7 +94,7 @@ def _load(task: dict[str, Any]) -> Callable[..., Any]:
     }
     for taken in sources.keys() & sys.modules.keys():
         raise _Unusable(f"cannot be loaded: Python has a module '{taken}' already. Rename {sources[taken].path}")
-    AgreedModules(task["folder"], sources).install()
+    install_agreed_modules(task["folder"], sources)
     function = getattr(importlib.import_module(module), name, None)
     if function is None:
         raise _Unusable(f"is not in '{module}'")

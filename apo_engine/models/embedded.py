@@ -13,6 +13,7 @@ from typing import Any, TypeVar, cast
 
 from apo_engine.allowed_paths import OutsideError, is_network_path
 from apo_engine.models.chat import ChatRequest, Completion, LabelScores, Message, Usage
+from apo_engine.models.held_weights import HeldWeights, check_header, hold_weights
 from apo_engine.models.label_tree import LabelTree, label_probabilities, label_tree
 from apo_engine.models.llama_runtime import Lane, runtime_version
 from apo_engine.models.weights import (
@@ -20,7 +21,6 @@ from apo_engine.models.weights import (
     INSTALL_REMEDY,
     assemble,
     find_parts,
-    has_chat_template,
     sha256_of,
 )
 from apo_engine.parameters import wire_parameters
@@ -57,14 +57,16 @@ def load_embedded(
 
     Raises:
         InputError: the GGUF file lies outside of ``roots``.
-        ModelError: the extra ``local`` is not installed, or there is no such model.
+        ModelError: the extra ``local`` is not installed, there is no such model, or the file is not a whole GGUF file.
     """
     folder = cache_dir / "models"
     if name == DEFAULT_MODEL:
         version = _runtime_version()
         find_parts(GEMMA_270M)
         sha256 = GEMMA_270M.sha256
-        return EmbeddedModel(name, _identity(sha256, version), sha256, lambda: assemble(GEMMA_270M, folder))
+        return EmbeddedModel(
+            name, _identity(sha256, version), sha256, lambda: hold_weights(assemble(GEMMA_270M, folder), sha256, folder)
+        )
     path = Path(name.removeprefix(f"{PROVIDER}/"))
     try:
         if roots is not None and is_network_path(str(path)):
@@ -72,6 +74,7 @@ def load_embedded(
         path = path.expanduser()
         if roots:
             path = roots[0] / path
+        check_header(path, roots, place)
         sha256 = sha256_of(path, folder, roots)
     except OutsideError:
         message = f"The model file {path} lies outside the prompt's folder and the folders you work in."
@@ -83,7 +86,9 @@ def load_embedded(
         remedy = f"Use {DEFAULT_MODEL}, or {PROVIDER}/ and the path of a GGUF file."
         raise ModelError(Problem("model-not-found", message, remedy, place)) from error
     version, file = _runtime_version(), path.resolve()
-    return EmbeddedModel(name, _identity(sha256, version), sha256, lambda: _unchanged(file, folder, sha256), file=file)
+    return EmbeddedModel(
+        name, _identity(sha256, version), sha256, lambda: hold_weights(file, sha256, folder, place), file=file
+    )
 
 
 def _runtime_version() -> str:
@@ -115,7 +120,7 @@ class EmbeddedModel:
         name: as in a prompt file.
         identity: what determines the answers.
         sha256: the hash of the weights.
-        locate: finds, and checks, the weights; called once, in a thread, before the first answer.
+        locate: finds, checks and opens the weights. It is called once, in a thread, before the first answer.
         file: the file of the weights, where this program does not bring them.
         lanes: how many requests are computed at once; by default as many as there are cores, up to four.
     """
@@ -127,7 +132,7 @@ class EmbeddedModel:
         name: str,
         identity: str,
         sha256: str,
-        locate: Callable[[], Path],
+        locate: Callable[[], HeldWeights],
         *,
         file: Path | None = None,
         lanes: int | None = None,
@@ -142,7 +147,7 @@ class EmbeddedModel:
         self._executor = ThreadPoolExecutor(self._lanes, thread_name_prefix="embedded-model")
         self._lock = threading.Lock()
         self._loading = threading.Lock()
-        self._weights: _Weights | None = None
+        self._weights: HeldWeights | None = None
         self._pending: list[_Job] = []
         self._free: list[_FreeLane] = []
         self._trees: dict[tuple[str, ...], LabelTree] = {}
@@ -216,10 +221,10 @@ class EmbeddedModel:
     def _new_lane(self) -> _FreeLane:
         with self._loading:
             if self._weights is None:
-                path = self._locate()
-                self._weights = _Weights(path, has_chat_template(path), path.stat().st_size)
-        large = self._weights.size > _LARGE_FILE
-        return _FreeLane(Lane(self._weights.path, self._cores if large else max(1, self._cores // self._lanes)))
+                self._weights = self._locate()
+        weights = self._weights
+        threads = self._cores if weights.size > _LARGE_FILE else max(1, self._cores // self._lanes)
+        return _FreeLane(weights.load(lambda path: Lane(path, threads, weights.path)))
 
     def _prompt(self, lane: Lane, job: _Job) -> list[int]:
         if self._templated:
@@ -228,7 +233,7 @@ class EmbeddedModel:
 
     @property
     def _templated(self) -> bool:
-        return self._weights is not None and self._weights.chat_template
+        return self._weights is not None and self._weights.header.chat_template
 
     def _scores(self, lane: Lane, prompt: list[int], labels: tuple[str, ...]) -> LabelScores:
         tree = self._trees.get(labels)
@@ -266,13 +271,8 @@ class EmbeddedModel:
         self._executor.shutdown(wait=True, cancel_futures=True)
         while self._free:
             self._free.pop().lane.close()
-
-
-@dataclass(frozen=True, slots=True)
-class _Weights:
-    path: Path
-    chat_template: bool
-    size: int
+        if self._weights is not None:
+            self._weights.close()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -313,18 +313,6 @@ def _common_length(a: str, b: str) -> int:
         else:
             high = middle - 1
     return low
-
-
-def _unchanged(file: Path, memory: Path, sha256: str) -> Path:
-    """The file, if it still is what it was when the run was planned, and agreed to."""
-    try:
-        same = sha256_of(file, memory) == sha256
-    except OSError:
-        same = False
-    if not same:
-        message = f"The model file {file} has changed since the run began, and was not loaded."
-        raise ModelError(Problem("model-changed", message, "Start the run again."))
-    return file
 
 
 def _identity(sha256: str, version: str) -> str:

@@ -48,12 +48,13 @@ class Lane:
     Args:
         weights: the GGUF file; instances share its pages in memory.
         threads: how many threads compute.
+        shown: the file's own path, for messages.
 
     Raises:
         ModelError: the file is no model that the runtime can load.
     """
 
-    def __init__(self, weights: Path, threads: int) -> None:
+    def __init__(self, weights: Path, threads: int, shown: Path) -> None:
         import xllamacpp
 
         parameters = xllamacpp.CommonParams()
@@ -85,7 +86,7 @@ class Lane:
         try:
             self._server: Any = xllamacpp.Server(parameters)
         except (RuntimeError, ValueError, OSError) as error:
-            message = f"{weights} cannot be loaded: {error}."
+            message = f"{shown} cannot be loaded: {error}."
             remedy = "Name a GGUF file of a text model that llama.cpp supports."
             raise ModelError(Problem("model-not-loadable", message, remedy)) from error
         self._address = urlsplit(self._server.listening_address)

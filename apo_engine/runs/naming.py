@@ -29,7 +29,8 @@ def roots_of(layers: Iterable[Layer], key: Sequence[str], folder: Path, options:
     for layer in sorted(layers, key=lambda layer: PRECEDENCE.index(layer.name)):
         named = _value(layer.values, key)
         if named is not None:
-            own = layer.name in _OF_THE_USER or (layer.name == "editor" and named in options.own_models)
+            is_own_model = layer.name == "editor" and key[-1] == "model" and named in options.own_models
+            own = layer.name in _OF_THE_USER or is_own_model
             return None if own else readable_roots(folder, options.allowed_roots)
     return None
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.machinery
+import importlib.util
+import marshal
 import py_compile
 import shutil
 import sys
@@ -31,6 +33,7 @@ class Attack:
     before: Prepare = lambda _: None
     after: Prepare = lambda _: None
     refused: str = "that nobody has agreed to"
+    remedy: str = "start the run again and allow it"
 
 
 def evil(folder: Path) -> str:
@@ -116,6 +119,26 @@ def together(*steps: Prepare) -> Prepare:
     def prepare(folder: Path) -> None:
         for step in steps:
             step(folder)
+
+    return prepare
+
+
+def byte_code_zips(name: str) -> Prepare:
+    """Put an archive with evil byte code there, which says that it comes from no file."""
+
+    def prepare(folder: Path) -> None:
+        code = marshal.dumps(compile(evil(folder), "<string>", "exec"))
+        with zipfile.ZipFile(folder / name, "w") as archive:
+            archive.writestr("helper.pyc", importlib.util.MAGIC_NUMBER + bytes(12) + code)
+
+    return prepare
+
+
+def native_link(name: str) -> Prepare:
+    """Let a link lead to a real compiled library outside of the folder."""
+
+    def prepare(folder: Path) -> None:
+        (folder / name).symlink_to(shutil.copy(str(msgspec._core.__file__), folder.parent / "library.so"))
 
     return prepare
 

@@ -363,6 +363,25 @@ def test_a_model_is_the_users_if_the_editor_was_started_with_it_and_no_other() -
     assert named(theirs, options) == (Path("/w"),)
 
 
+@pytest.mark.parametrize("key", [("optimizer", "meta"), ("judge", "rubric"), ("metric",)])
+def test_the_name_of_the_users_model_vouches_for_nothing_but_a_model(key: tuple[str, ...]) -> None:
+    named_as_the_model: object = "embedded//mine.gguf"
+    for part in reversed(key):
+        named_as_the_model = {part: named_as_the_model}
+    options = Options(own_models=frozenset({"embedded//mine.gguf"}), allowed_roots=())
+    layer = Layer("editor", named_as_the_model)  # type: ignore[arg-type]
+    assert roots_of([layer], key, Path("/w"), options) == (Path("/w"),)
+
+
+def test_meta_prompts_in_a_folder_with_the_name_of_the_users_model_stay_inside(clone: Path, outside: Path) -> None:
+    (clone / "openai" / "m").mkdir(parents=True)
+    (clone / "openai" / "m" / "critic.prompt").symlink_to(outside / "critic.prompt")
+    layers = [Layer("editor", {"model": "openai/m", "optimizer": {"meta": "openai/m"}})]
+    options = Options(own_models=frozenset({"openai/m"}), allowed_roots=())
+    with pytest.raises(InputError, match="lie outside"):
+        own_meta_prompts(parse_prompt("Hi", clone / "a.prompt"), layers, resolve(layers), options)
+
+
 def test_what_the_user_says_elsewhere_does_not_vouch_for_what_the_prompt_says() -> None:
     layers = [Layer("file", {"optimizer": "embedded//theirs.gguf"}), Layer("user", {"optimizer": {"model": "mine"}})]
     assert roots_of(layers, ("optimizer", "model"), Path("/w"), Options(allowed_roots=())) == (Path("/w"),)

@@ -18,6 +18,7 @@ from apo_engine.evaluation.metric_sources import MOST_BYTES, MOST_MODULES
 from apo_engine.machine import user_variables
 from apo_engine.problems import InputError
 from apo_engine.settings import Layer, resolve
+from tests.attacks.hostile_loaders import LOADERS
 from tests.attacks.hostile_metric import METRICS, RAN, SCORE, Prepare, evil, holds, links, together
 from tests.cli.conftest import APO, Apo, apo
 from tests.engine.table_model import row
@@ -44,18 +45,45 @@ async def scored(folder: Path, after: Prepare, environ: Mapping[str, str] | None
         await grader.close()
 
 
-@pytest.mark.parametrize("name", METRICS)
+@pytest.mark.parametrize("name", [*METRICS, *LOADERS])
 async def test_a_metric_runs_no_other_code_than_was_agreed_to(folder: Path, name: str) -> None:
-    attack = METRICS[name]
+    attack = {**METRICS, **LOADERS}[name]
     (folder / "score.py").write_text(attack.source)
     attack.before(folder)
     if attack.refused:
         with pytest.raises(InputError, match=attack.refused) as caught:
             await scored(folder, attack.after)
-        assert "start the run again and allow it" in str(caught.value)
+        assert attack.remedy in str(caught.value)
     else:
         assert await scored(folder, attack.after) == 1.0
     assert not (folder / RAN).exists()
+
+
+FORGED = {
+    "no JSON": "no score",
+    "no object": "[1]",
+    "no score": "{}",
+    "a score beyond all": '{"score": 1e999}',
+    "a score that is no number": '{"score": NaN}',
+    "depth without end": "[" * 100_000,
+    "bytes that are no text": "\udcff",
+    "a place without a line": '{"error": "x", "file": "/etc/passwd", "line": "x"}',
+    "a file of the system": '{"error": "is fine", "file": "/etc/passwd", "line": 7}',
+}
+
+
+@pytest.mark.parametrize("name", FORGED)
+async def test_a_metric_that_writes_its_own_replies_is_refused_at_its_own_file(folder: Path, name: str) -> None:
+    # The metric writes to every descriptor that it has.
+    reply = FORGED[name].encode("utf-8", "surrogateescape") + b"\n"
+    source = "import os\ndef score(answer, expected):\n    for number in range(3, 20):\n        try:\n"
+    source += f"            os.write(number, {reply!r})\n        except OSError:\n            pass\n    return 1.0\n"
+    (folder / "score.py").write_text(source)
+    with pytest.raises(InputError) as caught:
+        await scored(folder, lambda _: None)
+    (problem,) = caught.value.problems
+    assert problem.place
+    assert problem.place.path == folder / "score.py"
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from apo_engine.search.events import ModelFile
 from apo_server.consent import ALLOW, NOT_NOW
 from apo_server.engine import EngineClient
 from apo_server.wire import Request, encode
+from tests.attacks.gguf import gguf, u16
 from tests.attacks.hostile_metric import RAN, SCORE, evil
 from tests.attacks.test_code import plant
 from tests.cli.conftest import APO
@@ -80,6 +81,11 @@ def swap(file: Path) -> None:
     found = file.stat()
     file.write_bytes(file.read_bytes()[:-1] + b"\1")
     os.utime(file, ns=(found.st_atime_ns, found.st_mtime_ns))
+
+
+def into_parts(file: Path) -> None:
+    """A model file that says that there is another."""
+    file.write_bytes(gguf([u16(b"split.count", 2)]))
 
 
 @pytest.mark.parametrize("environ", [{}, {"PYTHONPATH": ":"}, {"PYTHONPATH": "."}], ids=["plain", "empty", "relative"])
@@ -192,6 +198,22 @@ async def test_a_model_file_of_the_workspace_is_asked_about_before_it_is_loaded(
     await editor.until(lambda: len(editor.questions) == 3)
     await asyncio.sleep(0.5)
     assert not (tmp_path / "loaded").exists(), "another file of that name was not agreed to"
+
+
+async def test_a_model_file_that_names_others_is_refused_at_its_line_and_not_asked_about(
+    start: StartEditor, weights: Path, runtime: dict[str, str], tmp_path: Path
+) -> None:
+    into_parts(weights)
+    editor = await start(options={"background": "evaluate"}, environ=runtime)
+    editor.answer = ALLOW
+    uri = editor.open("tickets.prompt")
+    editor.save(uri)
+    found = await editor.until(lambda: editor.diagnostics(uri, "model-in-parts"))
+    assert "is one of 2 parts" in found[0].message
+    text = (weights.parent / "tickets.prompt").read_text().splitlines()
+    assert "x.gguf" in text[found[0].range.start.line]
+    assert editor.questions == []
+    assert not (tmp_path / "loaded").exists()
 
 
 async def test_a_model_file_of_an_untrusted_workspace_is_not_even_asked_about(

@@ -11,7 +11,7 @@ import pytest
 
 from apo_engine import api
 from apo_engine.cli.render_problems import problem_text
-from apo_engine.names import shown_name
+from apo_engine.names import shown_file, shown_name
 from apo_engine.problems import InputError, Place, Problem
 from apo_engine.prompt.file import parse_prompt
 from apo_engine.search.events import FileRows
@@ -106,6 +106,20 @@ def test_two_files_of_one_name_are_told_apart() -> None:
     assert "1 row of a/t.jsonl and 2 rows of b/t.jsonl" in asked
     outside = question("file:///w/deep", started(files=files))
     assert "1 row of /w/a/t.jsonl and 2 rows of /w/b/t.jsonl" in outside
+
+
+@pytest.mark.parametrize("through", ["public-sample-tickets-for-everybody", "link"])
+def test_a_file_that_is_reached_by_going_up_is_shown_where_it_is(tmp_path: Path, through: str) -> None:
+    theirs, mine = tmp_path / "theirs", tmp_path / "mine"
+    (theirs / "public-sample-tickets-for-everybody").mkdir(parents=True)
+    (mine / "salaries").mkdir(parents=True)
+    (theirs / "link").symlink_to(mine / "salaries")
+    up = "../../mine" if through != "link" else ".."
+    file = f"{theirs}/{through}/{up}/salaries/{'./' * 20}rows.jsonl"
+    assert shown_file(file, theirs) == shown_name(f"{mine}/salaries/rows.jsonl")
+    assert (
+        shown_file(f"{theirs}/{through}/../a.jsonl", tmp_path) == f"{'mine' if through == 'link' else 'theirs'}/a.jsonl"
+    )
 
 
 def test_a_line_break_in_a_files_name_begins_no_line_in_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import pytest
 from apo_engine.models.chat import ChatModel, ChatRequest, LabelScorer, Message
 from apo_engine.models.embedded import DEFAULT_MODEL, EmbeddedModel, load_embedded
 from apo_engine.problems import ModelError
+from tests.attacks.gguf import gguf
 
 pytestmark = pytest.mark.local_model
 
@@ -201,11 +203,27 @@ async def test_any_gguf_file_can_be_named(model: EmbeddedModel, cache_dir: Path)
 
 async def test_a_file_that_is_no_model_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "notes.gguf"
-    path.write_text("These are notes, not a model.")
+    path.write_bytes(gguf([]))
     model = load_embedded(f"embedded/{path}", tmp_path)
-    with pytest.raises(ModelError, match="cannot be loaded"):
+    with pytest.raises(ModelError, match=r"notes\.gguf cannot be loaded: Failed"):
         await model.score_labels(review("fine"), SENTIMENT)
     await model.close()
+
+
+async def test_each_lane_loads_the_file_that_was_checked(model: EmbeddedModel, cache_dir: Path, tmp_path: Path) -> None:
+    path = tmp_path / "models" / "own.gguf"
+    path.parent.mkdir()
+    shutil.copy(model._locate().path, path)
+    named = load_embedded(f"embedded/{path}", cache_dir)
+    assert (await named.score_labels(review("fine"), SENTIMENT)).probabilities
+    # Another folder with another file stands there when the second lane is made.
+    path.parent.rename(tmp_path / "aside")
+    path.parent.mkdir()
+    path.write_bytes(gguf([]))
+    lane = named._new_lane()
+    assert lane.lane.tokens("fine")
+    lane.lane.close()
+    await named.close()
 
 
 def test_a_process_ends_cleanly_and_silently_even_without_closing(model: EmbeddedModel, cache_dir: Path) -> None:

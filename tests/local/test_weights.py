@@ -11,7 +11,7 @@ import pytest
 
 from apo_engine.models import weights as weights_module
 from apo_engine.models.embedded import DEFAULT_MODEL, load_embedded
-from apo_engine.models.weights import PackagedWeights, assemble, has_chat_template, sha256_of
+from apo_engine.models.weights import PackagedWeights, assemble, sha256_of
 from apo_engine.problems import ModelError
 
 PARTS = (b"the first part, ", b"and the second")
@@ -124,12 +124,3 @@ def test_a_model_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(metadata, "version", lambda _name: "1.0")
     with pytest.raises(ModelError, match=r"nowhere\.gguf cannot be read"):
         load_embedded("embedded/nowhere.gguf", tmp_path)
-
-
-def test_a_chat_template_is_found_in_the_file(tmp_path: Path) -> None:
-    (tmp_path / "chat.gguf").write_bytes(b"GGUF...\x17tokenizer.chat_template...")
-    (tmp_path / "base.gguf").write_bytes(b"GGUF...\x17tokenizer.ggml.model...")
-    (tmp_path / "empty.gguf").touch()
-    assert has_chat_template(tmp_path / "chat.gguf")
-    assert not has_chat_template(tmp_path / "base.gguf")
-    assert not has_chat_template(tmp_path / "empty.gguf")
