@@ -96,7 +96,8 @@ describe.each([["without a bundled server", undefined], ["with one", BUNDLE]])("
     const file = about ?? "";
     const agreements = { [INSIDE]: "declined", [file]: "declined" } as const;
     const asking = machine({ links: LINKS, ready: [INSIDE, file], agreements, ...facts });
-    await resolve({ ...PLACE, searchPath: "", ...place }, asking, bundle);
+    const resolution = await resolve({ ...PLACE, searchPath: "", ...place }, asking, bundle);
+    expect(resolution).not.toHaveProperty("trouble.remedy.kind", "agree");
     expect(asking.asked.filter((one) => one !== USR)).toEqual([]);
   });
 
@@ -154,6 +155,14 @@ describe("a name that is looked for on PATH", () => {
     const asking = machine({ links: LINKS, executables, interpreters: { [USR]: {} } });
     expect(await resolve({ ...place, trusted }, asking, BUNDLE)).toMatchObject({ launch: { command: USR } });
     expect([...new Set(asking.asked)]).toEqual([USR]);
+  });
+
+  it.each([["userSetting"], ["workspaceSetting"]])("is not left to the system when it is only in the workspace: %s", async (setting) => {
+    const executables = ["/code/shop/bin/python3"];
+    const asking = machine({ links: LINKS, executables, interpreters: { python3: {} } });
+    const resolution = await resolve({ ...place, userSetting: "", [setting]: "python3" }, asking, BUNDLE);
+    expect(resolution).toHaveProperty("trouble.sentence", expect.stringMatching(/: python3 does not exist\.$/));
+    expect(asking.asked).not.toContain("python3");
   });
 });
 

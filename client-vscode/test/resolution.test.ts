@@ -77,9 +77,10 @@ describe("the setting apo.python", () => {
     ["${workspaceFolder}/../env/bin/python", "/code/shop/../env/bin/python"],
     ["  /opt/py/bin/python ", "/opt/py/bin/python"],
     ["/opt/~odd/python", "/opt/~odd/python"],
-    ["python3.12", "python3.12"],
+    ["python3.12", "/usr/bin/python3.12"],
   ])("reads %j as %j", async (setting, command) => {
-    expect(await resolve({ ...PLACE, userSetting: setting }, machine({ ready: [command] }))).toMatchObject({ launch: { command } });
+    const asking = machine({ ready: [command], executables: [command] });
+    expect(await resolve({ ...PLACE, userSetting: setting }, asking)).toMatchObject({ launch: { command } });
   });
 });
 

@@ -41,7 +41,11 @@ export async function resolveHere(
       },
       isExecutable,
       followed,
-      agreement: async (file) => agreements.about(file),
+      agreement: async (file) => {
+        const agreement = await agreements.about(file);
+        log.debug(`${file} is the workspace's: ${agreement.state}`);
+        return agreement;
+      },
     },
     bundle,
   );

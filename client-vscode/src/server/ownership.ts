@@ -29,15 +29,15 @@ export async function permissionFor(
   machine: Machine,
   { command, agreed, byWorkspace }: NamedPython,
 ): Promise<Agreement | { readonly state: "free" }> {
-  const isFull = isFullPath(place, command);
-  const isOwn = byWorkspace || !isFull || (await isInWorkspace(place, command, machine.followed));
+  if (!isFullPath(place, command)) {
+    // It was looked for in vain. The system would look once more, also in folders of the workspace on PATH.
+    return { state: place.trusted ? "missing" : "declined" };
+  }
+  const isOwn = byWorkspace || (await isInWorkspace(place, command, machine.followed));
   if (!isOwn || (place.trusted && agreed)) {
     return { state: "free" };
   }
-  if (!place.trusted) {
-    return { state: "declined" };
-  }
-  return isFull ? machine.agreement(command) : { state: "missing" };
+  return place.trusted ? machine.agreement(command) : { state: "declined" };
 }
 
 export interface Nearby {

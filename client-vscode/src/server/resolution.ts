@@ -134,6 +134,8 @@ async function searchWorkspace(
       agreed.push(candidate);
     } else if (agreement.state === "open") {
       question ??= { found: false, trouble: workspacePython(candidate.command, agreement.identity) };
+    } else if (agreement.state === "declined") {
+      clauses.push(`you declined ${candidate.command}, which runs if apo.python in your user settings names it`);
     }
   }
   const found = await search(place, machine, agreed, clauses, bundle);
