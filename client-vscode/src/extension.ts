@@ -16,6 +16,7 @@ import type { RunStatus } from "./runs/status";
 import { createVerdicts } from "./runs/verdict";
 import { ApiKey } from "./secrets/apiKey";
 import { namesEndpoint } from "./secrets/endpoint";
+import { Agreements } from "./server/agreements";
 import { Server } from "./server/server";
 import { States } from "./server/states";
 import { openSample } from "./walkthrough/sample";
@@ -42,6 +43,7 @@ export function activate(context: ExtensionContext): void {
   const report = new ReportPanel(runs, context.extensionUri);
   const key = new ApiKey(context);
   const environments = new Environments(context, log);
+  const agreements = new Agreements(context.globalState);
   const chosen = new ChosenInterpreters();
   const states = new States(
     (now) => {
@@ -60,7 +62,7 @@ export function activate(context: ExtensionContext): void {
     runs.take(told);
   };
   const onProblem = (problem: ProblemMessage): void => void tellProblem(problem);
-  const current = new Server(context, { log, show: states.turn, onStatus, onProblem, environments, chosen, key });
+  const current = new Server(context, { log, show: states.turn, onStatus, onProblem, environments, agreements, chosen, key });
   server = current;
 
   context.subscriptions.push(

@@ -25,7 +25,7 @@ describe("the bundled server", () => {
   });
 
   it("gives way to the server that is installed in the interpreter of the setting", async () => {
-    const resolution = await resolve({ ...PLACE, setting: "/opt/py/bin/python" }, machine(EVERYTHING), BUNDLE);
+    const resolution = await resolve({ ...PLACE, userSetting: "/opt/py/bin/python" }, machine(EVERYTHING), BUNDLE);
     expect(resolution).toEqual({
       found: true,
       launch: { source: "setting", command: "/opt/py/bin/python", args: ["-P", "-m", "apo_server"] },
@@ -34,7 +34,7 @@ describe("the bundled server", () => {
 
   it("runs on the interpreter of the setting when no server is installed there", async () => {
     const asking = machine({ interpreters: { "/opt/bare/python": { version: "3.11", tag: "cpython-311" }, [usr]: {} } });
-    expect(await resolve({ ...PLACE, setting: "/opt/bare/python" }, asking, BUNDLE)).toMatchObject({
+    expect(await resolve({ ...PLACE, userSetting: "/opt/bare/python" }, asking, BUNDLE)).toMatchObject({
       launch: { source: "setting", modules: "/storage/environments/1.0-abcdef12-cpython-311" },
     });
     expect(asking.asked).toEqual(["/opt/bare/python"]);
@@ -45,7 +45,7 @@ describe("the bundled server", () => {
     ["another Python", { implementation: "PyPy" }, /is PyPy, and CPython is needed\.$/],
   ])("names the interpreter of the setting that is %s, and tries no other", async (_, facts, sentence) => {
     const asking = machine({ interpreters: { "/opt/x/python": facts, [usr]: {} } });
-    expect(await resolve({ ...PLACE, setting: "/opt/x/python" }, asking, BUNDLE)).toMatchObject({
+    expect(await resolve({ ...PLACE, userSetting: "/opt/x/python" }, asking, BUNDLE)).toMatchObject({
       found: false,
       trouble: { sentence: expect.stringMatching(sentence) as string, remedy: { kind: "settings" } },
     });
@@ -73,7 +73,7 @@ describe("the bundled server", () => {
 
   it("is installed over the network where no interpreter has wheels", async () => {
     const asking = machine({ interpreters: { [usr]: { version: "3.15", tag: "cpython-315" } } });
-    const folder = "/storage/environments/1.0-abcdef12-cpython-315-pip";
+    const folder = "/storage/environments/1.0-abcdef12-cpython-315-pip-31f2aee4";
     expect(await resolve(PLACE, asking, BUNDLE)).toMatchObject({
       launch: { source: "PATH", command: `${folder}/bin/python`, args: ["-P", "-m", "apo_server"] },
       setup: { kind: "install", interpreter: { command: usr }, folder },

@@ -2,7 +2,7 @@
 import type { Bundle } from "../src/environment/bundle";
 import type { Interpreter } from "../src/environment/interpreter";
 import type { Place } from "../src/server/place";
-import type { Machine } from "../src/server/resolution";
+import type { Machine } from "../src/server/machine";
 
 export const PLACE: Place = {
   platform: "linux",
@@ -10,7 +10,8 @@ export const PLACE: Place = {
   searchPath: "/usr/local/bin:/usr/bin",
   trusted: true,
   folders: ["/code/shop"],
-  setting: "",
+  userSetting: "",
+  workspaceSetting: "",
 };
 
 export const INTERPRETER: Interpreter = {
@@ -35,6 +36,10 @@ export const BUNDLE: Bundle = {
 
 export interface MachineFacts {
   selected?: readonly string[];
+  /** Interpreters in the Python extension that a setting of the workspace names. */
+  selectedByWorkspace?: readonly string[];
+  /** What the user has said of interpreters; all others that exist have an open question. */
+  agreements?: Readonly<Record<string, "agreed" | "declined">>;
   /** Interpreters in which the server is installed. */
   ready?: readonly string[];
   executables?: readonly string[];
@@ -46,6 +51,8 @@ export interface MachineFacts {
 
 export function machine({
   selected = [],
+  selectedByWorkspace = [],
+  agreements = {},
   ready = [],
   interpreters = {},
   links = {},
@@ -54,7 +61,15 @@ export function machine({
   const asked: string[] = [];
   return {
     asked,
-    selectedInterpreters: () => Promise.resolve(selected),
+    selectedInterpreters: () =>
+      Promise.resolve([
+        ...selected.map((command) => ({ command, byWorkspace: false })),
+        ...selectedByWorkspace.map((command) => ({ command, byWorkspace: true })),
+      ]),
+    agreement: (file) => {
+      const state = agreements[file] ?? (file in interpreters || ready.includes(file) ? "open" : "missing");
+      return Promise.resolve(state === "open" ? { state, identity: `of ${file}` } : { state });
+    },
     ask: (command) => {
       asked.push(command);
       const interpreter = interpreters[command] ?? (ready.includes(command) ? { hasServer: true } : undefined);

@@ -5,7 +5,7 @@ import path from "node:path";
 
 import { beforeEach, expect, test, vi } from "vitest";
 
-import type { Resolution } from "../src/server/resolution";
+import type { Resolution } from "../src/server/launch";
 
 const here = vi.hoisted(() => ({ trusted: true, found: {}, asked: 0 }));
 vi.mock("vscode", () => ({
@@ -14,7 +14,6 @@ vi.mock("vscode", () => ({
       return here.trusted;
     },
     workspaceFolders: [{ uri: "file:///work" }],
-    getConfiguration: () => ({ get: () => "" }),
   },
 }));
 vi.mock("../src/server/here", () => ({
@@ -22,6 +21,7 @@ vi.mock("../src/server/here", () => ({
     here.asked += 1;
     return Promise.resolve(here.found);
   },
+  settingsOfPython: () => ({ userSetting: "", workspaceSetting: "" }),
 }));
 const { Finder } = await import("../src/server/finder");
 
@@ -72,6 +72,12 @@ test("an interpreter that is gone is looked for anew", async () => {
 test("what was not found is not remembered", async () => {
   await window().resolve();
   here.found = { found: false, trouble: { sentence: "No Python.", remedy: { kind: "install Python" } } } satisfies Resolution;
+  await window().resolve();
+  expect(await window().remembered()).toBeUndefined();
+});
+
+test("what rests on an agreement is not remembered: its file may have changed", async () => {
+  here.found = { ...here.found, agreed: true };
   await window().resolve();
   expect(await window().remembered()).toBeUndefined();
 });

@@ -93,7 +93,7 @@ describe("installing over the network", () => {
   it("installs what is locked, then the server's own wheel without asking anybody", async () => {
     const command = await python(`echo "$@" >> '${folder}/asked'`);
     expect(await make(setup({ ...foreign, command }), bundle, workshop())).toBeUndefined();
-    const { folder: made } = setup(foreign);
+    const { folder: made } = setup({ ...foreign, command });
     expect((await readdir(path.dirname(made))).map(String)).toEqual([path.basename(made)]);
     expect((await stat(installedPython(made, process.platform))).isFile()).toBe(true);
     const [locked, own] = (await readFile(path.join(folder, "asked"), "utf8")).trim().split("\n");

@@ -5,7 +5,7 @@ interface Fake {
   exports: unknown;
   activate: () => Promise<void>;
 }
-const here = vi.hoisted(() => ({ extension: undefined as Fake | undefined, trusted: true }));
+const here = vi.hoisted(() => ({ extension: undefined as Fake | undefined, trusted: true, setting: {} }));
 vi.mock("vscode", () => ({
   extensions: { getExtension: () => here.extension },
   EventEmitter: class {
@@ -23,6 +23,9 @@ vi.mock("vscode", () => ({
     get isTrusted() {
       return here.trusted;
     },
+    getConfiguration: (section: string) => ({
+      inspect: (key: string) => (`${section}.${key}` === "python.defaultInterpreterPath" ? here.setting : undefined),
+    }),
   },
 }));
 vi.mock("@vscode/python-extension", () => ({
@@ -42,9 +45,10 @@ const log = { warn: (sentence: string) => warned.push(sentence) } as never;
 function installed(chosen: Record<string, string>, activate = async (): Promise<void> => Promise.resolve()): { choose: () => void } {
   const listeners: (() => void)[] = [];
   const environments = {
-    getActiveEnvironmentPath: (folder: { fsPath: string } | undefined) => chosen[folder?.fsPath ?? ""],
-    resolveEnvironment: async (fsPath: string | undefined) =>
-      Promise.resolve(fsPath === undefined ? undefined : { executable: { uri: { fsPath } } }),
+    getActiveEnvironmentPath: (folder: { fsPath: string } | undefined) => ({ path: chosen[folder?.fsPath ?? ""] ?? "/none" }),
+    resolveEnvironment: vi.fn(async ({ path: fsPath }: { path: string }) =>
+      Promise.resolve(fsPath === "/none" ? undefined : { executable: { uri: { fsPath } } }),
+    ),
     onDidChangeActiveEnvironmentPath: (listener: () => void) => {
       listeners.push(listener);
       return { dispose: () => undefined };
@@ -57,6 +61,7 @@ function installed(chosen: Record<string, string>, activate = async (): Promise<
 beforeEach(() => {
   here.extension = undefined;
   here.trusted = true;
+  here.setting = {};
   warned.length = 0;
 });
 
@@ -71,17 +76,23 @@ test("nothing is chosen where there is no Python extension", async () => {
 
 test("each folder has its interpreter, and the same one counts once", async () => {
   installed({ "/a": "/py/one", "/b": "/py/two", "/c": "/py/one" });
-  expect(await new ChosenInterpreters().of(["/a", "/b", "/c", "/d"], log)).toEqual(["/py/one", "/py/two"]);
+  expect(await new ChosenInterpreters().of(["/a", "/b", "/c", "/d"], log)).toEqual([
+    { command: "/py/one", byWorkspace: false },
+    { command: "/py/two", byWorkspace: false },
+  ]);
 });
 
-test("in an untrusted workspace the extension is not made to start an interpreter", async () => {
-  installed({ "/a": "/py/one" });
-  const { environments } = here.extension?.exports as { environments: Record<string, unknown> };
-  environments["getActiveEnvironmentPath"] = () => ({ path: "/py/one" });
-  environments["resolveEnvironment"] = vi.fn();
-  here.trusted = false;
-  expect(await new ChosenInterpreters().of(["/a"], log)).toEqual(["/py/one"]);
-  expect(environments["resolveEnvironment"]).not.toHaveBeenCalled();
+test.each([
+  ["in an untrusted workspace", "/py/one", false, {}, false],
+  ["for an interpreter in the workspace", "/a/.venv/bin/python", true, {}, false],
+  ["for what the settings of the workspace may name", "/py/one", true, { workspaceValue: "${env:HOME}/one" }, true],
+  ["for what the settings of a folder may name", "/py/one", true, { workspaceFolderValue: "/py/one" }, true],
+])("the extension is not made to start an interpreter %s", async (_, command, trusted, setting, byWorkspace) => {
+  installed({ "/a": command });
+  Object.assign(here, { trusted, setting });
+  expect(await new ChosenInterpreters().of(["/a"], log)).toEqual([{ command, byWorkspace }]);
+  const { environments } = here.extension?.exports as { environments: { resolveEnvironment: unknown } };
+  expect(environments.resolveEnvironment).not.toHaveBeenCalled();
 });
 
 test("another choice is told once however often was asked, also by an extension that slept", async () => {

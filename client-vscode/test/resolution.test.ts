@@ -1,12 +1,13 @@
 import { describe, expect, it } from "vitest";
 
 import type { Place } from "../src/server/place";
-import { resolve, sameLaunch } from "../src/server/resolution";
-import { EVERYTHING, machine, PLACE } from "./facts";
+import { sameLaunch } from "../src/server/launch";
+import { resolve } from "../src/server/resolution";
+import { EVERYTHING, machine, type MachineFacts, PLACE } from "./facts";
 
 describe("the order of the sources, without a bundled server", () => {
   it("starts the interpreter of the setting before all others", async () => {
-    const resolution = await resolve({ ...PLACE, setting: "/opt/py/bin/python" }, machine(EVERYTHING));
+    const resolution = await resolve({ ...PLACE, userSetting: "/opt/py/bin/python" }, machine(EVERYTHING));
     expect(resolution).toEqual({
       found: true,
       launch: { source: "setting", command: "/opt/py/bin/python", args: ["-P", "-m", "apo_server"] },
@@ -19,8 +20,9 @@ describe("the order of the sources, without a bundled server", () => {
     });
   });
 
-  it("takes the workspace's .venv when the Python extension's interpreter lacks the server", async () => {
-    const facts = { ...EVERYTHING, ready: ["/code/shop/.venv/bin/python"] };
+  it("takes the workspace's .venv when nothing else has the server", async () => {
+    const inside = "/code/shop/.venv/bin/python";
+    const facts: MachineFacts = { ready: [inside], agreements: { [inside]: "agreed" } };
     expect(await resolve(PLACE, machine(facts))).toMatchObject({
       launch: { source: "workspace", command: "/code/shop/.venv/bin/python" },
     });
@@ -28,7 +30,8 @@ describe("the order of the sources, without a bundled server", () => {
 
   it("looks into the .venv of every folder of the workspace", async () => {
     const place = { ...PLACE, folders: ["/code/shop", "/code/help"] };
-    expect(await resolve(place, machine({ ready: ["/code/help/.venv/bin/python"] }))).toMatchObject({
+    const inside = "/code/help/.venv/bin/python";
+    expect(await resolve(place, machine({ ready: [inside], agreements: { [inside]: "agreed" } }))).toMatchObject({
       launch: { command: "/code/help/.venv/bin/python" },
     });
   });
@@ -59,7 +62,7 @@ describe("the order of the sources, without a bundled server", () => {
 describe("the setting apo.python", () => {
   it("binds: when it does not work, nothing else is tried and the reason is given", async () => {
     const asking = machine(EVERYTHING);
-    expect(await resolve({ ...PLACE, setting: "/opt/other/python" }, asking)).toEqual({
+    expect(await resolve({ ...PLACE, userSetting: "/opt/other/python" }, asking)).toEqual({
       found: false,
       trouble: {
         sentence: "The interpreter in apo.python cannot run the APO language server: nothing in /opt/other/python.",
@@ -71,12 +74,13 @@ describe("the setting apo.python", () => {
 
   it.each([
     ["~/py/bin/python", "/home/ada/py/bin/python"],
-    ["${workspaceFolder}/env/bin/python", "/code/shop/env/bin/python"],
+    ["${workspaceFolder}/../env/bin/python", "/code/shop/../env/bin/python"],
     ["  /opt/py/bin/python ", "/opt/py/bin/python"],
     ["/opt/~odd/python", "/opt/~odd/python"],
-    ["python3.12", "python3.12"],
+    ["python3.12", "/usr/bin/python3.12"],
   ])("reads %j as %j", async (setting, command) => {
-    expect(await resolve({ ...PLACE, setting }, machine({ ready: [command] }))).toMatchObject({ launch: { command } });
+    const asking = machine({ ready: [command], executables: [command] });
+    expect(await resolve({ ...PLACE, userSetting: setting }, asking)).toMatchObject({ launch: { command } });
   });
 });
 
@@ -91,14 +95,14 @@ describe("an untrusted workspace", () => {
 
   it.each([
     ["a .venv", untrusted],
-    ["the setting", { ...untrusted, setting: "${workspaceFolder}/.venv/bin/python" }],
-    ["a detour in the setting", { ...untrusted, setting: "/usr/../code/shop/.venv/bin/python" }],
+    ["the setting", { ...untrusted, userSetting: "${workspaceFolder}/.venv/bin/python" }],
+    ["a detour in the setting", { ...untrusted, userSetting: "/usr/../code/shop/.venv/bin/python" }],
     ["PATH", { ...untrusted, searchPath: "/code/shop/bin" }],
-    ["a link in the setting", { ...untrusted, setting: "/home/ada/tools/python" }],
+    ["a link in the setting", { ...untrusted, userSetting: "/home/ada/tools/python" }],
     ["a link in PATH", { ...untrusted, searchPath: "/home/ada/tools" }],
-    ["another name of the workspace", { ...untrusted, setting: "/data/shop/.venv/bin/python" }],
-    ["a name that is looked for on PATH", { ...untrusted, setting: "python3", searchPath: "/code/shop/bin" }],
-    ["a path from nowhere", { ...untrusted, setting: "../code/shop/.venv/bin/python" }],
+    ["another name of the workspace", { ...untrusted, userSetting: "/data/shop/.venv/bin/python" }],
+    ["a name that is looked for on PATH", { ...untrusted, userSetting: "python3", searchPath: "/code/shop/bin" }],
+    ["a path from nowhere", { ...untrusted, userSetting: "../code/shop/.venv/bin/python" }],
   ])("touches no file inside the workspace, be it named by %s", async (_, place) => {
     const asking = machine({
       selected: ["/code/shop/.venv/bin/python"],
@@ -130,7 +134,6 @@ describe("Windows", () => {
     const asking = machine({ executables: ["D:\\Python\\apo-language-server.exe"] });
     expect(await resolve(windows, asking)).toMatchObject({ launch: { command: "D:\\Python\\apo-language-server.exe" } });
     expect(asking.asked).toEqual([
-      "C:\\Code\\shop\\.venv\\Scripts\\python.exe",
       "C:\\Tools\\apo-language-server.exe",
       "D:\\Python\\apo-language-server.exe",
     ]);

@@ -5,7 +5,7 @@ import { cautionInBrief } from "../report/words";
 import { visible } from "../report/text";
 import { family } from "../src/candidates/family";
 import { problemReport } from "../src/problem/text";
-import type { Launch } from "../src/server/resolution";
+import type { Launch } from "../src/server/launch";
 import { barText, dollars, type RunStatus } from "../src/runs/status";
 
 const running: RunStatus = { uri: "file:///a.prompt", state: "running", words: "Round 2 (12/40)", percentage: 31, usd: 0.0123, run: "1" };

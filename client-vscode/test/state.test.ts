@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 
-import type { Launch } from "../src/server/resolution";
+import type { Launch } from "../src/server/launch";
 import { describe as words } from "../src/server/state";
 
 const LAUNCH: Launch = { source: "workspace", command: "/w/.venv/bin/python", args: ["-m", "apo_server"] };

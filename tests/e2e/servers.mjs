@@ -8,7 +8,7 @@ import { until } from "./workbench.mjs";
 const FORKED = 1;
 
 /** The processes, each with its command line. */
-function servers(home) {
+export function servers(home) {
   const processes = execFileSync("ps", ["-eo", "pid=,f=,args="], { encoding: "utf8" }).trim().split("\n");
   return processes
     .filter((line) => / -m apo_server( |$)/.test(line))
@@ -38,6 +38,6 @@ export async function server(page, home, before) {
 export async function serverOf(home, program) {
   return until(`a server of ${program}`, () => {
     const found = servers(home);
-    return found.length === 1 && found[0].words.includes(`${program} -m apo_server`);
+    return found.length === 1 && found[0].words.includes(`${program} -P -m apo_server`);
   });
 }

@@ -1,6 +1,7 @@
 import { commands, type Disposable, env, ProgressLocation, Uri, window } from "vscode";
 
 import type { Trouble } from "../environment/trouble";
+import type { Agreements } from "../server/agreements";
 import { COMMANDS } from "./commandIds";
 import { isPrompt } from "./documents";
 import { showLine } from "./place";
@@ -15,6 +16,9 @@ const ON_ACTIVE_PROMPT = [
   [COMMANDS.cancel, "apo.cancel"],
   [COMMANDS.revokeConsent, "apo.revokeConsent"],
 ] as const;
+
+const USE_IT = "Use it";
+const USE_ANOTHER = "Use another";
 
 export interface CommandHandlers {
   /** Resolves once the server is there, or is known not to come. */
@@ -113,9 +117,17 @@ export async function offerModel(): Promise<void> {
   }
 }
 
-/** One sentence with one button: the way out of what keeps the server from starting. */
-export async function offerRemedy({ sentence, remedy }: Trouble): Promise<void> {
+/** One sentence with one button: the way out of what keeps the server from starting. A question has two. */
+export async function offerRemedy({ sentence, remedy }: Trouble, agreements: Pick<Agreements, "record">): Promise<void> {
   switch (remedy.kind) {
+    case "agree": {
+      const chosen = await window.showWarningMessage(sentence, USE_IT, USE_ANOTHER);
+      if (chosen !== undefined) {
+        await agreements.record(remedy.file, remedy.identity, chosen === USE_IT);
+        await commands.executeCommand(COMMANDS.restart);
+      }
+      break;
+    }
     case "install Python":
       await offer(sentence, "Install Python", "vscode.open", Uri.parse("https://www.python.org/downloads/"));
       break;

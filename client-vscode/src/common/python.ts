@@ -1,7 +1,10 @@
 import { PythonExtension } from "@vscode/python-extension";
 import { type Disposable, EventEmitter, extensions, type LogOutputChannel, Uri, workspace } from "vscode";
 
+import { followed } from "../server/machine";
 import { within } from "../server/process";
+import { isInWorkspace } from "../server/place";
+import type { Chosen } from "../server/machine";
 
 const EXTENSION_ID = "ms-python.python";
 /** An extension that is still looking for interpreters keeps the server waiting no longer. */
@@ -16,7 +19,7 @@ export class ChosenInterpreters implements Disposable {
   readonly onChange = this.#news.event;
 
   /** The interpreters, one per folder; none where that extension is missing, broken or too slow. */
-  async of(folders: readonly string[], log: LogOutputChannel): Promise<readonly string[]> {
+  async of(folders: readonly string[], log: LogOutputChannel): Promise<readonly Chosen[]> {
     if (extensions.getExtension(EXTENSION_ID) === undefined) {
       return [];
     }
@@ -33,22 +36,33 @@ export class ChosenInterpreters implements Disposable {
     this.#news.dispose();
   }
 
-  async #ask(folders: readonly string[]): Promise<readonly string[]> {
+  async #ask(folders: readonly string[]): Promise<readonly Chosen[]> {
     const { environments } = await PythonExtension.api();
     this.#listening ??= environments.onDidChangeActiveEnvironmentPath(() => {
       this.#news.fire();
     });
     const resources = folders.length === 0 ? [undefined] : folders.map((folder) => Uri.file(folder));
-    const interpreters = await Promise.all(
-      resources.map(async (resource) => {
-        const active = environments.getActiveEnvironmentPath(resource);
-        if (!workspace.isTrusted) {
-          // To resolve an environment is to start its interpreter, which may lie in the workspace.
-          return active.path;
-        }
-        return (await environments.resolveEnvironment(active))?.executable.uri?.fsPath;
-      }),
-    );
-    return [...new Set(interpreters.filter((interpreter) => interpreter !== undefined))];
+    const chosen = new Map<string, Chosen>();
+    for (const resource of resources) {
+      const active = environments.getActiveEnvironmentPath(resource);
+      const byWorkspace = isSetByWorkspace(resource);
+      // To resolve an environment is to start its interpreter, which may be one that nobody agreed to.
+      const isOwn = byWorkspace || (await isInWorkspace({ platform: process.platform, folders }, active.path, followed));
+      const mayResolve = workspace.isTrusted && !isOwn;
+      const command = mayResolve ? (await environments.resolveEnvironment(active))?.executable.uri?.fsPath : active.path;
+      if (command !== undefined) {
+        chosen.set(command, { command, byWorkspace: byWorkspace || chosen.get(command)?.byWorkspace === true });
+      }
+    }
+    return [...chosen.values()];
   }
+}
+
+/**
+ * Whether the settings of the workspace name an interpreter. It may not be the one that is active, but that cannot be
+ * told apart: the setting may hold variables.
+ */
+function isSetByWorkspace(resource: Uri | undefined): boolean {
+  const setting = workspace.getConfiguration("python", resource).inspect("defaultInterpreterPath");
+  return setting?.workspaceValue !== undefined || setting?.workspaceFolderValue !== undefined;
 }

@@ -60,7 +60,9 @@ export function hasWheelsFor(bundle: Bundle, { target, version, tag, lzma }: Int
 /** How the environment for `interpreter` comes about, and where it is. */
 export function setupFor(bundle: Bundle, interpreter: Interpreter): Setup {
   const kind = hasWheelsFor(bundle, interpreter) ? "unpack" : "install";
-  const name = `${bundle.stamp}-${interpreter.tag}${kind === "install" ? "-pip" : ""}`;
+  // A virtual environment starts the interpreter that made it: another one must not find it made.
+  const maker = createHash("sha256").update(interpreter.command).digest("hex").slice(0, 8);
+  const name = `${bundle.stamp}-${interpreter.tag}${kind === "install" ? `-pip-${maker}` : ""}`;
   return { kind, interpreter, folder: path.join(bundle.environments, name) };
 }
 

@@ -1,5 +1,6 @@
 /** What keeps the server from starting: one sentence, and the one thing to do about it. */
 
+import { plain } from "../common/plain";
 import type { Setup } from "./bundle";
 
 export type Remedy =
@@ -7,13 +8,17 @@ export type Remedy =
   | { readonly kind: "settings"; readonly setting: string }
   | { readonly kind: "logs" }
   | { readonly kind: "try again" }
-  | { readonly kind: "install model" };
+  | { readonly kind: "install model" }
+  /** The user agrees to run a file of the workspace, or declines; the answer holds for one identity of that file. */
+  | { readonly kind: "agree"; readonly file: string; readonly identity: string };
 
 export interface Trouble {
   readonly sentence: string;
   readonly remedy: Remedy;
 }
 
+/** More of a path would push the end of a question out of sight. */
+const LONGEST_SHOWN = 100;
 const AGAIN: Remedy = { kind: "try again" };
 const LOGS: Remedy = { kind: "logs" };
 const INSTALL_PYTHON: Remedy = { kind: "install Python" };
@@ -21,14 +26,24 @@ const INSTALL_PYTHON: Remedy = { kind: "install Python" };
 /** What apo.python names cannot be used; nothing else is tried, because the user has chosen. */
 export function settingFails(clause: string): Trouble {
   return {
-    sentence: `The interpreter in apo.python cannot run the APO language server: ${clause}.`,
+    sentence: `The interpreter in apo.python cannot run the APO language server: ${plain(clause)}.`,
     remedy: { kind: "settings", setting: "apo.python" },
   };
 }
 
 /** No interpreter will do; `clauses` say why those that were found will not. */
 export function noPython(clauses: readonly string[]): Trouble {
-  return { sentence: `APO needs Python 3.11 or newer: ${clauses[0] ?? "none was found"}.`, remedy: INSTALL_PYTHON };
+  const reason = plain(clauses[0] ?? "none was found");
+  return { sentence: `APO needs Python 3.11 or newer: ${reason}.`, remedy: INSTALL_PYTHON };
+}
+
+/** Only the workspace's own interpreter is left, and the user has not said yet whether it may run. */
+export function workspacePython(file: string, identity: string): Trouble {
+  const shown = file.length > LONGEST_SHOWN ? `…${file.slice(-LONGEST_SHOWN)}` : file;
+  return {
+    sentence: `Run the language server with this workspace's Python (${plain(shown)})? It gets your API key.`,
+    remedy: { kind: "agree", file, identity },
+  };
 }
 
 /** The extension was packaged without the server, and the machine has none either. */
@@ -43,7 +58,7 @@ export function noServer(): Trouble {
 /** The embedded model was asked for where the user's own installation of the server runs. */
 export function ownServer(command: string): Trouble {
   return {
-    sentence: `The server is the one installed for ${command}: install the model there, with pip install "apo-language-server[local]".`,
+    sentence: `The server is the one installed for ${plain(command)}: install the model there, with pip install "apo-language-server[local]".`,
     remedy: { kind: "settings", setting: "apo.python" },
   };
 }

@@ -3,6 +3,7 @@ import { commands, type Disposable, Uri, window } from "vscode";
 import type { Report } from "../../report/model";
 import { advice, cautionInBrief, nameOf } from "../../report/words";
 import { COMMANDS } from "../common/commandIds";
+import { plain } from "../common/plain";
 import type { Runs } from "./runs";
 
 /** Tells the verdict of each search that ends, with the ways on: compare, apply, or read the report. */
@@ -25,7 +26,7 @@ async function offer(told: string, report: Report): Promise<"Apply" | "Compare" 
 
 async function tell(runs: Runs, prompt: Uri, report: Report): Promise<void> {
   const { decision, words } = report.verdict ?? { decision: "keep", words: "" };
-  const told = `${nameOf(prompt.path)}: ${advice(decision)}: ${words}.`;
+  const told = `${plain(nameOf(prompt.path))}: ${advice(decision)}: ${words}.`;
   const chosen = decision === "adopt" ? await offer(told, report) : await window.showInformationMessage(told, "Open report");
   switch (chosen) {
     case "Apply":

@@ -21,7 +21,7 @@ import type { ProblemMessage } from "../common/wayOut";
 import type { RunStatus } from "../runs/status";
 import { levels } from "./levels";
 import { spawnServer, within } from "./process";
-import type { Launch } from "./resolution";
+import type { Launch } from "./launch";
 
 /** A server that has not answered `initialize` by then never will. */
 const START_TIMEOUT_MS = 60_000;

@@ -1,12 +1,13 @@
 import { type ExtensionContext, type Memento, workspace } from "vscode";
 
-import { SECTION } from "../common/settings";
 import type { Surroundings } from "../common/surroundings";
 import { isMade } from "../environment/make";
 import type { Helpers } from "./helpers";
-import { resolveHere } from "./here";
+import { resolveHere, settingsOfPython } from "./here";
 import { isExecutable } from "./machine";
-import type { Resolution } from "./resolution";
+import type { Resolution } from "./launch";
+
+type Needed = Pick<Helpers, "environments" | "agreements" | "chosen" | "log">;
 
 const MEMORY = "apo.server";
 
@@ -14,10 +15,10 @@ const MEMORY = "apo.server";
 export class Finder {
   readonly #memory: Memento;
   readonly #surroundings: Surroundings;
-  readonly #with: Pick<Helpers, "environments" | "chosen" | "log">;
+  readonly #with: Needed;
   #fresh = true;
 
-  constructor(context: ExtensionContext, surroundings: Surroundings, helpers: Pick<Helpers, "environments" | "chosen" | "log">) {
+  constructor(context: ExtensionContext, surroundings: Surroundings, helpers: Needed) {
     this.#memory = context.workspaceState;
     this.#surroundings = surroundings;
     this.#with = helpers;
@@ -38,9 +39,11 @@ export class Finder {
   /** Where the server is, as the settings, the Python extension and the machine say now. */
   async resolve(): Promise<Resolution> {
     const question = await this.#question();
-    const { environments, chosen, log } = this.#with;
-    const found = await resolveHere(this.#surroundings, await environments.bundle(), chosen, log);
-    await this.#memory.update(MEMORY, found.found ? { question, found } : undefined);
+    const { environments, agreements, chosen, log } = this.#with;
+    const found = await resolveHere(this.#surroundings, await environments.bundle(), chosen, agreements, log);
+    // What was agreed to may have changed when the next window opens: it is looked at again before it starts.
+    const isKept = found.found && found.agreed !== true;
+    await this.#memory.update(MEMORY, isKept ? { question, found } : undefined);
     return found;
   }
 
@@ -48,7 +51,7 @@ export class Finder {
   async #question(): Promise<string> {
     const { stamp } = (await this.#with.environments.bundle()) ?? {};
     const folders = (workspace.workspaceFolders ?? []).map(({ uri }) => uri.toString());
-    const named = workspace.getConfiguration(SECTION).get("python", "");
+    const named = settingsOfPython();
     return JSON.stringify([stamp ?? "", workspace.isTrusted, named, process.env["PATH"] ?? "", folders]);
   }
 }

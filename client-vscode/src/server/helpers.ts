@@ -5,6 +5,7 @@ import type { ProblemMessage } from "../common/wayOut";
 import type { Environments } from "../environment/environments";
 import type { RunStatus } from "../runs/status";
 import type { ApiKey } from "../secrets/apiKey";
+import type { Agreements } from "./agreements";
 import type { ServerState } from "./state";
 
 /** What the server is shown with, made with, and given. */
@@ -14,6 +15,7 @@ export interface Helpers {
   readonly onStatus: (status: RunStatus) => void;
   readonly onProblem: (problem: ProblemMessage) => void;
   readonly environments: Environments;
+  readonly agreements: Agreements;
   readonly chosen: ChosenInterpreters;
   readonly key: ApiKey;
 }

@@ -6,14 +6,18 @@ import type { ChosenInterpreters } from "../common/python";
 import { SECTION } from "../common/settings";
 import type { Surroundings } from "../common/surroundings";
 import type { Bundle } from "../environment/bundle";
+import type { Agreements } from "./agreements";
 import { ask, followed, isExecutable } from "./machine";
-import { type Resolution, resolve } from "./resolution";
+import type { Place } from "./place";
+import type { Resolution } from "./launch";
+import { resolve } from "./resolution";
 
 /** {@link resolve}, for this window and this machine as they are now. */
 export async function resolveHere(
   surroundings: Surroundings,
   bundle: Bundle | undefined,
   chosen: ChosenInterpreters,
+  agreements: Agreements,
   log: LogOutputChannel,
 ): Promise<Resolution> {
   const folders = (workspace.workspaceFolders ?? [])
@@ -26,7 +30,7 @@ export async function resolveHere(
       searchPath: process.env["PATH"] ?? "",
       trusted: workspace.isTrusted,
       folders,
-      setting: workspace.getConfiguration(SECTION).get("python", ""),
+      ...settingsOfPython(),
     },
     {
       selectedInterpreters: async () => chosen.of(folders, log),
@@ -37,7 +41,22 @@ export async function resolveHere(
       },
       isExecutable,
       followed,
+      agreement: async (file) => {
+        const agreement = await agreements.about(file);
+        log.debug(`${file} is the workspace's: ${agreement.state}`);
+        return agreement;
+      },
     },
     bundle,
   );
+}
+
+/** `apo.python`, apart by who set it. A workspace can put any value into its settings, also one that is not text. */
+export function settingsOfPython(): Pick<Place, "userSetting" | "workspaceSetting"> {
+  const python = workspace.getConfiguration(SECTION).inspect<unknown>("python");
+  const text = (value: unknown): string => (typeof value === "string" ? value : "");
+  return {
+    userSetting: text(python?.globalValue),
+    workspaceSetting: text(python?.workspaceFolderValue ?? python?.workspaceValue),
+  };
 }

@@ -9,8 +9,20 @@ export interface Place {
   readonly trusted: boolean;
   /** File-system paths of the workspace folders. */
   readonly folders: readonly string[];
-  /** The setting `apo.python`; empty when unset. */
-  readonly setting: string;
+  /** `apo.python` in the user's own settings; empty when unset. */
+  readonly userSetting: string;
+  /** `apo.python` in the settings of the workspace; empty when unset. */
+  readonly workspaceSetting: string;
+}
+
+/** What a setting names. */
+export interface NamedPython {
+  /** A full path, or a name that is looked for on `PATH`. */
+  readonly command: string;
+  /** Whether the user's own settings name exactly this file, wherever it lies. */
+  readonly agreed: boolean;
+  /** Whether only the settings of the workspace name it. */
+  readonly byWorkspace: boolean;
 }
 
 /** A program that may be a Python interpreter, or start one. */
@@ -22,35 +34,49 @@ export interface Candidate {
 
 /** The newest version of Python whose own name is looked for, where `python3` and `python` are others. */
 const NEWEST = 14;
-
-/** What the setting names, in full; undefined where it names nothing. */
-export function settled(place: Place): string | undefined {
-  const value = place.setting.trim();
-  if (value === "") {
-    return undefined;
-  }
-  const [folder] = place.folders;
-  const absolute = folder === undefined ? value : value.replaceAll("${workspaceFolder}", folder);
-  return /^~(?=[/\\]|$)/.test(absolute) ? place.home + absolute.slice(1) : absolute;
-}
+/** Stands for the first workspace folder in `apo.python`. */
+const FOLDER = "${workspaceFolder}";
 
 /**
- * Whether `file` may be started: nothing inside a workspace folder is, unless the workspace is trusted. Nor is what has
- * no full path: it is looked for on `PATH`, where a folder of the workspace may come first.
+ * What the settings name, that of the workspace first. With `${workspaceFolder}` the user names a file in every
+ * workspace, which is not an agreement to one.
  */
-export async function permits(
-  place: Place,
+export function namedPythons(place: Place): readonly NamedPython[] {
+  const user = expanded(place, place.userSetting);
+  const isExact = !place.userSetting.includes(FOLDER);
+  const workspace = place.trusted ? expanded(place, place.workspaceSetting) : "";
+  return [...new Set([workspace, user])]
+    .filter((command) => command !== "")
+    .map((command) => ({ command, agreed: command === user && isExact, byWorkspace: command !== user }));
+}
+
+/** Whether `file` lies in a workspace folder: by its path, or by where its links lead. */
+export async function isInWorkspace(
+  place: Pick<Place, "platform" | "folders">,
   file: string,
   followed: (file: string) => Promise<string>,
 ): Promise<boolean> {
-  if (place.trusted) {
-    return true;
-  }
-  if (!paths(place).isAbsolute(file)) {
-    return false;
-  }
   const folders = [...place.folders, ...(await Promise.all(place.folders.map(followed)))];
-  return ![file, await followed(file)].some((one) => folders.some((folder) => isInside(place, folder, one)));
+  return [file, await followed(file)].some((one) => folders.some((folder) => isInside(place, folder, one)));
+}
+
+/** Whether `file` is a full path; anything else depends on the search path or on the working folder. */
+export function isFullPath(place: Place, file: string): boolean {
+  return paths(place).isAbsolute(file);
+}
+
+/** Whether two paths are the same, links aside. */
+export function isSame(place: Place, left: string, right: string): boolean {
+  return paths(place).relative(left, right) === "";
+}
+
+/** Where a program with the bare name `name` may be; none for a path. */
+export function programsNamed(place: Place, name: string): readonly string[] {
+  if (name.includes("/") || name.includes(paths(place).sep)) {
+    return [];
+  }
+  const program = place.platform === "win32" && !/\.exe$/i.test(name) ? `${name}.exe` : name;
+  return foldersOnPath(place).map((folder) => paths(place).join(folder, program));
 }
 
 /** The interpreter of a `.venv` in each folder, whether it is there or not. */
@@ -65,8 +91,7 @@ export function workspacePythons(place: Place): readonly Candidate[] {
 
 /** Where the server's own program may be. */
 export function programsOnPath(place: Place): readonly string[] {
-  const program = place.platform === "win32" ? "apo-language-server.exe" : "apo-language-server";
-  return foldersOnPath(place).map((folder) => paths(place).join(folder, program));
+  return programsNamed(place, "apo-language-server");
 }
 
 /** Where interpreters may be, in the order in which they are asked. */
@@ -94,12 +119,19 @@ function foldersOnPath(place: Place): readonly string[] {
   return [...new Set(folders)];
 }
 
-function isInside(place: Place, folder: string, file: string): boolean {
+function expanded(place: Place, setting: string): string {
+  const [folder] = place.folders;
+  const value = setting.trim();
+  const full = folder === undefined ? value : value.replaceAll(FOLDER, folder);
+  return /^~(?=[/\\]|$)/.test(full) ? place.home + full.slice(1) : full;
+}
+
+function isInside(place: Pick<Place, "platform">, folder: string, file: string): boolean {
   const local = paths(place);
   const way = local.relative(folder, file);
   return !local.isAbsolute(way) && way !== ".." && !way.startsWith(`..${local.sep}`);
 }
 
-function paths(place: Place): path.PlatformPath {
+function paths(place: Pick<Place, "platform">): path.PlatformPath {
   return place.platform === "win32" ? path.win32 : path.posix;
 }

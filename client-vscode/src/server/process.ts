@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 
 import type { Surroundings } from "../common/surroundings";
-import type { Launch } from "./resolution";
+import type { Launch } from "./launch";
 
 /** Starts the server's process; rejects when the program cannot be started at all. */
 export async function spawnServer(launch: Launch, surroundings: Surroundings): Promise<ChildProcess> {

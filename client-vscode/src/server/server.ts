@@ -13,7 +13,7 @@ import type { Connection } from "./connection";
 import { Crashes } from "./crashes";
 import { Finder } from "./finder";
 import type { Helpers } from "./helpers";
-import { type Launch, sameLaunch } from "./resolution";
+import { type Launch, sameLaunch } from "./launch";
 import { singleFlight } from "./singleFlight";
 
 /** The language client is most of the extension's code: it is loaded behind the activation, while the interpreter is asked. */
@@ -72,7 +72,7 @@ export class Server implements Disposable {
         ? ownServer(resolution.launch.command)
         : await this.#with.environments.installModel(resolution.setup);
     if (trouble !== undefined) {
-      await offerRemedy(trouble);
+      await offerRemedy(trouble, this.#with.agreements);
       return;
     }
     await this.restart();
@@ -115,7 +115,7 @@ export class Server implements Disposable {
   #missing(trouble: Trouble): void {
     this.#with.log.error(trouble.sentence);
     this.#with.show({ kind: "missing", sentence: trouble.sentence });
-    void offerRemedy(trouble);
+    void offerRemedy(trouble, this.#with.agreements);
   }
 
   async #start(launch: Launch, setup: Setup | undefined): Promise<void> {

@@ -1,4 +1,4 @@
-import type { Launch } from "./resolution";
+import type { Launch } from "./launch";
 
 /** What the server is doing, as far as the client can tell. */
 export type ServerState =

@@ -1,18 +1,18 @@
 /** The first minute: which Python runs the server, what is said where none will, and the sample without a key. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
 
 import { command, lens, message, openFile } from "../editor.mjs";
-import { serverOf } from "../servers.mjs";
+import { serverOf, servers } from "../servers.mjs";
 import { scenario } from "../stage.mjs";
 import { throwAway } from "../workbench.mjs";
 
 const REAL = execFileSync("python3", ["-c", "import sys; print(sys.executable, *sys.version_info[:2])"], { encoding: "utf8" });
 const [PYTHON, MAJOR, MINOR] = REAL.trim().split(" ");
 /** A version that the extension has wheels for, and whose environment no other scenario has made. */
-const BUNDLED = MAJOR === "3" && MINOR === "11" ? 10 : 11;
+const BUNDLED = MAJOR === "3" && MINOR === "11" ? 12 : 11;
 
 /** A folder in which the real Python has another name. */
 function alias() {
@@ -21,11 +21,16 @@ function alias() {
   return file;
 }
 
-/** A folder with little more than a shell, as the only one on the search path. */
-const BIN = throwAway("apo-e2e-bin-");
-for (const name of ["sh", "sleep"]) {
-  symlinkSync(path.join("/bin", name), path.join(BIN, name));
+/** A folder with little more than a shell, to be the only one on the search path. */
+function bare() {
+  const folder = throwAway("apo-e2e-bin-");
+  for (const name of ["sh", "sleep"]) {
+    symlinkSync(path.join("/bin", name), path.join(folder, name));
+  }
+  return folder;
 }
+
+const BIN = bare();
 
 /** Puts a program on the search path that says it is a Python of some version, and otherwise prints a few words and fails, after a while as pip does. */
 function pretend(minor, words) {
@@ -95,6 +100,49 @@ scenario(
     writeFileSync(CHOSEN, TWO);
     await serverOf(home, TWO);
     await lens(page, /Optimize/);
+  },
+);
+
+const STARTED = path.join(throwAway("apo-e2e-started-"), "started");
+const WITHOUT_PYTHON = bare();
+
+scenario(
+  "the workspace's own Python runs after a yes to exactly that file",
+  {
+    environment: () => ({ PATH: WITHOUT_PYTHON }),
+    before: (folder) => {
+      mkdirSync(path.join(folder, ".venv/bin"), { recursive: true });
+      writeFileSync(path.join(folder, ".venv/pyvenv.cfg"), `home = ${path.dirname(PYTHON)}\n`);
+      const script = `#!/bin/sh\necho started >> '${STARTED}'\nexec '${PYTHON}' "$@"\n`;
+      writeFileSync(path.join(folder, ".venv/bin/python"), script, { mode: 0o755 });
+    },
+  },
+  async ({ page, home, address, folder, picture }) => {
+    const python = path.join(folder, ".venv/bin/python");
+    const question = `Run the language server with this workspace's Python (${python})? It gets your API key.`;
+    await openFile(page, "tickets.prompt");
+    const first = await message(page, question);
+    await picture("question");
+    await first.getByRole("button", { name: "Use another" }).click();
+    await message(page, `APO needs Python 3.11 or newer: you declined ${python}`);
+    assert.ok(!existsSync(STARTED), "nothing of the workspace was started");
+    await command(page, "Notifications: Clear All Notifications");
+    // Another file under the same name is another question.
+    rmSync(python);
+    symlinkSync(PYTHON, python);
+    await command(page, "APO: Restart Language Server");
+    await (await message(page, question)).getByRole("button", { name: "Use it" }).click();
+    await serverOf(home, python);
+    await lens(page, /Optimize/);
+    // The next window knows the answer.
+    await page.goto(address(folder));
+    await serverOf(home, python);
+    await openFile(page, "tickets.prompt");
+    await lens(page, /Optimize/);
+    appendFileSync(path.join(folder, ".venv/pyvenv.cfg"), "include-system-site-packages = true\n");
+    await command(page, "APO: Restart Language Server");
+    await message(page, question);
+    assert.deepEqual(servers(home), []);
   },
 );
 
