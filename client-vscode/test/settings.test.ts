@@ -60,7 +60,8 @@ describe("settingsSnapshot", () => {
   });
 
   it("takes the caps of a run from the user; the server lowers those of the workspace to them", () => {
-    expect(snapshot({ user: { budget: { calls: 9 } }, workspace: { budget: { calls: 99 } } }).budget).toEqual({ calls: 9 });
+    const raised = { user: { budget: { calls: 9 } }, workspace: { budget: { calls: 99 } } };
+    expect(snapshot(raised).budget).toEqual({ calls: 9 });
     expect(snapshot({ workspace: { budget: { calls: 99 } } }).budget).toEqual({});
   });
 
