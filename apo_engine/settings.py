@@ -1,8 +1,9 @@
 """Typed settings, and where each one comes from.
 
 A setting may be given by a flag, the prompt file, the editor, the user's configuration file, the environment or a
-default, in that order of precedence. Each source is a :class:`Layer` of untyped values; :func:`resolve` checks every
-layer on its own, so that an error names the source at fault, and merges them into one :class:`Settings`.
+default, in that order of precedence; of caps, the lowest counts unless a flag sets it. Each source is a :class:`Layer`
+of untyped values; :func:`resolve` checks every layer on its own, so that an error names the source at fault, and merges
+them into one :class:`Settings`.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct, inspect
 
-from apo_engine import parameters
+from apo_engine import caps, parameters
 from apo_engine.decoding import converted, described
 from apo_engine.endpoint_settings import EndpointSettings, allowed_parameters, endpoint_problems, provider_of
 from apo_engine.names import model_name_fault
@@ -151,7 +152,9 @@ class Layer:
 
 
 def resolve(layers: Iterable[Layer]) -> Settings:
-    """Check every layer and merge them: maps key by key, anything else by precedence.
+    """Check every layer and merge them: maps key by key, caps by the lowest, anything else by precedence.
+
+    A flag sets a cap whatever the others say: it is typed by the user.
 
     Raises:
         InputError: a key is unknown or a value is wrong, in any layer; all of them are reported.
@@ -159,6 +162,8 @@ def resolve(layers: Iterable[Layer]) -> Settings:
     merged: dict[str, object] = {}
     problems: list[Problem] = []
     configs: list[tuple[Layer, dict[str, object]]] = []
+    capped: list[Mapping[str, object]] = []
+    flags: Mapping[str, object] = {}
     for layer in sorted(layers, key=lambda layer: PRECEDENCE.index(layer.name)):
         checked = _checked(layer, problems)
         config = checked.get("config")
@@ -166,9 +171,14 @@ def resolve(layers: Iterable[Layer]) -> Settings:
             configs.append((layer, dict(config)))
             checked["config"] = parameters.without_respelled(config, merged.get("config"))
         _fill(merged, checked)
+        if layer.name == "flag":
+            flags = checked
+        else:
+            capped.append(checked)
         if checked.get("keep") == "nothing":
             # A wish for silence is no matter of precedence.
             merged["keep"] = "nothing"
+    caps.lower(merged, capped, flags)
     settings = converted(merged, Settings)
     provider, allowed = provider_of(settings.model), allowed_parameters(settings.endpoints, settings.model)
     for layer, config in configs:

@@ -38,11 +38,13 @@ class Columns:
 
     def fills(self, columns: Iterable[str]) -> dict[str, str]:
         """The columns that fill inputs, by the names of the inputs."""
-        # Columns that begin with two underscores are instructions to promptfoo.
+        # Columns that begin with two underscores are instructions to promptfoo. A column that has the name of an input
+        # which another one fills is left out: what fills an input never depends on the order of columns.
+        named = ((self._input_of.get(column, column), column) for column in columns)
         return {
-            self._input_of.get(column, column): column
-            for column in columns
-            if column != self.expected and not column.startswith("__")
+            name: column
+            for name, column in named
+            if column == self.column(name) and column != self.expected and not column.startswith("__")
         }
 
     def inputs(self, cells: Mapping[str, str | None]) -> dict[str, str]:

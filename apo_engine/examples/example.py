@@ -34,6 +34,7 @@ class ExampleSet:
     ``columns`` are the input names, in the file's order. ``labels`` are the distinct expected values in the order
     they first appear, when they are few and short, else empty. ``holdout`` holds the ids of the rows that the user
     set aside, or None where the split is left to us. ``fingerprint`` is a hash of the rows' content in order.
+    ``expected`` is the column of the files that holds the answers.
     """
 
     rows: tuple[Example, ...]
@@ -42,3 +43,4 @@ class ExampleSet:
     labels: tuple[str, ...]
     holdout: tuple[str, ...] | None
     fingerprint: str
+    expected: str = ""

@@ -154,6 +154,7 @@ class _Reader:
             labels=_labels(rows),
             holdout=held,
             fingerprint=digest.hexdigest(),
+            expected=self.roles.expected or "",
         )
 
 

@@ -289,7 +289,7 @@ class OpenAIChat:
         return replace(answer, usage=Usage(asked, self._count(answer.text), estimated=True))
 
     def _count(self, text: str) -> int:
-        # A model on this machine has a tokenizer of its own, and nothing is fetched on its behalf.
+        # A model on this machine has a tokenizer of its own, which tiktoken does not know.
         return estimate_tokens(text) if self.local else self._tokens.count(text, self._name)[0]
 
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from apo_engine.models.token_tables import local_encoding
+
 if TYPE_CHECKING:
     import tiktoken
 
@@ -37,10 +39,10 @@ class TokenCounts(msgspec.Struct, frozen=True):
 
 
 class TokenCounter:
-    """Counts tokens with tiktoken, without ever waiting for it.
+    """Counts tokens with tiktoken, without ever waiting for it and without the network.
 
-    The ranks of an encoding are fetched by tiktoken on their first use on a machine, in a background thread; until
-    they are there, and for good where they cannot be had, counts are estimates.
+    A tokenizer is loaded in a background thread, from a table that tiktoken has cached on this machine before. Until it
+    is loaded, and for good if there is no such table, counts are estimates.
     """
 
     def __init__(self) -> None:
@@ -65,14 +67,12 @@ class TokenCounter:
         loading = self._loading.get(model)
         if loading is None:
             loading = self._loading[model] = Future()
-            # A daemon: a download that hangs must not keep the process from ending.
-            threading.Thread(target=self._fetch, args=(model, loading), name="apo-tokens", daemon=True).start()
+            # A daemon: a disk that hangs must not keep the process from ending.
+            threading.Thread(target=self._read, args=(model, loading), name="apo-tokens", daemon=True).start()
         return loading
 
-    def _fetch(self, model: str, loading: Future[None]) -> None:
-        # No such model, no network, a proxy's error page: an estimate is what remains in every case.
+    def _read(self, model: str, loading: Future[None]) -> None:
+        # A model that tiktoken does not know, no table, a broken one: an estimate remains in every case.
         with contextlib.suppress(Exception):
-            import tiktoken
-
-            self._encodings[model] = tiktoken.encoding_for_model(model.rpartition("/")[2])
+            self._encodings[model] = local_encoding(model.rpartition("/")[2])
         loading.set_result(None)

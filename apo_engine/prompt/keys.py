@@ -98,7 +98,7 @@ _WORDS = {
     "optimizer.critic": "Who finds the reasons: a model, or the evidence of the rows alone.",
     "optimizer.patience": "After this many rounds without a gain the search stops.",
     "optimizer.meta": "A folder whose critic, editor, paraphrase and phrase.prompt replace our own.",
-    "budget": "What one run may use at most.",
+    "budget": "What one run may use at most. A prompt can lower your own caps, and never raise them.",
     "budget.usd": "The most real money, in US dollars.",
     "budget.calls": "The most calls of every role, cached or not.",
     "budget.tokens": "The most tokens of every role.",

@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
+from apo_engine import caps
 from apo_engine.models.chat import ChatModel, Usage
 from apo_engine.models.tokens import estimate_tokens
 from apo_engine.prompt.render import Renderer
@@ -44,7 +47,7 @@ def announce(plan: Plan, run: str = "", experiment: str = "") -> RunStarted:
         else RowCounts(0, len(plan.open_rows), 0)
     )
     function = plan.function
-    caps = plan.settings.budget
+    budget = plan.settings.budget
     destinations, files = destinations_of(plan, counts), _files(plan)
     return RunStarted(
         run=run,
@@ -64,7 +67,7 @@ def announce(plan: Plan, run: str = "", experiment: str = "") -> RunStarted:
         destinations=destinations,
         files=files,
         file=str(plan.prompt.path.absolute()) if plan.prompt.path else "",
-        caps=RunCaps(caps.calls, caps.tokens, caps.usd, caps.seconds),
+        caps=RunCaps(budget.calls, budget.tokens, budget.usd, budget.seconds),
         model_files=plan.model_files,
         notices=notices(plan.settings.config, plan.task_model),
         fingerprint=fingerprint(plan, destinations, files),
@@ -87,18 +90,35 @@ def on_exposure(started: RunStarted) -> str:
 def _files(plan: Plan) -> tuple[FileRows, ...]:
     """The example files, in the order of their rows; only a search is ever shown sealed rows, for its verdict."""
     shown = Counter(row.path for row in plan.open_rows)
+    sealed = Counter(row.path for row in plan.whole.holdout) if plan.whole is not None else Counter()
     if plan.job == "optimize" and plan.rows is not None:
         shown.update(row.path for row in plan.rows.holdout)
+        sealed.subtract(row.path for row in plan.rows.holdout)
     held = Counter(row.path for row in plan.examples.rows)
     folder = plan.prompt.path.parent if plan.prompt.path else Path.cwd()
-    columns: dict[Path, dict[str, None]] = {path: {} for path in held}
+    inputs: dict[Path, dict[str, None]] = {path: {} for path in held}
     for row in plan.examples.rows:
-        if row.inputs.keys() - columns[row.path].keys():
-            columns[row.path].update(dict.fromkeys(row.inputs))
+        if row.inputs.keys() - inputs[row.path].keys():
+            inputs[row.path].update(dict.fromkeys(row.inputs))
+    filled_by = plan.settings.examples.input if plan.settings.examples is not None else {}
+    answers = plan.examples.expected if _shows_answers(plan) else ""
     return tuple(
-        FileRows(str(path), shown[path], rows - shown[path], tuple(columns[path]), _target(path, folder))
+        FileRows(
+            path=str(path),
+            shown=shown[path],
+            kept=rows - shown[path],
+            columns=tuple(filled_by.get(name, name) for name in inputs[path]),
+            target=_target(path, folder),
+            answers=answers,
+            sealed=sealed[path],
+        )
         for path, rows in held.items()
     )
+
+
+def _shows_answers(plan: Plan) -> bool:
+    """Whether expected answers leave: a judge compares with them; critiques and worked examples quote them."""
+    return plan.job != "evaluate" or (plan.judge_model is not None and not plan.judge_model.local)
 
 
 def _target(path: Path, folder: Path) -> str:
@@ -137,6 +157,19 @@ def shown_before(plan: Plan) -> str:
         return ""
     rows, were = ("1 hold-out row", "was") if shown == 1 else (f"{shown:,} hold-out rows", "were")
     return f"{rows} {were} shown to an earlier search: they count as looked at. Hold out rows that no search has seen."
+
+
+def lowered_caps(plan: Plan, flags: Mapping[str, object]) -> str:
+    """What to tell people whose prompt asks for more than their own settings allow; empty if it does not."""
+    used = msgspec.to_builtins(plan.settings)
+    texts = [
+        f"{name} is {cap:,} and not {asked:,}"
+        for name, asked, cap in caps.lowered(plan.prompt.layer().values, flags, used)
+    ]
+    if not texts:
+        return ""
+    remedy = "To raise them, change your settings or give a flag such as --max-calls."
+    return f"Your own settings lower what the prompt asks for: {', '.join(texts)}. {remedy}"
 
 
 def kept_words(plan: Plan) -> str:

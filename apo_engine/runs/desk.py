@@ -23,7 +23,14 @@ from apo_engine.models.gateway import Gateway, NotCached
 from apo_engine.models.limits import Limiter
 from apo_engine.models.memory_cache import MemoryCache
 from apo_engine.problems import Severity
-from apo_engine.runs.announcement import announce, few_unseen_rows, kept_words, on_exposure, shown_before
+from apo_engine.runs.announcement import (
+    announce,
+    few_unseen_rows,
+    kept_words,
+    lowered_caps,
+    on_exposure,
+    shown_before,
+)
 from apo_engine.runs.destinations import require_agreed, routes_of
 from apo_engine.runs.extra_parameters import unread_parameters
 from apo_engine.runs.options import Options
@@ -129,7 +136,7 @@ class Desk:
         """The proposer that the settings ask for, and the one to fall back on."""
         plan = self.plan
         assert plan.rows is not None
-        evidence = EvidenceProposer(plan.rows.critique, settings, plan.settings.seed)
+        evidence = EvidenceProposer(plan.rows.critique, settings, plan.settings.seed, plan.partials)
         if plan.evidence_only:
             return evidence, evidence
         critic, _ = self.critics(settings)
@@ -213,7 +220,7 @@ async def open_desk(plan: Plan, options: Options, emit: Emit, recorder: Recorder
     try:
         if grader is not None:
             await budget.deadline.bound(grader.open())
-        await _announce(desk, started, fresh=options.fresh)
+        await _announce(desk, started, options)
         yield desk
     finally:
         if grader is not None:
@@ -221,7 +228,7 @@ async def open_desk(plan: Plan, options: Options, emit: Emit, recorder: Recorder
         await cache.close()
 
 
-async def _announce(desk: Desk, started: RunStarted, *, fresh: bool) -> None:
+async def _announce(desk: Desk, started: RunStarted, options: Options) -> None:
     """Say what runs on what, and what the user should know of it beforehand."""
     plan, recorder, reporter = desk.plan, desk.recorder, desk.reporter
     notes = await recorder.begin() if recorder is not None else ()
@@ -230,7 +237,7 @@ async def _announce(desk: Desk, started: RunStarted, *, fresh: bool) -> None:
         reporter.emit(note)
     looks = Looks(None, 0)
     if recorder is not None and plan.rows is not None:
-        looks = await recorder.looks(plan.rows.holdout, fresh=fresh)
+        looks = await recorder.looks(plan.rows.holdout, fresh=options.fresh)
     warnings = (
         on_exposure(started),
         few_unseen_rows(plan, looks),
@@ -242,7 +249,7 @@ async def _announce(desk: Desk, started: RunStarted, *, fresh: bool) -> None:
     left_out = ""
     if plan.whole is not None and plan.rows is not None:
         left_out = left_out_words(plan.whole, plan.rows, plan.settings.budget.calls)
-    for information in filter(None, (left_out, kept_words(plan))):
+    for information in filter(None, (lowered_caps(plan, options.flags), left_out, kept_words(plan))):
         reporter.note(information)
     for problem in plan.examples.problems:
         reporter.note(str(problem), Severity.WARNING)

@@ -71,8 +71,9 @@ class RunCaps(msgspec.Struct, frozen=True):
 class FileRows(msgspec.Struct, frozen=True):
     """How many rows of an example file the models of a run may be shown, and how many stay where they are.
 
-    ``columns`` are the inputs that the file's rows have. ``target`` is the file that ``path`` leads to by links, empty
-    if it is no link.
+    ``columns`` are the file's columns that fill inputs: every role is sent them. ``answers`` is its column of the
+    expected answers, empty if no model is shown them. ``sealed`` rows are kept for the verdict of a search; they are
+    among those that stay. ``target`` is the file that ``path`` leads to by links, empty if it is not a link.
     """
 
     path: str
@@ -80,6 +81,8 @@ class FileRows(msgspec.Struct, frozen=True):
     kept: int
     columns: tuple[str, ...] = ()
     target: str = ""
+    answers: str = ""
+    sealed: int = 0
 
 
 class Destination(msgspec.Struct, frozen=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from apo_engine.examples.example import Example
 from apo_engine.prompt.edit import EditRejected, with_exemplars
@@ -58,19 +58,21 @@ def _is_harmless(row: Example, intrusions: Intrusions) -> bool:
     return intrusions.added(text) is None and not hidden(text) and not orders_in(text)
 
 
-def with_rows(prompt: PromptFile, rows: Sequence[Example]) -> PromptFile:
+def with_rows(prompt: PromptFile, rows: Sequence[Example], partials: Mapping[str, str]) -> PromptFile:
     """The prompt with a block of these rows, each written as the prompt itself asks and would be answered.
+
+    ``partials`` are the texts that the prompt includes, by name.
 
     Raises:
         EditRejected: a row's text cannot stand in a template.
     """
     bare = with_exemplars(prompt, None)
-    return with_exemplars(bare, block_text(bare, rows))
+    return with_exemplars(bare, block_text(bare, rows, partials))
 
 
-def block_text(prompt: PromptFile, rows: Sequence[Example]) -> str:
+def block_text(prompt: PromptFile, rows: Sequence[Example], partials: Mapping[str, str]) -> str:
     """The text of the block: for each row what the user's part of the prompt makes of it, then the expected answer."""
-    renderer = Renderer(prompt)
+    renderer = Renderer(prompt, partials)
     shown = []
     for row in rows:
         messages = renderer.messages(row.inputs)

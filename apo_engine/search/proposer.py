@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -159,13 +159,19 @@ def _shares(total: int, count: int) -> list[int]:
 
 
 class EvidenceProposer:
-    """Worked examples and rules, from critique rows and counts alone: for models that write no usable critique."""
+    """Worked examples and rules, from critique rows and counts alone: for models that write no usable critique.
+
+    ``partials`` are the texts that the prompts include, by name.
+    """
 
     sizes = (8, 12, 16)
     counted = 12
 
-    def __init__(self, rows: Sequence[Example], settings: OptimizerSettings, seed: int) -> None:
+    def __init__(
+        self, rows: Sequence[Example], settings: OptimizerSettings, seed: int, partials: Mapping[str, str]
+    ) -> None:
         self.most = settings.max_children
+        self._partials = partials
         self._critic = EvidenceCritic()
         self._rows = exemplars.usable(rows)
         self._seed = seed
@@ -202,7 +208,8 @@ class EvidenceProposer:
         wrong = [row for row in self._rows if row.id in gradient.rows]
         drawn = exemplars.exchanged(shown, self._rows, wrong, max(1, len(shown) // 4), rng)
         try:
-            child = child_arm(arm, exemplars.with_rows(arm.prompt, drawn), "exemplars", round_, (gradient.id,))
+            prompt = exemplars.with_rows(arm.prompt, drawn, self._partials)
+            child = child_arm(arm, prompt, "exemplars", round_, (gradient.id,))
         except EditRejected as rejected:
             return [Rejected(arm.id, "exemplars", rejected.reason, (gradient.id,))]
         self._shown[child.id] = drawn

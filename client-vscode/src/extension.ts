@@ -27,6 +27,7 @@ const ONLY_AT_START = [
   "apo.baseUrl",
   "apo.cacheDir",
   "apo.consent",
+  "apo.budget",
   "apo.workspaceBudget",
   "http.proxy",
   "http.noProxy",

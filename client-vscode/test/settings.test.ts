@@ -41,7 +41,7 @@ describe("settingsSnapshot", () => {
 
   it("passes on what is set", () => {
     const budget = { usd: 0.5, calls: 100 };
-    expect(snapshot({ workspace: { background: "off", budget }, user: { model: "openai/gpt-4.1" } })).toMatchObject({
+    expect(snapshot({ workspace: { background: "off" }, user: { model: "openai/gpt-4.1", budget } })).toMatchObject({
       background: "off",
       budget,
       model: "openai/gpt-4.1",
@@ -57,6 +57,12 @@ describe("settingsSnapshot", () => {
   it("takes what is kept from the user, never from the workspace", () => {
     expect(snapshot({ user: { keep: "nothing" }, workspace: { keep: "all" } }).keep).toBe("nothing");
     expect(snapshot({ workspace: { keep: "nothing" } }).keep).toBe("all");
+  });
+
+  it("takes the caps of a run from the user; the server lowers those of the workspace to them", () => {
+    const raised = { user: { budget: { calls: 9 } }, workspace: { budget: { calls: 99 } } };
+    expect(snapshot(raised).budget).toEqual({ calls: 9 });
+    expect(snapshot({ workspace: { budget: { calls: 99 } } }).budget).toEqual({});
   });
 
   it("takes what may leave in a day from the user, never from the workspace", () => {

@@ -23,6 +23,8 @@ from apo_server.consent_scope import granted_scope, needed_scope, question
 _log = logging.getLogger(__name__)
 ALLOW = "Allow for this workspace"
 NOT_NOW = "Not now"
+# Imported files that a question names.
+_MOST_FILES = 8
 # Shows a question with its answers and gives the one chosen; None for none.
 Ask = Callable[[str, tuple[str, ...]], Awaitable[str | None]]
 _Key = tuple[str, str]
@@ -201,12 +203,17 @@ class Consent:
 
 
 def words_on_code(prompt: str, code: CustomMetric) -> str:
-    """The question whether code that lies in the workspace may be run; it names every file."""
+    """The question whether code that lies in the workspace may be run.
+
+    What code can do comes before all names of somebody else's, and these have a bound: editors cut long questions off.
+    """
     prompt, (first, *others) = shown_name(prompt), map(shown_name, code.files)
-    more = f" It imports {', '.join(others)}." if others else ""
+    unnamed = len(others) - _MOST_FILES
+    named = [*others[:_MOST_FILES], *([f"{unnamed:,} more" if unnamed > 1 else "1 more"] if unnamed > 0 else [])]
+    more = f" It imports {', '.join(named)}." if others else ""
     return (
-        f"Run {first}? Its function '{code.name}' scores the answers of {prompt}.{more} It can do whatever you can on "
-        f"this machine. You are asked again when {'one of these files' if others else 'the file'} changes."
+        f"Run {first}? It can do whatever you can on this machine. Its function {shown_name(code.name)} scores the "
+        f"answers of {prompt}.{more} You are asked again when {'one of these files' if others else 'the file'} changes."
     )
 
 

@@ -15,7 +15,7 @@ from apo_engine.private import NotPrivateError, private_folder
 from apo_engine.private_files import PrivateFolder, warn_once
 
 _NAME = "consent.json"
-_VERSION = 2
+_VERSION = 3
 # A server holds the lock for some milliseconds.
 _LOCK_SECONDS = 2.0
 _MOST_BYTES = 16 * 2**20
@@ -31,11 +31,27 @@ class Recipient(msgspec.Struct, frozen=True):
 
 
 class FileScope(msgspec.Struct, frozen=True):
-    """An example file without links on its way, the most rows of it, and the columns that they have."""
+    """An example file without links on its way, and what of it may leave.
+
+    At most ``rows`` rows, of the file's ``columns`` alone; and as expected answers the column ``answers`` (empty:
+    none). At least ``sealed`` rows stay on this machine.
+    """
 
     path: str
     rows: int
     columns: tuple[str, ...]
+    answers: str = ""
+    sealed: int = 0
+
+    def covers(self, needed: FileScope) -> bool:
+        """Whether nothing but what was agreed to here would leave."""
+        return (
+            self.path == needed.path
+            and needed.rows <= self.rows
+            and needed.sealed >= self.sealed
+            and set(needed.columns) <= set(self.columns)
+            and needed.answers in ("", self.answers)
+        )
 
 
 class Grant(msgspec.Struct, frozen=True):
@@ -58,12 +74,7 @@ class Grant(msgspec.Struct, frozen=True):
             and set(self.recipients) >= set(needed.recipients)
             and (self.sealed or not needed.sealed)
             and set(self.notices) >= set(needed.notices)
-            and all(
-                one.path in files
-                and one.rows <= files[one.path].rows
-                and set(one.columns) <= set(files[one.path].columns)
-                for one in needed.files
-            )
+            and all(one.path in files and files[one.path].covers(one) for one in needed.files)
         )
 
 

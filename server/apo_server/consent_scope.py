@@ -22,7 +22,13 @@ def needed_scope(workspace: str, started: RunStarted) -> Grant:
     """What a run needs: its hosts and roles, and exactly the rows and columns that it would send."""
     recipients = {Recipient(one.role, one.host, one.encrypted, one.proxy): None for one in started.destinations}
     files = tuple(
-        FileScope(one.target or os.path.realpath(one.path), one.shown, tuple(sorted(one.columns)))
+        FileScope(
+            path=one.target or os.path.realpath(one.path),
+            rows=one.shown,
+            columns=tuple(sorted(one.columns)),
+            answers=one.answers,
+            sealed=one.sealed,
+        )
         for one in started.files
         if one.shown
     )
@@ -32,7 +38,7 @@ def needed_scope(workspace: str, started: RunStarted) -> Grant:
 
 def granted_scope(needed: Grant) -> Grant:
     """What a yes to a run covers: the same hosts, roles, files and columns, and files that have grown since."""
-    files = tuple(FileScope(one.path, _GROWTH * one.rows, one.columns) for one in needed.files)
+    files = tuple(msgspec.structs.replace(one, rows=_GROWTH * one.rows) for one in needed.files)
     return msgspec.structs.replace(needed, files=files)
 
 
@@ -99,7 +105,8 @@ def _covered(started: RunStarted, folder: Path | None) -> str:
             more = len(file.columns) - len(names)
             columns = ", ".join([*names, *([f"{more:,} more"] if more > 0 else [])])
             most = _counted(_GROWTH * file.shown, "row")
-            texts.append(f"up to {most} of {shown_file(file.path, folder)} with the columns {columns}")
+            answers = f" and the expected answers in {shown_name(file.answers)}" if file.answers else ""
+            texts.append(f"up to {most} of {shown_file(file.path, folder)} with the columns {columns}{answers}")
     sealed = any(one.rows.holdout for one in started.destinations)
     same = "hosts, roles and parameters" if started.notices else "hosts and roles"
     return f"{' and '.join(texts)}, {'sealed rows too' if sealed else 'no sealed rows'}, to the same {same}"

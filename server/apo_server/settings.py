@@ -9,6 +9,7 @@ from typing import Literal, cast, get_args
 
 import msgspec
 
+from apo_engine.caps import cap_in
 from apo_engine.decoding import converted
 from apo_engine.machine import user_folder
 from apo_engine.models.purse import DailyCaps
@@ -36,9 +37,8 @@ class ServerSettings:
     ``consent``, ``trusted`` and ``cache``, the folder of everything stored, come from the initialization options alone:
     everything else may be set by a workspace, and a workspace must not be able to let its own rows go anywhere, nor to
     bring results along. ``own_models`` are the models that the initialization options name: what the user names may lie
-    anywhere. ``daily`` caps what leaves the machine
-    in a day for a workspace (`apo.workspaceBudget`): what the initialization options say of it, ``most_daily``, is
-    never passed.
+    anywhere. ``daily`` caps what leaves the machine in a day for a workspace (`apo.workspaceBudget`). The caps that the
+    initialization options set, ``most_daily`` for a day and ``most_budget`` for a run, are never passed.
     """
 
     background: Background = "gradients"
@@ -49,6 +49,7 @@ class ServerSettings:
     editor: Mapping[str, object] = field(default_factory=dict)
     daily: DailyCaps = field(default_factory=DailyCaps)
     most_daily: DailyCaps = field(default_factory=DailyCaps)
+    most_budget: Mapping[str, object] = field(default_factory=dict)
 
 
 def from_options(options: object, *, authenticated: bool = True) -> tuple[ServerSettings, tuple[str, ...]]:
@@ -77,7 +78,10 @@ def from_options(options: object, *, authenticated: bool = True) -> tuple[Server
     given = {name: value for name, value in section.items() if name != "cacheDir"}
     settings, more = updated(started, given)
     own_models = _models(settings.editor) if authenticated else ()
-    return replace(settings, most_daily=settings.daily, own_models=own_models), (*wrong, *objection, *more)
+    budget = settings.editor.get("budget")
+    most_budget = budget if isinstance(budget, Mapping) else {}
+    own = replace(settings, most_daily=settings.daily, most_budget=most_budget, own_models=own_models)
+    return own, (*wrong, *objection, *more)
 
 
 def updated(settings: ServerSettings, configuration: object) -> tuple[ServerSettings, tuple[str, ...]]:
@@ -100,6 +104,8 @@ def updated(settings: ServerSettings, configuration: object) -> tuple[ServerSett
             wrong.append(f"'apo.{name}' holds a number that is not finite.")
         elif name in section:
             kept = _without_empty(value) if isinstance(value, Mapping) else value
+            if name == "budget":
+                kept = _lowered(settings.most_budget, kept)
             editor.pop(name, None)
             if kept:
                 editor[name] = kept
@@ -170,6 +176,18 @@ def _within(most: DailyCaps, asked: DailyCaps) -> DailyCaps:
     calls = [cap for cap in (most.calls, asked.calls) if cap is not None]
     usd = [cap for cap in (most.usd, asked.usd) if cap is not None]
     return DailyCaps(min(calls, default=None), min(usd, default=None))
+
+
+def _lowered(most: Mapping[str, object], asked: object) -> dict[str, object]:
+    """The caps of one run that are asked for, none above the user's own; what is not a number stays, and is wrong."""
+    caps = {**most, **asked} if isinstance(asked, Mapping) else {**most}
+    for key, own in most.items():
+        cap, other = cap_in(most, (key,)), cap_in(caps, (key,))
+        if cap is None:
+            caps[key] = own
+        elif other is not None:
+            caps[key] = min(cap, other)
+    return caps
 
 
 def _without_empty(value: Mapping[str, object]) -> dict[str, object]:

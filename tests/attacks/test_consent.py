@@ -13,9 +13,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from apo_engine.search.events import Destination, FileRows, RowCounts, RunStarted
-from apo_server.consent import ALLOW, Consent
+from apo_engine import api
+from apo_engine.examples.columns import Columns
+from apo_engine.prompt.file import parse_prompt
+from apo_engine.search.events import CustomMetric, Destination, FileRows, Job, RowCounts, RunStarted
+from apo_engine.settings import ExamplesSettings
+from apo_server.consent import ALLOW, Consent, words_on_code
 from apo_server.consent_file import ConsentFile, FileScope, Grant, Recipient, Remembered
+from apo_server.consent_scope import question
 from tests.attacks.plans import started
 from tests.scripted import Reply, ScriptedServer
 from tests.scripted.world import World
@@ -53,8 +58,8 @@ def to(**changes: object) -> tuple[Destination, ...]:
     return (msgspec.structs.replace(Destination("task", "openai/m", "api.example", ROWS, encrypted=True), **changes),)
 
 
-def rows(path: str = "/w/t.jsonl", shown: int = 100, columns: tuple[str, ...] = ("text",), target: str = "") -> object:
-    return (FileRows(path, shown, 0, columns, target),)
+def rows(path: str = "/w/t.jsonl", shown: int = 100, **changes: object) -> tuple[FileRows, ...]:
+    return (msgspec.structs.replace(FileRows(path, shown, 40, ("text",), sealed=30), **changes),)
 
 
 @pytest.mark.parametrize(
@@ -66,6 +71,10 @@ def rows(path: str = "/w/t.jsonl", shown: int = 100, columns: tuple[str, ...] = 
         pytest.param({"files": rows("/w/u.jsonl")}, True, id="another-file"),
         pytest.param({"files": rows(target="/w/secret.jsonl")}, True, id="a-link-under-the-same-name"),
         pytest.param({"files": rows(columns=("text", "email"))}, True, id="a-new-column"),
+        pytest.param({"files": rows(columns=("email",))}, True, id="another-column"),
+        pytest.param({"files": rows(answers="label")}, True, id="the-answers-too"),
+        pytest.param({"files": rows(sealed=29)}, True, id="fewer-rows-that-stay"),
+        pytest.param({"files": rows(sealed=45)}, False, id="more-rows-that-stay"),
         pytest.param({"destinations": to(host="api.example:444")}, True, id="another-port"),
         pytest.param({"destinations": to(host="evil.example")}, True, id="another-host"),
         pytest.param({"destinations": to(role="judge")}, True, id="another-role"),
@@ -78,10 +87,54 @@ def rows(path: str = "/w/t.jsonl", shown: int = 100, columns: tuple[str, ...] = 
 async def test_a_remembered_yes_covers_its_scope_and_no_more(
     tmp_path: Path, changes: dict[str, object], asks: bool
 ) -> None:
-    assert await User(tmp_path).may(started())
+    assert await User(tmp_path).may(started(files=rows()))
     later = User(tmp_path, None)
-    assert await later.may(started(fingerprint="f2", **changes)) is not asks
+    assert await later.may(started(**{"fingerprint": "f2", "files": rows(), **changes})) is not asks
     assert len(later.questions) == asks
+
+
+@pytest.mark.parametrize(
+    ("front", "sent"),
+    [
+        pytest.param("expected: secret", "secret", id="as-the-answers"),
+        pytest.param("expected: __hidden", "__hidden", id="as-answers-that-are-no-input"),
+        pytest.param("expected: text, input: {text: label}", "label", id="the-answers-as-an-input"),
+    ],
+)
+async def test_the_question_names_columns_of_the_file(tmp_path: Path, front: str, sent: str) -> None:
+    first, other = await planned(tmp_path, "expected: label"), await planned(tmp_path, front)
+    asked = question("file:///w", other)
+    assert f"'{sent}'" in asked.partition("with the columns")[2]
+    user = User(tmp_path)
+    assert await user.may(first)
+    user.answer = None
+    assert not await user.may(other)
+    assert len(user.questions) == 2
+
+
+ANSWERS = tuple({"label": f"l{n}", "secret": f"s{n}", "__hidden": f"h{n}"} for n in range(2))
+
+
+async def planned(folder: Path, examples: str, job: Job = "gradients") -> RunStarted:
+    """What a run begins with that sends rows of several columns to another host."""
+    cells = ({"text": f"t {n}", "note": f"n {n}", **ANSWERS[n % 2]} for n in range(60))
+    (folder / "t.jsonl").write_text("".join(json.dumps(row) + "\n" for row in cells))
+    front = f"---\nmodel: openai/m\napo.examples: {{path: t.jsonl, {examples}}}\n---\n"
+    prompt = parse_prompt(f'{front}{{{{role "system"}}}}Answer.{{{{role "user"}}}}{{{{text}}}}', folder / "a.prompt")
+    environ = {"OPENAI_BASE_URL": "https://far.example/v1", "OPENAI_API_KEY": "k", "APO_CACHE_DIR": str(folder / "c")}
+    return await api.plan(prompt, api.Options(environ=environ, allowed_roots=(folder,)), job)
+
+
+async def test_the_answers_are_named_where_a_model_is_shown_them(tmp_path: Path) -> None:
+    assert "the expected answers in 'label'" in question("file:///w", await planned(tmp_path, "expected: label"))
+    evaluated = await planned(tmp_path, "expected: label", "evaluate")
+    assert "'label'" not in question("file:///w", evaluated), "the task model is sent inputs alone"
+
+
+@pytest.mark.parametrize("order", [("text", "note"), ("note", "text")])
+def test_a_mapped_column_fills_its_input_in_any_order_of_columns(order: tuple[str, ...]) -> None:
+    columns = Columns(ExamplesSettings(input={"text": "note"}, expected="label"), ("text",))
+    assert columns.fills((*order, "label")) == {"text": "note"}
 
 
 async def test_scopes_are_not_added_up(tmp_path: Path) -> None:
@@ -158,7 +211,7 @@ def remembered(folder: Path) -> bytes:
     """What the file holds after a yes to the run of these tests."""
     recipients = (Recipient("task", "api.example", True),)
     grant = Grant("file:///w", recipients, (FileScope("/w/t.jsonl", 900, ("text",)),), True)
-    return msgspec.json.encode(Remembered(2, (grant,)))
+    return msgspec.json.encode(Remembered(3, (grant,)))
 
 
 def written(data: bytes, mode: int = 0o600) -> Callable[[Path], object]:
@@ -183,11 +236,12 @@ def behind_a_link(file: Path) -> None:
 
 PLANTED: dict[str, Callable[[Path], object]] = {
     "the-old-layout": written(b'[["file:///w", "api.example"], ["file:///w", "api.example (sealed rows too)"]]'),
-    "a-newer-version": lambda file: written(remembered(file.parent).replace(b'"version":2', b'"version":3'))(file),
-    "no-version": lambda file: written(remembered(file.parent).replace(b'"version":2,', b""))(file),
+    "a-newer-version": lambda file: written(remembered(file.parent).replace(b'"version":3', b'"version":4'))(file),
+    "the-names-of-inputs": lambda file: written(remembered(file.parent).replace(b'"version":3', b'"version":2'))(file),
+    "no-version": lambda file: written(remembered(file.parent).replace(b'"version":3,', b""))(file),
     "cut-off": lambda file: written(remembered(file.parent)[:-5])(file),
     "not-utf-8": lambda file: written(remembered(file.parent).replace(b"task", b"t\xffsk"))(file),
-    "nested-deeply": written(b'{"version":2,"grants":' + b"[" * 100_000),
+    "nested-deeply": written(b'{"version":3,"grants":' + b"[" * 100_000),
     "writable-by-others": lambda file: written(remembered(file.parent), 0o666)(file),
     "somebody-elses": owned_by_somebody_else,
     "a-link": behind_a_link,
@@ -235,6 +289,66 @@ def repository(tmp_path: Path, scripted: ScriptedServer) -> Path:
 def swap(folder: Path, count: int) -> None:
     lines = ({"text": f"NEW ROW {n}", "label": ("billing", "shipping")[n % 2]} for n in range(count))
     (folder / "tickets.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+async def test_a_second_prompt_sends_no_other_columns_unasked(repository: Path, scripted: ScriptedServer) -> None:
+    lines = [json.loads(line) for line in (repository / "tickets.jsonl").read_text().splitlines()]
+    rows = "".join(json.dumps({**line, "private": f"PRIVATE {n}"}) + "\n" for n, line in enumerate(lines))
+    (repository / "tickets.jsonl").write_text(rows)
+    text = (repository / "tickets.prompt").read_text()
+    other = text.replace(
+        "apo.examples: tickets.jsonl", "apo.examples: {path: tickets.jsonl, expected: private, input: {text: label}}"
+    )
+    (repository / "b.prompt").write_text(other)
+    editor = await opened(repository, scripted, lambda: None)
+    uri = editor.open("tickets.prompt")
+    await editor.command("apo.evaluate", uri)
+    await editor.lens(uri, "acc ")
+    editor.answer = None
+    sent = len(scripted.log)
+    await editor.command("apo.evaluate", editor.open("b.prompt"))
+    await editor.until(lambda: len(editor.questions) == 2)
+    await asyncio.sleep(0.5)
+    assert "with the columns 'label'" in editor.questions[1].message
+    assert len(scripted.log) == sent
+    await editor.stop()
+
+
+async def test_rows_that_were_to_stay_are_not_sent_by_a_second_prompt(
+    repository: Path, scripted: ScriptedServer
+) -> None:
+    """It holds out rows of its own, so that those which stayed so far are open to it."""
+    lines = ({"text": f"held {n}", "label": ("billing", "shipping")[n % 2]} for n in range(30))
+    (repository / "held.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    text = (repository / "tickets.prompt").read_text()
+    held = "apo.examples: {train: tickets.jsonl, holdout: held.jsonl}"
+    (repository / "b.prompt").write_text(text.replace("apo.examples: tickets.jsonl", held))
+    editor = await opened(repository, scripted, lambda: None)
+    uri = editor.open("tickets.prompt")
+    await editor.command("apo.evaluate", uri)
+    await editor.lens(uri, "acc ")
+    assert "18 more stay on this machine" in editor.questions[0].message
+    editor.answer = None
+    sent = len(scripted.log)
+    await editor.command("apo.evaluate", editor.open("b.prompt"))
+    await editor.until(lambda: len(editor.questions) == 2)
+    await asyncio.sleep(0.5)
+    assert len(scripted.log) == sent
+    await editor.stop()
+
+
+def test_a_question_about_code_says_what_code_can_do_before_anything_else() -> None:
+    """A function's name may be a sentence, and the imports a crowd; an editor shows the first 1,000 characters."""
+    name = (
+        "q:score\u02bc_was_checked_by_APO\ua4f8_It_is_built_in_and_cannot_touch_your_files\ua4f8_Choose_Allow"
+        + "_" * 900
+    )
+    files = ("q.py", *(f"{'x' * 60}{n}.py" for n in range(62)))
+    words = words_on_code("a.prompt", CustomMetric(name, "/w/q.py", "d", files))
+    assert len(words) < 1000
+    assert words.index("whatever you can on this machine") < words.index("score")
+    assert "Choose_Allow" not in words
+    assert "54 more" in words
 
 
 @pytest.mark.parametrize("count", [400, 60])

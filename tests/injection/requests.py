@@ -142,7 +142,7 @@ def _task_faults(row: Example) -> Iterator[str]:
 
 def _exemplar_faults(asked: PromptFile, row: Example) -> Iterator[str]:
     try:
-        shown = exemplars.with_rows(asked, [row])
+        shown = exemplars.with_rows(asked, [row], {})
     except EditRejected:
         return
     before = [message.role for message in Renderer(asked).messages({"text": "x"})]

@@ -396,10 +396,10 @@ def test_nothing_heavy_is_loaded_before_the_first_answer() -> None:
     assert shown.stdout.strip() == "[]"
 
 
-async def test_tokens_are_estimated_where_their_ranks_cannot_be_fetched(
+async def test_tokens_are_estimated_where_their_table_is_not_on_this_machine(
     desk: Desk, tmp_path: Path, scripted: ScriptedServer
 ) -> None:
-    """tiktoken fetches its ranks on first use, and fails or hangs without a network."""
+    """tiktoken would download the table, and fail or hang without a network."""
     nowhere = "http://127.0.0.1:9"
     desk.environ |= {"HTTPS_PROXY": nowhere, "TIKTOKEN_CACHE_DIR": str(tmp_path / "ranks"), "NO_PROXY": "127.0.0.1"}
     await desk.start(window={"workDoneProgress": True})

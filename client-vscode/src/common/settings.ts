@@ -21,9 +21,9 @@ export interface Settings {
 /**
  * Snapshot of the section `apo`.
  *
- * Consent, what may leave in a day, what is kept and where are read from the user's own settings alone: a workspace
- * must not be able to give the one, nor to raise the other, nor to bring results along. The models are the user's too:
- * the server lets what the user names lie anywhere. It asks for those of the workspace later.
+ * Consent, the caps of a run and of a day, what is kept and where are read from the user's own settings alone: a
+ * workspace must not be able to give consent, raise a cap or bring results along. The models are the user's too: the
+ * server lets what the user names lie anywhere. It asks for the models and the caps of the workspace later.
  */
 export function settingsSnapshot(
   configuration: Pick<WorkspaceConfiguration, "get" | "inspect">,
@@ -32,7 +32,7 @@ export function settingsSnapshot(
   return {
     background: configuration.get("background", "gradients"),
     consent: configuration.inspect<boolean>("consent")?.globalValue === true,
-    budget: configuration.get("budget", {}),
+    budget: configuration.inspect<Record<string, unknown>>("budget")?.globalValue ?? {},
     workspaceBudget: configuration.inspect<Record<string, unknown>>("workspaceBudget")?.globalValue ?? {},
     model: configuration.inspect<string>("model")?.globalValue ?? "",
     optimizer: configuration.inspect<Record<string, unknown>>("optimizer")?.globalValue ?? {},

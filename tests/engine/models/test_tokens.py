@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
-import types
 
 import pytest
 
@@ -19,18 +17,16 @@ class _Encoding:
 
 @pytest.fixture
 def ranks(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
-    """A stand-in for tiktoken, whose ranks arrive when the event is set; "unknown" has none."""
+    """A stand-in for tiktoken's tables, which are read when the event is set; "unknown" has none."""
     arrived = threading.Event()
 
-    def encoding_for_model(model: str) -> _Encoding:
+    def local_encoding(model: str) -> _Encoding:
         arrived.wait(10)
         if model == "unknown":
             raise KeyError(model)
         return _Encoding()
 
-    module = types.ModuleType("tiktoken")
-    module.encoding_for_model = encoding_for_model  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "tiktoken", module)
+    monkeypatch.setattr("apo_engine.models.tokens.local_encoding", local_encoding)
     return arrived
 
 

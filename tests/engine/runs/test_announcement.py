@@ -77,12 +77,14 @@ async def test_every_example_file_is_named_with_the_rows_that_are_shown_and_thos
     held = "{train: rows.jsonl, holdout: held.jsonl}"
     whole, two = await planned(tmp_path, job="evaluate"), await planned(tmp_path, examples=held, job="evaluate")
     searched = announce(await planned(tmp_path, "apo.budget: {calls: 20000}", examples=held))
-    assert announce(whole).files == (FileRows(str(tmp_path / "rows.jsonl"), 140, 60, ("text",)),)
+    assert announce(whole).files == (FileRows(str(tmp_path / "rows.jsonl"), 140, 60, ("text",), sealed=60),)
     assert announce(two).files == (
         FileRows(str(tmp_path / "rows.jsonl"), 200, 0, ("text",)),
-        FileRows(str(tmp_path / "held.jsonl"), 0, 30, ("text",)),
+        FileRows(str(tmp_path / "held.jsonl"), 0, 30, ("text",), sealed=30),
     )
     assert [file.shown for file in searched.files] == [200, 30], "the verdict opens the sealed rows"
+    assert [file.sealed for file in searched.files] == [0, 0]
+    assert [file.answers for file in searched.files] == ["expected", "expected"], "critiques quote them"
 
 
 async def test_the_users_code_is_named_with_its_digest(tmp_path: Path) -> None:

@@ -176,6 +176,6 @@ def searching(
         ModelEditor(gateway, meta, temperature=optimizer.temperature),
         optimizer,
     )
-    fallback = EvidenceProposer(rows.critique, optimizer, seed)
+    fallback = EvidenceProposer(rows.critique, optimizer, seed, {})
     search = ApoSearch(task, pool, proposer, fallback, selector(optimizer.selection))
     return Searching(task, pool, model, search, budget, events)

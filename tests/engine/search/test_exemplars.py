@@ -39,13 +39,13 @@ def test_an_exchange_keeps_size_and_labels_and_prefers_what_went_wrong(count: in
 
 def test_worked_examples_read_as_the_prompt_asks_and_render_as_text() -> None:
     asked = parse_prompt('{{role "system"}}\nSort tickets.\n{{role "user"}}\nTicket: {{text}}\nQueue:\n', None)
-    shown = exemplars.with_rows(asked, ROWS[:2])
+    shown = exemplars.with_rows(asked, ROWS[:2], {})
     system = Renderer(shown).messages({"text": "new one"})[0].content
     assert "Ticket: ticket 0 about billing matters\nQueue: billing" in system
     assert "Ticket: ticket 1 about shipping matters\nQueue: shipping" in system
     assert "apo:" not in system
     assert tunable_text(shown) == tunable_text(asked)
-    assert exemplars.with_rows(shown, ROWS[:2]).text == shown.text
+    assert exemplars.with_rows(shown, ROWS[:2], {}).text == shown.text
 
 
 def test_rows_with_template_braces_are_never_shown() -> None:

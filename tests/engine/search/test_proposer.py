@@ -7,6 +7,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from apo_engine.evaluation.result import RowResult
 from apo_engine.models.chat import ChatRequest
 from apo_engine.prompt.edit import tunable_text
+from apo_engine.prompt.file import parse_prompt
 from apo_engine.search.arm import Arm, seed_arm
 from apo_engine.search.confusion import Scored
 from apo_engine.search.critic import ModelCritic
@@ -227,7 +229,7 @@ SORTED = tuple(
 
 
 def evidence() -> EvidenceProposer:
-    return EvidenceProposer(ROWS, OptimizerSettings(), 7)
+    return EvidenceProposer(ROWS, OptimizerSettings(), 7, {})
 
 
 async def test_the_evidence_proposer_makes_the_same_children_every_time_from_critique_rows_alone() -> None:
@@ -253,3 +255,18 @@ def test_the_evidence_proposer_makes_no_more_children_than_asked_and_enters_each
     assert 1 <= len(made.rewrites) <= most
     assert entered == [child.id for child in made.rewrites if isinstance(child, Arm)]
     assert not any(isinstance(child, Rejected) for child in made.rewrites)
+
+
+async def test_worked_examples_include_the_texts_that_were_planned_and_not_what_is_on_disk_by_now(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "_more.prompt").write_text("A SECRET of the disk")
+    text = '{{role "system"}}\nSort tickets.\n{{role "user"}}\n{{> more}} {{text}}\n'
+    seed = seed_arm(parse_prompt(text, tmp_path / "a.prompt"))
+    proposer = EvidenceProposer(ROWS, OptimizerSettings(), 7, {"more": "As planned:"})
+    children = [
+        made for made in (await proposer.propose(seed, SORTED, 1, 6, at_once)).rewrites if isinstance(made, Arm)
+    ]
+    shown = [child.prompt.text for child in children if child.candidate.operator == "exemplars"]
+    assert shown
+    assert all("As planned:" in text and "SECRET" not in text for text in shown)
