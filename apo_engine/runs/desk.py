@@ -23,7 +23,7 @@ from apo_engine.models.gateway import Gateway, NotCached
 from apo_engine.models.limits import Limiter
 from apo_engine.models.memory_cache import MemoryCache
 from apo_engine.problems import Severity
-from apo_engine.runs.announcement import announce, few_unseen_rows, kept_words, on_exposure, shown_before
+from apo_engine.runs.announcement import announce, few_unseen_rows, kept_words, on_exposure, sealed_words, shown_before
 from apo_engine.runs.destinations import require_agreed, routes_of
 from apo_engine.runs.extra_parameters import unread_parameters
 from apo_engine.runs.options import Options
@@ -242,7 +242,7 @@ async def _announce(desk: Desk, started: RunStarted, *, fresh: bool) -> None:
     left_out = ""
     if plan.whole is not None and plan.rows is not None:
         left_out = left_out_words(plan.whole, plan.rows, plan.settings.budget.calls)
-    for information in filter(None, (left_out, kept_words(plan))):
+    for information in filter(None, (left_out, sealed_words(plan), kept_words(plan))):
         reporter.note(information)
     for problem in plan.examples.problems:
         reporter.note(str(problem), Severity.WARNING)
