@@ -14,7 +14,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from apo_engine.examples.sketch import letters, sketches
+from apo_engine.examples.sketch import Sketch, letters, sketches
 from apo_engine.store import RowFingerprints
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def identify(rows: Sequence[Example]) -> Mapping[str, RowIdentity]:
     texts = {name: _text(found) for name, found in varying.items()}
     sketched = _sketches(cells, texts)
     groups = _groups(varying, texts, sketched)
-    candidates = {name: [*_candidates(found), *sketched[texts[name]]] for name, found in varying.items()}
+    candidates = {name: _candidates(found, sketched[texts[name]]) for name, found in varying.items()}
     of_groups: defaultdict[bytes, set[bytes]] = defaultdict(set)
     for name, found in candidates.items():
         of_groups[groups[name]].update(found)
@@ -118,7 +118,7 @@ def _text(cells: Sequence[_Cell]) -> bytes:
     return _digest([cell for cell in cells if cell.is_text] or cells)
 
 
-def _sketches(rows: Mapping[str, Sequence[_Cell]], texts: Mapping[str, bytes]) -> dict[bytes, tuple[bytes, ...]]:
+def _sketches(rows: Mapping[str, Sequence[_Cell]], texts: Mapping[str, bytes]) -> dict[bytes, Sketch]:
     """The sketches of each text of a set, each made once, however many rows repeat the text."""
     words: dict[bytes, list[tuple[str, ...]]] = {}
     for name, cells in rows.items():
@@ -128,7 +128,7 @@ def _sketches(rows: Mapping[str, Sequence[_Cell]], texts: Mapping[str, bytes]) -
 
 
 def _groups(
-    rows: Mapping[str, Sequence[_Cell]], texts: Mapping[str, bytes], sketched: Mapping[bytes, Sequence[bytes]]
+    rows: Mapping[str, Sequence[_Cell]], texts: Mapping[str, bytes], sketched: Mapping[bytes, Sketch]
 ) -> dict[str, bytes]:
     """Rows with the same text say the same, whatever their numbers and ids are, and so do rows with similar texts.
 
@@ -145,7 +145,7 @@ def _groups(
         return size > common and (has_forms or (is_short and size > len(rows) / _FEWEST_GROUPS))
 
     exact = {name: _digest(cells) if is_form(name) else texts[name] for name, cells in rows.items()}
-    similar = _similar({group: sketched[texts[name]] for name, group in exact.items()})
+    similar = _similar({group: sketched[texts[name]].own for name, group in exact.items()})
     if len(set(similar.values())) < _FEWEST_GROUPS:
         return exact
     return {name: similar[group] for name, group in exact.items()}
@@ -173,7 +173,7 @@ def _common(rows: int) -> int:
     return max(_FEWEST_COMMON, int(_COMMON_SHARE * rows))
 
 
-def _candidates(cells: Sequence[_Cell]) -> list[bytes]:
+def _candidates(cells: Sequence[_Cell], sketch: Sketch) -> list[bytes]:
     """What a row may be known by: the whole of it first."""
     found = {_digest(cells): None}
     found.update({_digest([cell]): None for cell in cells if cell.is_long})
@@ -182,6 +182,7 @@ def _candidates(cells: Sequence[_Cell]) -> list[bytes]:
             rest = [cell for cell in cells if cell is not left_out]
             if any(cell.is_text for cell in rest) and sum(len(cell.key) for cell in rest) >= _REST:
                 found[_digest(rest)] = None
+    found.update(dict.fromkeys((*sketch.own, *sketch.whole)))
     return list(found)
 
 

@@ -12,6 +12,8 @@ import re
 import unicodedata
 from bisect import bisect_left
 from collections import Counter
+from dataclasses import dataclass
+from math import log2
 from struct import Struct
 from typing import TYPE_CHECKING
 from zlib import crc32
@@ -19,7 +21,7 @@ from zlib import crc32
 from apo_engine.unseen import is_unseen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
 _TAG = re.compile(r"</?[A-Za-z][^<>]*>")
 _DIGIT = re.compile(r"\d")
@@ -38,14 +40,14 @@ _FEWEST_GRAMS = 12
 # Which grams are shared by many is counted on this many texts.
 _COUNTED_TEXTS, _SHARED_GRAMS, _SHARED_BY = 2_000, 0.1, 5
 _MOST_LETTERS = 2_000
-# A band is six hashes of grams in a row, from one of eight places on. For texts of a similarity s, one is the same with
-# a probability of about s**6: texts that are 85 % similar share one of the eight nearly always, 70 % mostly, and 20 %
-# in one case of 2,000.
-_IN_A_ROW = 6
+# A band is eight hashes of grams in a row, from one of six places on. For texts of a similarity s, one is the same
+# with a probability of about s**8: texts that are 85 % similar share one of the six mostly, 70 % in one case of
+# four, and 30 % in one of 2,000. A set is recognized by any of its rows.
+_IN_A_ROW = 8
 _BAND = Struct(f"{_IN_A_ROW}I")
-_PLACES = tuple(at << 29 for at in range(8))
-# Words in whatever order tell one text from another if there are so many.
-_FEWEST_WORDS = 8
+_PLACES = tuple((at << 32) // 6 for at in range(6))
+# Words in whatever order tell one text from another if they are rare enough: about one in 2**24 texts has these.
+_FEWEST_BITS = 24
 
 
 def letters(text: str) -> tuple[str, ...]:
@@ -63,34 +65,45 @@ def letters(text: str) -> tuple[str, ...]:
     return tuple(_DOUBLED.sub(r"\1", _NO_LETTERS.sub(" ", text)).split())
 
 
-def sketches(texts: Mapping[bytes, Sequence[Sequence[str]]]) -> dict[bytes, tuple[bytes, ...]]:
-    """Digests of each of some texts, which are given as the words of their cells, by a name.
+@dataclass(frozen=True, slots=True)
+class Sketch:
+    """Digests of a text: some of all its words, others that texts which differ in a few letters share one of, mostly.
 
-    Some are of all its words, whatever cells they stand in. Texts that differ in a few letters share one of the others
-    with high probability.
+    Those of what is ``own`` tell texts of a form apart, and are the same whatever the form says. Those of the
+    ``whole`` do not depend on what other texts there are in the set.
     """
-    words = {name: {word for cell in cells for word in cell} for name, cells in texts.items()}
-    form = _shared(words.values(), max(_SHARED_BY, _FORM_SHARE * len(texts)))
+
+    own: tuple[bytes, ...]
+    whole: tuple[bytes, ...]
+
+
+def sketches(texts: Mapping[bytes, Sequence[Sequence[str]]]) -> dict[bytes, Sketch]:
+    """The sketches of texts by their names; a text is given as the words of each of its cells."""
+    frequency = Counter(word for cells in texts.values() for word in {word for cell in cells for word in cell})
+    most = max(_SHARED_BY, _FORM_SHARE * len(texts))
+    bits = {word: log2(len(texts) / times) for word, times in frequency.items() if times <= most}
     grams = {name: _grams(cells) for name, cells in texts.items()}
     counted = sorted(texts)[:_COUNTED_TEXTS]
-    common = _shared((grams[name] for name in counted), max(_SHARED_BY, _SHARED_GRAMS * len(counted)))
-    return {name: (*_wordings(cells, form), *_bands(grams[name] - common)) for name, cells in texts.items()}
+    shared = Counter(gram for name in counted for gram in grams[name])
+    common = {gram for gram, times in shared.items() if times > max(_SHARED_BY, _SHARED_GRAMS * len(counted))}
+    return {
+        name: Sketch((*_wordings(cells, bits), *_bands(grams[name] - common)), _bands(grams[name]))
+        for name, cells in texts.items()
+    }
 
 
-def _shared(sets: Iterable[set[str]] | Iterable[set[int]], most: float) -> set[object]:
-    frequency: Counter[object] = Counter(one for some in sets for one in some)
-    return {one for one, times in frequency.items() if times > most}
+def _wordings(cells: Sequence[Sequence[str]], bits: Mapping[str, float]) -> tuple[bytes, ...]:
+    """Digests of the words in order, with the cells in either order, and of rare words in any order.
 
-
-def _wordings(cells: Sequence[Sequence[str]], form: set[object]) -> tuple[bytes, ...]:
-    """Digests of the words in order, with the cells in either order, and of many words in any order."""
-    said = [" ".join(word for word in cell if word not in form) for cell in cells]
+    ``bits`` say how rare a word is; those without are part of a form.
+    """
+    said = [" ".join(word for word in cell if word in bits) for cell in cells]
     said = [cell for cell in said if cell]
     if sum(map(len, said)) < _FEWEST_LETTERS:
         return ()
     found = {"words " + " ".join(said): None, "words " + " ".join(sorted(said)): None}
     distinct = set(" ".join(said).split())
-    if len(distinct) >= _FEWEST_WORDS:
+    if sum(bits[word] for word in distinct) >= _FEWEST_BITS:
         found["any order " + " ".join(sorted(distinct))] = None
     return tuple(hashlib.sha256(one.encode()).digest() for one in found)
 
