@@ -1,7 +1,8 @@
 """By what a row is recognized again, whatever its file, its columns' names and the prompt's template have become.
 
 A row is known by each of its cells of 16 characters or more, and as a whole. Short rows are known by what is left
-without any one cell, too. Cells that many rows of the set share identify none of them: nothing is recorded under those.
+without any one cell, too. After small edits, a row is known by sketches of all its text together. What many rows of the
+set share identifies none of them: nothing is recorded under it. Rows that repeat a text count as one.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from apo_engine.examples.sketch import Sketch, letters, sketches
 from apo_engine.store import RowFingerprints
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ _FEWEST_COMMON, _COMMON_SHARE = 5, 0.01
 _CONSTANT_SHARE = 0.5
 # A short row is known by what is left without one of its cells, if that is some text of this length.
 _MOST_CELLS, _REST = 4, 8
+# The fewest rows that can be split: a set that falls into fewer groups than this is not grouped so.
+_FEWEST_GROUPS = 33
 _NOT_WORDS = re.compile(r"[\W_]+")
 _SPACE = re.compile(r"\s+")
 _EDGES = re.compile(r"^[\W_]+|[\W_]+$")
@@ -44,10 +48,11 @@ class RowIdentity:
 class _Cell:
     """A cell in the form that is compared: case, white space, punctuation and Unicode forms make no difference.
 
-    ``is_text`` tells text from numbers and ids: it has words, or no digit.
+    ``is_text`` tells text from numbers and ids: it has words, or no digit. ``words`` are those that sketches compare.
     """
 
     key: str
+    words: tuple[str, ...]
     is_long: bool
     is_text: bool
 
@@ -59,20 +64,22 @@ def identify(rows: Sequence[Example]) -> Mapping[str, RowIdentity]:
     frequency = Counter(cell for found in cells.values() for cell in found)
     most = max(_FEWEST_COMMON, int(_CONSTANT_SHARE * len(cells)))
     varying = {name: [cell for cell in found if frequency[cell] <= most] or found for name, found in cells.items()}
-    groups = _groups(varying)
-    candidates = {name: _candidates(found) for name, found in varying.items()}
-    sharing: defaultdict[bytes, set[bytes]] = defaultdict(set)
+    texts = {name: _text(found) for name, found in varying.items()}
+    sketched = _sketches(cells, texts)
+    groups = _groups(varying, texts, sketched)
+    candidates = {name: _candidates(found, sketched[texts[name]]) for name, found in varying.items()}
+    of_groups: defaultdict[bytes, set[bytes]] = defaultdict(set)
     for name, found in candidates.items():
-        for fingerprint in found:
-            sharing[fingerprint].add(groups[name])
-    common = _common(len(set(groups.values())))
+        of_groups[groups[name]].update(found)
+    sharing = Counter(fingerprint for found in of_groups.values() for fingerprint in found)
+    common = _common(len(of_groups))
     return {
         name: RowIdentity(
             groups[name],
             RowFingerprints(
                 tuple(found),
                 # The whole row comes first, and always identifies it.
-                tuple(one for at, one in enumerate(found) if at == 0 or len(sharing[one]) <= common),
+                tuple(one for at, one in enumerate(found) if at == 0 or sharing[one] <= common),
             ),
         )
         for name, found in candidates.items()
@@ -80,7 +87,7 @@ def identify(rows: Sequence[Example]) -> Mapping[str, RowIdentity]:
 
 
 def _cells(row: Example, known: dict[str, _Cell]) -> list[_Cell]:
-    """The row's cells that say anything, each once, in an order that does not depend on the columns'."""
+    """The row's cells that say anything, each once, in the order of the columns."""
     found: dict[str, _Cell] = {}
     for text in row.inputs.values():
         cell = known.get(text)
@@ -88,10 +95,11 @@ def _cells(row: Example, known: dict[str, _Cell]) -> list[_Cell]:
             cell = known[text] = _cell(text)
         if cell.key:
             found[cell.key] = cell
-    return [found[key] for key in sorted(found)]
+    return list(found.values())
 
 
 def _cell(text: str) -> _Cell:
+    compared = letters(text)
     if not text.isascii():
         text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
         text = "".join(character for character in text if unicodedata.category(character) != "Cf")
@@ -101,17 +109,63 @@ def _cell(text: str) -> _Cell:
     words = _NOT_WORDS.sub("", plain)
     is_text = " " in plain or not plain.isascii() or not any(map(str.isdigit, plain))
     # Between few letters, signs carry the meaning: 3+4 is not 3*4.
-    return _Cell(words if len(words) >= _REST else plain.replace(" ", ""), len(plain) >= _LONG, is_text)
+    key = words if len(words) >= _REST else plain.replace(" ", "")
+    return _Cell(key, compared, len(plain) >= _LONG, is_text)
 
 
-def _groups(rows: Mapping[str, Sequence[_Cell]]) -> dict[str, bytes]:
-    """Rows with the same text say the same, whatever their numbers and ids are; unless many rows have that text.
+def _text(cells: Sequence[_Cell]) -> bytes:
+    """What the row says apart from its numbers and ids, or all of it if it has no other text."""
+    return _digest([cell for cell in cells if cell.is_text] or cells)
 
-    Then it is a form that the numbers fill in.
+
+def _sketches(rows: Mapping[str, Sequence[_Cell]], texts: Mapping[str, bytes]) -> dict[bytes, Sketch]:
+    """The sketches of each text of a set, each made once, however many rows repeat the text."""
+    words: dict[bytes, list[tuple[str, ...]]] = {}
+    for name, cells in rows.items():
+        if texts[name] not in words:
+            words[texts[name]] = [cell.words for cell in cells if cell.words]
+    return sketches(words)
+
+
+def _groups(
+    rows: Mapping[str, Sequence[_Cell]], texts: Mapping[str, bytes], sketched: Mapping[bytes, Sketch]
+) -> dict[str, bytes]:
+    """Rows with the same text say the same, whatever their numbers and ids are, and so do rows with similar texts.
+
+    Unless the set would then fall into too few groups to be split: then its texts are forms that numbers or words fill
+    in. So is a short text that a large share of all rows has.
     """
-    texts = {name: _digest([cell for cell in cells if cell.is_text] or cells) for name, cells in rows.items()}
     sizes = Counter(texts.values())
-    return {name: text if sizes[text] <= _common(len(rows)) else _digest(rows[name]) for name, text in texts.items()}
+    common = _common(len(rows))
+    has_forms = len(sizes) < _FEWEST_GROUPS
+
+    def is_form(name: str) -> bool:
+        size = sizes[texts[name]]
+        is_short = not any(cell.is_long for cell in rows[name])
+        return size > common and (has_forms or (is_short and size > len(rows) / _FEWEST_GROUPS))
+
+    exact = {name: _digest(cells) if is_form(name) else texts[name] for name, cells in rows.items()}
+    similar = _similar({group: sketched[texts[name]].own for name, group in exact.items()})
+    if len(set(similar.values())) < _FEWEST_GROUPS:
+        return exact
+    return {name: similar[group] for name, group in exact.items()}
+
+
+def _similar(sketched: Mapping[bytes, Sequence[bytes]]) -> dict[bytes, bytes]:
+    """For each of the groups, the first of those that are connected with it by sketches in common."""
+    above = {group: group for group in sketched}
+
+    def top(group: bytes) -> bytes:
+        while above[group] != group:
+            above[group] = group = above[above[group]]
+        return group
+
+    first: dict[bytes, bytes] = {}
+    for group in sorted(sketched):
+        for sketch in sketched[group]:
+            one, other = sorted((top(group), top(first.setdefault(sketch, group))))
+            above[other] = one
+    return {group: top(group) for group in sketched}
 
 
 def _common(rows: int) -> int:
@@ -119,7 +173,7 @@ def _common(rows: int) -> int:
     return max(_FEWEST_COMMON, int(_COMMON_SHARE * rows))
 
 
-def _candidates(cells: Sequence[_Cell]) -> list[bytes]:
+def _candidates(cells: Sequence[_Cell], sketch: Sketch) -> list[bytes]:
     """What a row may be known by: the whole of it first."""
     found = {_digest(cells): None}
     found.update({_digest([cell]): None for cell in cells if cell.is_long})
@@ -128,8 +182,10 @@ def _candidates(cells: Sequence[_Cell]) -> list[bytes]:
             rest = [cell for cell in cells if cell is not left_out]
             if any(cell.is_text for cell in rest) and sum(len(cell.key) for cell in rest) >= _REST:
                 found[_digest(rest)] = None
+    found.update(dict.fromkeys((*sketch.own, *sketch.whole)))
     return list(found)
 
 
 def _digest(cells: Iterable[_Cell]) -> bytes:
-    return hashlib.sha256("\0".join(cell.key for cell in cells).encode()).digest()
+    """A digest of some cells, whatever their order is."""
+    return hashlib.sha256("\0".join(sorted(cell.key for cell in cells)).encode()).digest()

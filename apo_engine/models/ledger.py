@@ -7,7 +7,6 @@ import logging
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date, timedelta
 from pathlib import Path
 
 from apo_engine.models.layout import file_id, prepare, set_unusable_aside
@@ -19,7 +18,6 @@ from apo_engine.set_aside import set_aside_what_is_no_file
 
 _LOG = logging.getLogger(__name__)
 _BUSY_SECONDS = 5.0
-_DAYS_KEPT = 31
 _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS spending "
     "(day TEXT, name TEXT, calls INTEGER, pico INTEGER, PRIMARY KEY (day, name)) WITHOUT ROWID",
@@ -27,16 +25,14 @@ _SCHEMA = (
 _LAYOUT = 1
 # The day on which a ledger was set aside stands under a name that no workspace has: nobody knows what was spent then.
 _UNKNOWN = ""
-_IS_UNKNOWN = "SELECT 1 FROM spending WHERE day = ? AND name = ?"
+_IS_UNKNOWN = "SELECT 1 FROM spending WHERE day >= ? AND name = ?"
 # Never below nothing, and never beyond what 64 bits hold, where the database would go on in floats.
 _ADD = (
     f"INSERT INTO spending VALUES (?, ?, ?, max(0, ?)) ON CONFLICT (day, name) DO UPDATE "
     f"SET calls = calls + excluded.calls, pico = max(0, min(pico + ?, {MOST}))"
 )
 # What was spent on days that are still to come was spent by a clock that was ahead, or has been set back since.
-_SPENT = "SELECT sum(calls), sum(pico) FROM spending WHERE name = ? AND day BETWEEN ? AND ?"
-# By what was counted, not by the clock: one that is ahead for a moment would forget what was spent today.
-_FORGET = "DELETE FROM spending WHERE day NOT IN (SELECT DISTINCT day FROM spending ORDER BY day DESC LIMIT ?)"
+_SPENT = "SELECT sum(calls), sum(pico) FROM spending WHERE name = ? AND day >= ?"
 
 
 class Ledger:
@@ -45,6 +41,10 @@ class Ledger:
     Any number of processes may use the same file: what one reserves counts for the others at once. A file that is no
     sound database, or that has another layout than this version's, is set aside under another name and begun anew. What
     was spent that day is then unknown, so nothing more leaves under a cap until the next day.
+
+    A day's spending includes all recorded later days, so setting the clock back starts no new day. If the clock was
+    ahead once, what was spent then counts for every day until that date, or until the file is removed. No day is ever
+    deleted: by whatever rule, a wrong clock could then delete today. A year takes about 20 kB per workspace.
     """
 
     def __init__(self, path: Path) -> None:
@@ -53,7 +53,7 @@ class Ledger:
 
     def reserve(self, day: str, name: str, pico: int, caps: DailyCaps) -> bool:
         """Count one request of at most ``pico``, if the caps leave room for it beside what is counted for this day and
-        for the month after it: a clock that is set back begins no day anew.
+        all later ones.
 
         Raises:
             BudgetError: the ledger cannot be read or written.
@@ -78,7 +78,7 @@ class Ledger:
             ledger.execute(_ADD, (day, name, 0, pico, pico))
 
     def spent(self, day: str, name: str) -> tuple[int, float]:
-        """The requests and the USD that are counted for a day and the month after it, those under way among them.
+        """The requests and the USD that are counted for a day and all later ones, those under way among them.
 
         Raises:
             BudgetError: the ledger cannot be read or written.
@@ -89,8 +89,7 @@ class Ledger:
 
     @staticmethod
     def _spent(ledger: sqlite3.Connection, day: str, name: str) -> tuple[int, int]:
-        last = (date.fromisoformat(day) + timedelta(days=_DAYS_KEPT)).isoformat()
-        calls, pico = ledger.execute(_SPENT, (name, day, last)).fetchone()
+        calls, pico = ledger.execute(_SPENT, (name, day)).fetchone()
         return int(calls or 0), int(pico or 0)
 
     @contextmanager
@@ -136,7 +135,6 @@ class Ledger:
             ledger.execute("PRAGMA journal_mode = WAL")
             # What a power cut takes from the count could be spent again.
             ledger.execute("PRAGMA synchronous = FULL")
-            ledger.execute(_FORGET, (_DAYS_KEPT,))
         except BaseException:
             ledger.close()
             raise

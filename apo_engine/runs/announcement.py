@@ -156,7 +156,16 @@ def shown_before(plan: Plan) -> str:
     if not shown:
         return ""
     rows, were = ("1 hold-out row", "was") if shown == 1 else (f"{shown:,} hold-out rows", "were")
-    return f"{rows} {were} shown to an earlier search: they count as looked at. Hold out rows that no search has seen."
+    return f"{rows} {were} shown to an earlier run: they count as looked at. Hold out rows that no run has shown."
+
+
+def sealed_words(plan: Plan) -> str:
+    """What to tell people whose rows are too few to split, and of which some are sealed; empty if none is."""
+    if plan.whole is not None or not plan.sealed_rows:
+        return ""
+    sealed = len(plan.sealed_rows)
+    rows = "1 hold-out row is" if sealed == 1 else f"{sealed:,} hold-out rows are"
+    return f"{rows} left out: hold-out rows stay sealed until a search compares its winner on them."
 
 
 def lowered_caps(plan: Plan, flags: Mapping[str, object]) -> str:
@@ -174,7 +183,7 @@ def lowered_caps(plan: Plan, flags: Mapping[str, object]) -> str:
 
 def kept_words(plan: Plan) -> str:
     """What to tell people who want nothing kept of what is kept all the same; empty if nothing is."""
-    if not plan.keeps_nothing or plan.job == "evaluate":
+    if not plan.keeps_nothing:
         return ""
     return (
         "Nothing of this run is kept but keyed fingerprints of its rows, by which looks at hold-out rows are counted."

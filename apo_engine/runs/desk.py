@@ -29,6 +29,7 @@ from apo_engine.runs.announcement import (
     kept_words,
     lowered_caps,
     on_exposure,
+    sealed_words,
     shown_before,
 )
 from apo_engine.runs.destinations import require_agreed, routes_of
@@ -249,7 +250,8 @@ async def _announce(desk: Desk, started: RunStarted, options: Options) -> None:
     left_out = ""
     if plan.whole is not None and plan.rows is not None:
         left_out = left_out_words(plan.whole, plan.rows, plan.settings.budget.calls)
-    for information in filter(None, (lowered_caps(plan, options.flags), left_out, kept_words(plan))):
+    informed = (lowered_caps(plan, options.flags), left_out, sealed_words(plan), kept_words(plan))
+    for information in filter(None, informed):
         reporter.note(information)
     for problem in plan.examples.problems:
         reporter.note(str(problem), Severity.WARNING)

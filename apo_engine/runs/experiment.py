@@ -34,7 +34,10 @@ def experiment_id(plan: Plan) -> str:
         "partials": dict(plan.partials),
         "meta": dict(plan.meta.texts) if plan.meta else None,
         "rows": plan.examples.fingerprint,
-        "sides": rows and [[row.id for row in side] for side in (rows.critique, rows.selection, rows.holdout)],
+        "sides": [
+            [row.id for row in side]
+            for side in ((rows.critique, rows.selection, rows.holdout) if rows else (plan.open_rows,))
+        ],
         "settings": settings,
         "models": [model.identity for model in (plan.task_model, plan.optimizer_model, plan.judge_model) if model],
         "judge": judge.read_text("utf-8") if plan.judge_model else None,

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Sequence
+
+import msgspec
 
 from apo_engine.evaluation.fanout import fan_out
 from apo_engine.evaluation.figures import figures_of
+from apo_engine.examples.example import Example
 from apo_engine.problems import BudgetError, ModelError
 from apo_engine.prompt.file import PromptFile
 from apo_engine.runs.desk import Desk
@@ -109,24 +113,53 @@ async def _search(desk: Desk, task: SearchTask, pool: Pool) -> Found:
         await task.race.stop()
 
 
-async def _look(desk: Desk, task: SearchTask, winner: Arm) -> Look:
-    """Open the hold-out. No row is sent before its look is on the disk: whoever kills the process then has looked."""
-    recorder, rows = desk.recorder, task.rows.holdout
-    if recorder is None:
-        return Look(recorded=False)
-    before = await recorder.repeated_look()
-    if before is not None and await desk.has_answers((task.seed, winner), rows):
-        # The comparison that was made then is shown again: nothing is sent, and nothing new is learned.
-        return before
-    return await recorder.look(rows)
+async def _cached_look(desk: Desk, arms: Sequence[Arm], rows: tuple[Example, ...]) -> Look | None:
+    """Open the hold-out, if the prompts can be scored on it from cached answers alone; None if they cannot.
+
+    The scores are then known before the look, so that it can be told from the one in which they were shown before: only
+    the same texts with the same answers and scores are the same comparison. The same model answers may be scored
+    otherwise, by a metric that is random or reads a clock or a file; that is another comparison, and another look.
+    """
+    assert desk.recorder is not None
+    if not await desk.has_answers(arms, rows):
+        return None
+    comparison = _comparison(desk, arms, rows)
+    repeated = await desk.recorder.repeated_look(comparison)
+    if repeated is not None:
+        return repeated
+    look = await desk.recorder.look(rows)
+    await desk.recorder.complete_look(comparison)
+    return look
+
+
+def _comparison(desk: Desk, arms: Sequence[Arm], rows: tuple[Example, ...]) -> bytes:
+    """A digest of all that a verdict rests on: the texts, and their answers and scores on every row."""
+    compared = [
+        (
+            arm.prompt.text,
+            [
+                (result.row, result.expected, result.answer, result.predicted, result.score, result.marks)
+                for result in desk.evaluator.known(arm.prompt, rows)
+            ],
+        )
+        for arm in arms
+    ]
+    return hashlib.sha256(msgspec.json.encode(compared)).digest()
 
 
 async def _judge(desk: Desk, task: SearchTask, winner: Arm) -> Verdict:
-    rows = task.rows.holdout
-    look = await _look(desk, task, winner)
+    rows, arms = task.rows.holdout, (task.seed, winner)
+    recorder = desk.recorder
+    look, is_complete = Look(recorded=False), True
+    if recorder is not None:
+        cached = await _cached_look(desk, arms, rows)
+        # No row is sent before its look is on the disk: whoever kills the process then has looked.
+        look, is_complete = (cached, True) if cached is not None else (await recorder.look(rows), False)
     desk.reporter.emit(HoldoutOpened(len(rows), look.earlier))
     tick = desk.reporter.phase("Judging the winner on unseen rows", 2 * len(rows))
-    await fan_out(task.evaluator.score(arm.prompt, rows, tick) for arm in (task.seed, winner))
+    await fan_out(task.evaluator.score(arm.prompt, rows, tick) for arm in arms)
+    if recorder is not None and not is_complete:
+        await recorder.complete_look(_comparison(desk, arms, rows))
     for arm in {task.seed.id: task.seed, winner.id: winner}.values():
         task.report_scored(arm, "holdout", rows)
     # Resampling F1 over many labels takes as long as some answers do; whoever waits for this loop should not.
@@ -135,7 +168,7 @@ async def _judge(desk: Desk, task: SearchTask, winner: Arm) -> Verdict:
     assert comparison is not None
     start, best = (
         figures_of(task.evaluator.known(arm.prompt, rows), task.evaluator.metric, desk.plan.examples.labels)
-        for arm in (task.seed, winner)
+        for arm in arms
     )
     verdict = judge(comparison, look, start, best)
     desk.reporter.emit(VerdictReached(verdict))

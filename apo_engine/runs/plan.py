@@ -77,10 +77,21 @@ class Plan:
 
     @property
     def open_rows(self) -> tuple[Example, ...]:
-        """The rows that are not sealed."""
+        """The rows that are not sealed, as many of them as the cap on calls leaves room for."""
         if self.rows is None:
-            return self.examples.rows[: self.settings.budget.calls // self.calls_per_row]
+            sealed = {row.id for row in self.sealed_rows}
+            found = tuple(row for row in self.examples.rows if row.id not in sealed)
+            return found[: self.settings.budget.calls // self.calls_per_row]
         return (*self.rows.critique, *self.rows.selection)
+
+    @property
+    def sealed_rows(self) -> tuple[Example, ...]:
+        """The hold-out rows: of the split, or if the rows are too few for one, as the user or the store says."""
+        if self.whole is not None:
+            return self.whole.holdout
+        held = frozenset(self.examples.holdout or ())
+        sides = self.history.sides
+        return tuple(row for row in self.examples.rows if row.id in held or sides.get(row.id) == "holdout")
 
     @property
     def calls_per_row(self) -> int:
@@ -236,6 +247,7 @@ async def make_plan(job: Job, prompt: PromptFile, options: Options, *, fixes: bo
         history=history,
     )
     _require_agreed_files(plan, options)
+    _require_open_rows(plan)
     if settings.budget.usd is not None:
         await require_known_price(settings.config, plan.task_model, prompt.layer())
         for model in plan.models:
@@ -314,6 +326,13 @@ def _require_agreed_files(plan: Plan, options: Options) -> None:
         if file not in (options.model_files or ()):
             message = f"Nobody has agreed to load the model file {file.path} as it is now."
             raise InputError(Problem("model-not-agreed", message, "Start the run again and allow it."))
+
+
+def _require_open_rows(plan: Plan) -> None:
+    if not plan.open_rows:
+        message = f"All {len(plan.sealed_rows):,} example rows are hold-out rows, which stay sealed for the verdict."
+        remedy = "Add rows that no search has held out, or name the file with your training rows."
+        raise InputError(Problem("rows-sealed", message, remedy, Place(plan.examples.rows[0].path)))
 
 
 def _rows(job: Job, examples: ExampleSet, history: RowHistory) -> Split | None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from apo_engine.examples.example import Example
 from apo_engine.problems import Severity
 from apo_engine.runs.plan import Plan
-from apo_engine.runs.row_history import sightings_of
+from apo_engine.runs.row_history import shown_sightings, sightings_of
 from apo_engine.search.events import EVENT_FORMAT, AnyEvent, Noted, Progressed, encode
 from apo_engine.search.reporter import Emit
 from apo_engine.search.verdict import Look
@@ -59,10 +59,10 @@ class Recorder:
         except StoreError:
             return Looks(None, 0)
 
-    async def repeated_look(self) -> Look | None:
-        """The last look of this experiment; None if there was none."""
+    async def repeated_look(self, comparison: bytes) -> Look | None:
+        """The look of this experiment in which this very comparison was shown before; None if there was none."""
         try:
-            looks = await self._store.recorded_look(self.experiment)
+            looks = await self._store.recorded_look(self.experiment, comparison)
         except StoreError:
             return None
         return None if looks is None else Look(looks.earlier, looks.opened)
@@ -77,6 +77,15 @@ class Recorder:
             self._fail(error)
             return Look(recorded=False)
         return Look(looks.earlier, looks.opened)
+
+    async def complete_look(self, comparison: bytes) -> None:
+        """Record what was compared in the look; without that, it is never shown again as the same look."""
+        if self._failure:
+            return
+        try:
+            await self._store.complete_look(self.experiment, comparison)
+        except StoreError as error:
+            self._fail(error)
 
     async def finish(self) -> None:
         """The run ended as it should: mark it as finished, once all its events are stored."""
@@ -94,11 +103,12 @@ class Recorder:
             await self._lock.release()
 
     async def _record_rows(self) -> None:
+        # Whoever wants nothing kept has his looks counted all the same: rows that a run shows are not unseen any more.
         plan = self._plan
-        # An evaluation by somebody who wants nothing kept leaves nothing; a search must count its looks.
-        if plan.whole is None or plan.rows is None or (plan.keeps_nothing and plan.job == "evaluate"):
-            return
-        sightings = sightings_of(plan.history, plan.whole, plan.rows)
+        if plan.whole is None or plan.rows is None:
+            sightings = shown_sightings(plan.history, plan.open_rows)
+        else:
+            sightings = sightings_of(plan.history, plan.whole, plan.rows)
         await self._store.record_sightings(sightings)
 
     async def _write(self) -> None:

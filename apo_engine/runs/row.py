@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from apo_engine.evaluation.result import RowAnswer, Said
@@ -14,7 +15,9 @@ from apo_engine.prompt.render import Renderer
 from apo_engine.runs.desk import open_desk
 from apo_engine.runs.options import Options
 from apo_engine.runs.plan import make_plan
+from apo_engine.runs.row_history import shown_sightings
 from apo_engine.search.events import AnyEvent
+from apo_engine.store import StoreError
 
 
 async def answer_row(prompt: PromptFile, options: Options, path: Path, line: int) -> RowAnswer:
@@ -40,6 +43,9 @@ async def answer_row(prompt: PromptFile, options: Options, path: Path, line: int
                 message = "This row is kept for the verdict: nobody looks at it before."
                 remedy = "Run an open row; a row with a critique is one."
                 raise InputError(Problem("row-sealed", message, remedy, Place(path, line)))
+            # From now on the row is not unseen. Without a store, no verdict can claim that it is.
+            with suppress(StoreError):
+                await plan.store.record_sightings(shown_sightings(plan.history, [row]))
             messages = Renderer(plan.prompt, plan.partials).messages(row.inputs)
             (result,) = await desk.evaluator.score(plan.prompt, [row])
             said = tuple(Said(message.role, message.content) for message in messages)

@@ -14,7 +14,7 @@ from apo_engine.store import RowFingerprints, Side, Sighting, Store, StoreError
 
 @dataclass(frozen=True, slots=True)
 class RowHistory:
-    """By row id: what identifies a row, the side that it was on before, and which rows a search was shown.
+    """By row id: what identifies a row, the side that it was on before, and which rows an earlier run was shown.
 
     A row that was on several sides is held out: ``sides`` says ``holdout``. ``failure`` says why the store could not be
     read, empty if it could.
@@ -50,13 +50,13 @@ async def read_history(store: Store, examples: ExampleSet) -> RowHistory:
         if found:
             known = {sighting.side for sighting in found}
             sides[row.id] = known.pop() if len(known) == 1 else "holdout"
-            if all(sighting.shown for sighting in found):
+            if any(sighting.shown for sighting in found):
                 shown.append(row.id)
     return RowHistory(identities, sides, frozenset(shown))
 
 
 def sightings_of(history: RowHistory, whole: Split, used: Split) -> Mapping[bytes, Sighting]:
-    """What a run on the ``used`` rows of a split records: the side of every row, and which ones a search is shown.
+    """What a run on the ``used`` rows of a split records: the side of every row, and which ones the run is shown.
 
     Nothing is recorded under a fingerprint that rows on several sides have.
     """
@@ -66,13 +66,20 @@ def sightings_of(history: RowHistory, whole: Split, used: Split) -> Mapping[byte
         ("selection", whole.selection),
         ("holdout", whole.holdout),
     )
+    on: dict[bytes, set[Side]] = {}
     found: dict[bytes, Sighting] = {}
-    several = set()
     for side, rows in sides:
         for row in rows:
-            for name in history.identities[row.id].fingerprints.recorded_as:
+            prints = history.identities[row.id].fingerprints
+            for name in prints.known_by:
+                on.setdefault(name, set()).add(side)
+            for name in prints.recorded_as:
                 before = found.get(name)
-                if before is not None and before.side != side:
-                    several.add(name)
                 found[name] = Sighting(side, row.id in shown or (before is not None and before.shown))
-    return {name: sighting for name, sighting in found.items() if name not in several}
+    return {name: sighting for name, sighting in found.items() if len(on[name]) == 1}
+
+
+def shown_sightings(history: RowHistory, rows: Sequence[Example]) -> Mapping[bytes, Sighting]:
+    """What a run that shows rows without splitting them records: from then on, a search may train on them."""
+    names = (name for row in rows for name in history.identities[row.id].fingerprints.recorded_as)
+    return dict.fromkeys(names, Sighting("critique", shown=True))

@@ -35,7 +35,7 @@ class MemoryStore:
     _writers: dict[str, str] = field(default_factory=dict)
     _sightings: dict[bytes, Sighting] = field(default_factory=dict)
     _looks: dict[bytes, set[int]] = field(default_factory=dict)
-    _experiments: dict[str, Looks] = field(default_factory=dict)
+    _experiments: dict[str, list[tuple[Looks, bytes | None]]] = field(default_factory=dict)
     _executions: int = 0
 
     async def begin(self, run: str, experiment: str, event_format: int) -> None:
@@ -110,16 +110,23 @@ class MemoryStore:
 
     async def record_look(self, rows: Sequence[RowFingerprints], experiment: str) -> Looks:
         """See `Store`."""
-        found = self._experiments[experiment] = await self.looks(rows)
+        found = await self.looks(rows)
+        self._experiments.setdefault(experiment, []).append((found, None))
         self._executions += 1
         for row in rows:
             for name in row.recorded_as:
                 self._looks.setdefault(name, set()).add(self._executions)
         return found
 
-    async def recorded_look(self, experiment: str) -> Looks | None:
+    async def complete_look(self, experiment: str, comparison: bytes) -> None:
         """See `Store`."""
-        return self._experiments.get(experiment)
+        made = self._experiments[experiment]
+        made[-1] = (made[-1][0], comparison)
+
+    async def recorded_look(self, experiment: str, comparison: bytes | None = None) -> Looks | None:
+        """See `Store`."""
+        made = reversed(self._experiments.get(experiment, []))
+        return next((looks for looks, digest in made if comparison in (None, digest)), None)
 
     async def notices(self) -> tuple[str, ...]:
         """See `Store`."""
@@ -146,5 +153,5 @@ def _looks_at_row(
     row: RowFingerprints, executions: Mapping[bytes, set[int]], sightings: Mapping[bytes, Sighting]
 ) -> int:
     opened = set().union(*(executions.get(name, ()) for name in row.known_by))
-    seen = [sightings[name].shown for name in row.known_by if name in sightings]
-    return max(len(opened), int(bool(seen) and all(seen)))
+    was_shown = any(sightings[name].shown for name in row.known_by if name in sightings)
+    return max(len(opened), int(was_shown))

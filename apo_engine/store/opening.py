@@ -41,9 +41,13 @@ class _RowsAlone(MemoryStore):
         """See `Store`."""
         return await self._rows.record_look(rows, experiment)
 
-    async def recorded_look(self, experiment: str) -> Looks | None:
+    async def complete_look(self, experiment: str, comparison: bytes) -> None:
         """See `Store`."""
-        return await self._rows.recorded_look(experiment)
+        await self._rows.complete_look(experiment, comparison)
+
+    async def recorded_look(self, experiment: str, comparison: bytes | None = None) -> Looks | None:
+        """See `Store`."""
+        return await self._rows.recorded_look(experiment, comparison)
 
     async def notices(self) -> tuple[str, ...]:
         """See `Store`."""

@@ -52,7 +52,7 @@ class RowFingerprints:
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """What is recorded under one fingerprint: the side at first sight, and whether a search was shown the row."""
+    """What is recorded under one fingerprint: the side at first sight, and whether a run was shown the row."""
 
     side: Side
     shown: bool
@@ -62,9 +62,9 @@ class Sighting:
 class Looks:
     """Earlier looks at hold-out rows.
 
-    ``earlier`` is the maximum, over the rows, of the executions that opened the row before; a row that a search was
-    shown counts as opened once. None means unknown: this store holds no earlier look at any row. ``opened`` is the
-    number of rows that were opened or shown before.
+    ``earlier`` is the maximum, over the rows, of the executions that opened the row before; a row that was shown to a
+    search or an evaluation, under any of its fingerprints, counts as opened once. None means unknown: this store holds
+    no earlier look at any row. ``opened`` is the number of rows that were opened or shown before.
     """
 
     earlier: int | None
@@ -135,8 +135,14 @@ class Store(Protocol):
         """Record that one more execution, of this experiment, opens these rows; the looks before this one."""
         ...
 
-    async def recorded_look(self, experiment: str) -> Looks | None:
-        """What `record_look` returned when it was last called for this experiment; None if it never was."""
+    async def complete_look(self, experiment: str, comparison: bytes) -> None:
+        """Add to the last look of this experiment a digest of the comparison that was made in it."""
+
+    async def recorded_look(self, experiment: str, comparison: bytes | None = None) -> Looks | None:
+        """What `record_look` returned when it was last called for this experiment; None if it never was.
+
+        With a ``comparison``, only a look that `complete_look` gave this digest counts.
+        """
         ...
 
     async def notices(self) -> tuple[str, ...]:

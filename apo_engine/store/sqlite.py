@@ -179,13 +179,28 @@ class SqliteStore:
 
         return await self._write(insert)
 
-    async def recorded_look(self, experiment: str) -> Looks | None:
+    async def complete_look(self, experiment: str, comparison: bytes) -> None:
+        """See `Store`."""
+
+        def update(db: sqlite3.Connection) -> None:
+            names = _keyed(db, (experiment.encode(), comparison))
+            db.execute(
+                "UPDATE executions SET comparison = ?"
+                " WHERE execution = (SELECT max(execution) FROM executions WHERE experiment = ?)",
+                (names[comparison], names[experiment.encode()]),
+            )
+
+        await self._write(update)
+
+    async def recorded_look(self, experiment: str, comparison: bytes | None = None) -> Looks | None:
         """See `Store`."""
 
         def select(db: sqlite3.Connection) -> Looks | None:
+            digest = None if comparison is None else _keyed(db, [comparison])[comparison]
             found = db.execute(
-                "SELECT earlier, opened FROM executions WHERE experiment = ? ORDER BY execution DESC LIMIT 1",
-                (_keyed_name(db, experiment),),
+                "SELECT earlier, opened FROM executions WHERE experiment = ? AND (? IS NULL OR comparison = ?)"
+                " ORDER BY execution DESC LIMIT 1",
+                (_keyed_name(db, experiment), digest, digest),
             ).fetchone()
             return None if found is None else Looks(*found)
 

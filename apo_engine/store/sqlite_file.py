@@ -33,6 +33,7 @@ _MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE looks (fingerprint BLOB NOT NULL, execution INTEGER NOT NULL,"
         " PRIMARY KEY (fingerprint, execution)) WITHOUT ROWID",
     ),
+    ("ALTER TABLE executions ADD COLUMN comparison BLOB",),
 )
 SCHEMA_VERSION = len(_MIGRATIONS)
 # The folders of an earlier version, and the names that it gave to what is in them.

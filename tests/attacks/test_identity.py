@@ -21,11 +21,13 @@ from typing import Any
 import pytest
 
 from apo_engine import api
+from apo_engine.problems import InputError
 from apo_engine.prompt.file import load_prompt
 from apo_engine.runs.experiment import experiment_id
 from apo_engine.runs.kept import clear_kept
-from apo_engine.runs.plan import make_plan
+from apo_engine.runs.plan import Plan, make_plan
 from apo_engine.runs.recorder import Recorder
+from apo_engine.search.events import Job
 from apo_engine.search.verdict import Look
 from apo_engine.store import new_ulid
 from tests.cli.conftest import Apo, make_apo
@@ -86,9 +88,7 @@ class Desk:
     async def opened(self) -> tuple[Look, list[str]]:
         """The look, and the texts of the rows that it opened."""
         self.write()
-        environ = {"OPENAI_BASE_URL": "http://127.0.0.1:1/v1", "APO_CACHE_DIR": str(self.cache_folder)}
-        options = api.Options(environ=environ, flags=self.flags, fresh=self.fresh)
-        plan = await make_plan("optimize", load_prompt(self.path), options)
+        plan = await self.plan("optimize")
         recorder = Recorder(plan, new_ulid(), experiment_id(plan), None, lambda _: None)
         await recorder.begin()
         assert plan.rows is not None
@@ -97,6 +97,21 @@ class Desk:
         await recorder.close()
         await plan.close()
         return look, texts
+
+    async def evaluated(self) -> list[str]:
+        """Begin an evaluation, and go no further; the texts of the rows that it scores."""
+        self.write()
+        plan = await self.plan("evaluate")
+        recorder = Recorder(plan, new_ulid(), experiment_id(plan), None, lambda _: None)
+        await recorder.begin()
+        await recorder.close()
+        await plan.close()
+        return [row.inputs["text"] for row in plan.open_rows]
+
+    async def plan(self, job: Job) -> Plan:
+        environ = {"OPENAI_BASE_URL": "http://127.0.0.1:1/v1", "APO_CACHE_DIR": str(self.cache_folder)}
+        options = api.Options(environ=environ, flags=self.flags, fresh=self.fresh)
+        return await make_plan(job, load_prompt(self.path), options)
 
 
 def _write(path: Path, rows: Sequence[Row]) -> None:
@@ -150,6 +165,23 @@ def copies(times: int, salt: str) -> Callable[[Desk], None]:
     return attack
 
 
+def noted_copies(times: int, salt: str) -> Callable[[Desk], None]:
+    """Every row several times, each copy with a word of its own at its end."""
+
+    def attack(desk: Desk) -> None:
+        desk.rows = [
+            {**row, "text": f"{row['text']} {_letters(f'{salt}{number}.{copy}')}"}
+            for number, row in enumerate(desk.rows)
+            for copy in range(times)
+        ]
+
+    return attack
+
+
+def _letters(salt: str) -> str:
+    return "".join(random.Random(salt).choices("abcdefghijklmnopqrstuvwxyz", k=6))
+
+
 def shuffled(desk: Desk) -> None:
     random.Random(5).shuffle(desk.rows)
 
@@ -195,6 +227,28 @@ CHANGES: dict[str, Callable[[Desk], None]] = {
     "no-break-spaces": texts(lambda text: text.replace(" ", "\u00a0")),
     "punctuation": texts(lambda text: f"“{text.rstrip('.')}!”"),
     "commas": texts(lambda text: text.replace(" ", ", ")),
+    "word-before-every-row": texts(lambda text: f"Q: {text}"),
+    "word-after-every-row": texts(lambda text: f"{text} please"),
+    "number-after-every-row": texts(lambda text: f"{text} 1"),
+    "sign-after-every-row": texts(lambda text: f"{text} \U0001f600"),
+    "blank-letters": texts(lambda text: f"{text}\u3164\u115f"),
+    "combining-marks": texts("\u034f".join),
+    "variation-selectors": texts(lambda text: text.replace(" ", "\ufe0f ")),
+    "accents-stripped": texts(lambda text: text.replace("é", "e")),
+    "accents-as-entities": texts(lambda text: text.replace("é", "&eacute;")),
+    "letters-of-another-script": texts(lambda text: text.replace("a", "\u0430").replace("o", "\u043e")),
+    "doubled-letter-in-every-row": texts(lambda text: text.replace("r", "rr", 1)),
+    "typing-error-in-every-row": texts(lambda text: f"{text[:9]}x{text[10:]}"),
+    "tags": texts(lambda text: f"<p>{text}</p>"),
+    "column-split": lambda desk: (
+        rows(lambda row, _: {"a": row["text"][:22], "b": row["text"][22:], "label": row["label"]})(desk),
+        settings(template="{{a}}{{b}}")(desk),
+    )[0],
+    "columns-joined": rows(lambda row, _: {"text": f"{row['text']} ({row['lang']})", "label": row["label"]}),
+    "constant-word-moved-to-template": lambda desk: (
+        rows(lambda row, _: {**row, "text": row["text"].removeprefix("Café ")})(desk),
+        settings(template="Café {{text}}")(desk),
+    )[0],
     "column-reference-added": settings(template="{{text}} ({{lang}})"),
     "column-reference-swapped": settings(template="{{lang}}"),
     "column-renamed": lambda desk: (
@@ -286,6 +340,8 @@ async def test_a_look_counts_after_what_came_before_it_is_undone(
 RENEWED = {
     "random-ids": lambda desk, salt: rows(lambda row, number: {"id": uid(number, salt), **row})(desk),
     "random-ids-of-copies": lambda desk, salt: copies(4, salt)(desk),
+    "random-ids-of-many-copies": lambda desk, salt: copies(14, salt)(desk),
+    "random-notes-of-many-copies": lambda desk, salt: noted_copies(9, salt)(desk),
     "long-comments": lambda desk, salt: rows(lambda row, _: {**row, "note": f"exported by the robot {salt}"})(desk),
 }
 
@@ -300,7 +356,7 @@ async def test_what_changes_each_time_makes_no_row_new(tmp_path: Path, change: C
     assert looks == [None, 1, 2]
 
 
-@pytest.mark.parametrize("change", ["ids renumbered", "constant added", "shuffled and doubled"])
+@pytest.mark.parametrize("change", ["ids renumbered", "ids and times", "constant added", "shuffled and doubled"])
 async def test_short_rows_are_known_as_a_whole(tmp_path: Path, change: str) -> None:
     """No cell has 16 characters: the row is known by what it says, whatever its number is."""
     short = [
@@ -314,6 +370,8 @@ async def test_short_rows_are_known_as_a_whole(tmp_path: Path, change: str) -> N
     await Desk(tmp_path, rows=list(short)).look()
     if change == "ids renumbered":
         later = [{**row, "id": str(900 - number)} for number, row in enumerate(short)]
+    elif change == "ids and times":
+        later = [{**row, "id": f"no {number * 7}", "at": str(number * 98_765_431)} for number, row in enumerate(short)]
     elif change == "constant added":
         later = [{**row, "lang": "en", "source": "exported from the help desk in May"} for row in short]
     else:
@@ -334,6 +392,72 @@ async def test_a_row_that_is_moved_to_train_and_back_was_seen(tmp_path: Path) ->
     _write(tmp_path / "train.jsonl", [*held, *other])
     _write(tmp_path / "held.jsonl", train)
     assert (await desk.look()).earlier == 1
+
+
+def deal(desk: Desk, train: Sequence[Row], held: Sequence[Row]) -> Desk:
+    _write(desk.folder / "train.jsonl", train)
+    _write(desk.folder / "held.jsonl", held)
+    desk.examples = "{train: train.jsonl, holdout: held.jsonl}"
+    return desk
+
+
+@pytest.mark.parametrize("column", ["id", "long id", "note"])
+async def test_rows_that_a_search_was_shown_are_seen_with_one_more_column(tmp_path: Path, column: str) -> None:
+    more: Callable[[int], Row] = {
+        "id": lambda number: {"id": str(number)},
+        "long id": lambda number: {"id": uid(number, "n")},
+        "note": lambda number: {"note": f"checked by the robot {number}"},
+    }[column]
+    shown, other = make_rows(60), make_rows(120, first=7000)
+    assert not (await deal(Desk(tmp_path), shown, other[:60]).look()).earlier
+    held = [{**more(number), **row} for number, row in enumerate(shown)]
+    assert (await deal(Desk(tmp_path), other[60:], held).look()).earlier == 1
+
+
+@pytest.mark.parametrize("kept", ["all", "nothing"])
+@pytest.mark.parametrize("number", [20, 60])
+async def test_rows_that_an_evaluation_shows_are_seen(tmp_path: Path, number: int, kept: str) -> None:
+    await Desk(tmp_path, rows=make_rows(120, first=5000)).look()
+    desk = Desk(tmp_path, rows=make_rows(number), flags={"keep": kept})
+    shown = await desk.evaluated()
+    assert len(shown) == (20 if number == 20 else 42)
+    held = [row for row in desk.rows if row["text"] in shown]
+    assert (await deal(Desk(tmp_path), make_rows(60, first=7000), held).look()).earlier == 1
+
+
+async def test_an_evaluation_scores_no_row_that_is_held_out(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    _, sealed = await desk.opened()
+    held = [row for row in desk.rows if row["text"] in sealed]
+    new = make_rows(12, first=3000)
+    desk.rows = [*held[:15], *new]
+    assert sorted(await desk.evaluated()) == sorted(row["text"] for row in new)
+    # Nor with another word in each row, or another column.
+    desk.rows = [{"id": uid(at, "e"), **row, "text": f"{row['text']} please"} for at, row in enumerate(held[:15])]
+    with pytest.raises(InputError, match="All 15 example rows are hold-out rows"):
+        await desk.evaluated()
+
+
+FORMS: dict[str, Callable[[int], Row]] = {
+    "one meaningful word": lambda n: {"text": f"The box {n} is {_WORDS[n % 16]} and the lid is {_WORDS[n // 16]}."},
+    "arithmetic": lambda n: {"text": f"What is {n} times {n * 7 % 31}?"},
+    "numbers in columns": lambda n: {"task": "Add these two numbers.", "a": str(n), "b": str(n * 7 % 31)},
+    "short words": lambda n: {"text": f"{_WORDS[n % 16]} {_WORDS[n // 16]}"},
+    "sentences": lambda n: make_rows(1, first=n)[0],
+}
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+async def test_rows_of_one_form_are_different_rows(tmp_path: Path, form: Callable[[int], Row]) -> None:
+    made = [{**form(number), "label": ("yes", "no")[number % 2]} for number in range(240)]
+    desk = Desk(tmp_path, rows=made, template=" ".join(f"{{{{{name}}}}}" for name in made[0] if name != "label"))
+    desk.write()
+    plan = await desk.plan("optimize")
+    assert plan.whole is not None
+    sizes = [len(side) for side in (plan.whole.critique, plan.whole.selection, plan.whole.holdout)]
+    await plan.close()
+    assert [round(size / 240, 1) for size in sizes] == [0.4, 0.3, 0.3]
+    assert len(set(plan.history.groups.values())) > 200
 
 
 async def test_the_clock_cannot_be_set_back_before_a_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -527,6 +651,42 @@ def test_a_replay_that_sends_nothing_is_no_look(apo: Apo, scripted: ScriptedServ
     assert again["run"] != first["run"]
     assert looks_of(apo(*SEARCH, "--fresh").object) == 1
     assert looks_of(apo(*SEARCH, "--fresh").object) == 2
+
+
+@pytest.mark.parametrize("source", ["file", "random"])
+def test_other_scores_of_the_same_answers_are_another_look(apo: Apo, scripted: ScriptedServer, source: str) -> None:
+    worth = "random.random() / 9" if source == "random" else f"float(open({str(apo.folder / 'worth.txt')!r}).read())"
+    scorer = f"import random\ndef score(answer, expected): return (answer == expected) * (1 - {worth})\n"
+    (apo.folder / "mine.py").write_text(scorer)
+    apo.edit("apo.examples:", "apo.metric: mine:score\napo.examples:")
+    for number, expected in enumerate((None, 1, 2)):
+        (apo.folder / "worth.txt").write_text(f"0.{number}")
+        assert looks_of(apo(*SEARCH).object) == expected
+    if source == "file":
+        # What was shown before is no new look, whatever was shown since.
+        asked = len(scripted.log)
+        for number, expected in ((1, 1), (0, None)):
+            (apo.folder / "worth.txt").write_text(f"0.{number}")
+            assert looks_of(apo(*SEARCH).object) == expected
+        assert len(scripted.log) == asked
+
+
+def test_hold_out_rows_are_no_oracle_for_an_evaluation(apo: Apo, scripted: ScriptedServer) -> None:
+    held = apo(*SEARCH).object["holdout"]["n"]
+    lines = (apo.folder / "tickets.jsonl").read_text().splitlines(keepends=True)
+    apo.edit("apo.examples: tickets.jsonl", "apo.examples: some.jsonl")
+    scored = 0
+    asked = len(scripted.log)
+    for start in range(0, 60, 12):
+        (apo.folder / "some.jsonl").write_text("".join(lines[start : start + 12]))
+        found = apo("evaluate", "tickets.prompt", "--json")
+        scored += found.object["n"] if found.code == 0 else 0
+        assert found.code in (0, 2)
+        if found.code == 0 and found.object["n"] < 12:
+            assert f"{12 - found.object['n']} hold-out row" in found.err
+    # In parts of too few rows to split, no more rows are scored than are open in the whole.
+    assert 0 < scored <= 60 - held
+    assert len(scripted.log) == asked
 
 
 def test_the_verdict_says_its_level_and_how_many_new_rows_restore_it(apo: Apo) -> None:

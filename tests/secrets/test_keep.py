@@ -115,7 +115,7 @@ async def test_a_server_that_keeps_nothing_leaves_nothing(
 
 
 def test_the_home_of_a_run_that_keeps_nothing_is_clean(tmp_path: Path, scripted: ScriptedServer) -> None:
-    """Nothing beside the cache folder either: no temporary file, no log."""
+    """Nothing but the store, which holds keyed digests of rows: no temporary file, no log."""
     world = World(60)
     folder = tmp_path / "work"
     folder.mkdir()
@@ -127,4 +127,5 @@ def test_the_home_of_a_run_that_keeps_nothing_is_clean(tmp_path: Path, scripted:
     apo = make_apo(folder, scripted)
     assert apo("evaluate", "tickets.prompt", "--keep", "nothing", TMPDIR=str(temporary)).code == 0
     after = {path for path in tmp_path.rglob("*") if path.is_file()}
-    assert after == before
+    assert {path.name for path in after - before} == {"store.sqlite"}
+    _assert_nothing_of(_words(folder), folder / "cache")

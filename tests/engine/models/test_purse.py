@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-import sqlite3
 import stat
 from datetime import date, timedelta
 from pathlib import Path
@@ -107,16 +106,34 @@ async def test_a_clock_that_is_ahead_for_a_moment_forgets_nothing_of_today(
     (await purse(tmp_path, caps).draw(None)).settle(None)
     monkeypatch.setattr(ledger, "date", Ahead, raising=False)
     (await purse(tmp_path, caps, day=Ahead.today()).draw(None)).settle(None)
-    with pytest.raises(BudgetError, match="1 of 1 requests"):
+    with pytest.raises(BudgetError, match="2 of 1 requests"):
         await purse(tmp_path, caps).draw(None)
 
 
-async def test_a_month_of_days_is_remembered_and_no_more(tmp_path: Path) -> None:
-    for ago in range(60, 0, -1):
-        (await purse(tmp_path, DailyCaps(), day=DAY - timedelta(ago)).draw(None)).settle(None)
-    (await purse(tmp_path, DailyCaps()).draw(None)).settle(None)
-    with sqlite3.connect(tmp_path / "spending.sqlite") as connection:
-        assert connection.execute("SELECT count(*) FROM spending").fetchone()[0] in (31, 32)
+@pytest.mark.parametrize("back", [1, 31, 32, 400])
+async def test_a_clock_that_is_set_back_begins_no_new_day(tmp_path: Path, back: int) -> None:
+    caps = DailyCaps(calls=1)
+    (await purse(tmp_path, caps).draw(None)).settle(None)
+    with pytest.raises(BudgetError, match="1 of 1 requests"):
+        await purse(tmp_path, caps, day=DAY - timedelta(back)).draw(None)
+    # What earlier days spent does not count today.
+    (await purse(tmp_path, caps, day=DAY + timedelta(1)).draw(None)).settle(None)
+
+
+async def test_no_number_of_days_makes_today_forgotten(tmp_path: Path) -> None:
+    caps = DailyCaps(calls=35)
+    (await purse(tmp_path, caps).draw(None)).settle(None)
+    for ahead in range(32, 66):
+        (await purse(tmp_path, DailyCaps(), day=DAY + timedelta(ahead)).draw(None)).settle(None)
+    with pytest.raises(BudgetError, match="35 of 35 requests"):
+        await purse(tmp_path, caps).draw(None)
+
+
+async def test_an_unknown_day_is_unknown_by_a_clock_that_is_set_back(tmp_path: Path) -> None:
+    (tmp_path / "spending.sqlite").write_bytes(b"noise" * 2000)
+    for back in (0, 40):
+        with pytest.raises(BudgetError, match="unknown"):
+            await purse(tmp_path, DailyCaps(calls=1), day=DAY - timedelta(back)).draw(None)
 
 
 @given(costs=st.lists(st.tuples(st.floats(0, 0.4), st.floats(0, 1)), min_size=1, max_size=12))

@@ -119,11 +119,26 @@ class StoreConformance:
         assert (await store.looks([row(b"a", b"c")])).earlier == 1
         await store.close()
 
-    async def test_a_row_that_a_search_was_shown_counts_as_opened_once(self, opened: Open) -> None:
+    async def test_a_row_that_was_shown_under_any_fingerprint_counts_as_opened_once(self, opened: Open) -> None:
         store = opened()
         await store.record_sightings({b"x": Sighting("critique", shown=True), b"y": Sighting("holdout", shown=False)})
         shown = await store.looks([row(b"x"), row(b"y"), row(b"x", b"y")])
-        assert (shown.earlier, shown.opened) == (1, 1)
+        assert (shown.earlier, shown.opened) == (1, 2)
+        await store.close()
+
+    async def test_a_look_is_repeated_by_the_same_comparison_alone(self, opened: Open) -> None:
+        store = opened()
+        first = await store.record_look([row(b"a")], "e")
+        # Whoever is killed now has looked, at what nobody knows.
+        assert await store.recorded_look("e") == first
+        assert await store.recorded_look("e", b"one") is None
+        second = await store.record_look([row(b"a")], "e")
+        await store.complete_look("e", b"one")
+        third = await store.record_look([row(b"a")], "e")
+        await store.complete_look("e", b"other")
+        assert await store.recorded_look("e", b"one") == second
+        assert await store.recorded_look("e", b"other") == third
+        assert await store.recorded_look("f", b"one") is None
         await store.close()
 
     async def test_clearing_deletes_runs_and_forgets_no_row(self, opened: Open) -> None:
