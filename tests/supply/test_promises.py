@@ -20,7 +20,9 @@ def test_every_test_that_is_named_exists() -> None:
         for path in named:
             assert (ROOT / path).is_file(), path
             text = (ROOT / path).read_text(encoding="utf-8")
-            assert re.search(r"def test_|^scenario\(|^ *it(\.each)?\(", text, re.MULTILINE), f"{path} tests nothing"
+            assert re.search(r"def test_|^scenario\(|^ *(it|test)(\.each)?\(", text, re.MULTILINE), (
+                f"{path} tests nothing"
+            )
 
 
 def test_every_file_of_attacks_is_counted_under_a_kind() -> None:
