@@ -50,8 +50,8 @@ async def test_leave_is_asked_for_once_per_code_though_the_model_is_local(start:
     assert (scored / "ran").exists()
     (question,) = editor.questions
     assert question.message == (
-        "APO: Run queues.py? It can do whatever you can on this machine. Its function 'queues:score' scores the answers "
-        "of tickets.prompt. You are asked again when the file changes."
+        "APO: Run queues.py? It can do whatever you can on this machine. Its function 'queues:score' scores the "
+        "answers of tickets.prompt. You are asked again when the file changes."
     )
     assert [action.title for action in question.actions or ()] == [ALLOW, NOT_NOW]
     assert (await editor.lens(uri, "score ")).startswith("score ")
