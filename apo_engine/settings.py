@@ -23,6 +23,7 @@ from apo_engine.decoding import converted, described
 from apo_engine.endpoint_settings import EndpointSettings, allowed_parameters, endpoint_problems, provider_of
 from apo_engine.names import model_name_fault
 from apo_engine.problems import InputError, Place, Problem, Repair
+from apo_engine.setting_types import described_type
 
 Count = Annotated[int, Meta(ge=1, le=1_000_000_000)]
 # Larger amounts are slips of the keyboard; no cap at all is written by leaving it out.
@@ -299,7 +300,7 @@ def _problem_with(
     if path[0] in ("endpoints", "metric_env"):
         expected, remedy = _near_keys(path)
         return Problem("setting-invalid", f"{_spelled(layer, path)} must be {expected}.", remedy, place)
-    message = f"{_spelled(layer, path)} must be {_described(field.type)}, not {_shown(value)}."
+    message = f"{_spelled(layer, path)} must be {described_type(field.type)}, not {_shown(value)}."
     close = _meant(value, field.type)
     if close:
         return Problem("setting-invalid", message, f"Did you mean {close!r}?", place, repairs=_respelled(place, close))
@@ -375,31 +376,6 @@ def _struct_of(kind: inspect.Type) -> type[Struct] | None:
         if found is not None and issubclass(found, Struct):
             return found  # type: ignore[no-any-return]
     return None
-
-
-def _described(kind: inspect.Type) -> str:
-    """What a value of this type is called in a sentence."""
-    name = type(kind).__name__
-    if name == "UnionType":
-        return " or ".join(_described(option) for option in kind.types if type(option).__name__ != "NoneType")  # type: ignore[attr-defined]
-    if name == "LiteralType":
-        return " or ".join(repr(value) for value in kind.values)  # type: ignore[attr-defined]
-    if name in ("IntType", "FloatType"):
-        return ("a whole number" if name == "IntType" else "a number") + _bounds(kind)
-    words = {"StrType": "text", "BoolType": "true or false", "DictType": "a map", "StructType": "a map"}
-    return words.get(name, "a value")
-
-
-def _bounds(kind: inspect.Type) -> str:
-    least, most, above = (getattr(kind, name, None) for name in ("ge", "le", "gt"))
-    until = ""
-    if most is not None and most <= 1_000_000_000:
-        until = f" to {most:,}" if most >= 10_000 else f" to {most}"
-    if above is not None:
-        return f" above {above}" + (f", up{until}" if until else "")
-    if until:
-        return f" from {least}{until}"
-    return f" of at least {least}" if least is not None else ""
 
 
 def _shown(value: object) -> str:

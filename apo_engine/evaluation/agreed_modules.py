@@ -37,7 +37,7 @@ _LOADERS = frozenset(
         SourceFileLoader.get_data,
         zipimport.zipimporter.get_data,
         site.addpackage,
-        runpy.run_path,
+        runpy.run_module,
     )
 )
 # These start Python anew. The new interpreter has no such finder, and imports the metric from its folder.

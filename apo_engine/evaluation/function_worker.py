@@ -74,7 +74,8 @@ def _private_stdin() -> BinaryIO:
     would wait for that thread forever if both were one.
     """
     private = os.fdopen(os.dup(0), "rb")
-    empty = os.open(os.devnull, os.O_RDONLY)
+    empty, other_end = os.pipe()
+    os.close(other_end)
     os.dup2(empty, 0)
     os.close(empty)
     return private
