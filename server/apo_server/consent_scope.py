@@ -51,7 +51,7 @@ def question(workspace: str, started: RunStarted) -> str:
     cost = f"about ${usd:.2f}" if usd is not None else "at a price that is not known"
     parts = [
         f"Send {prompt} and {_rows(started.files, folder)} to {hosts}?",
-        *_recipients(started.destinations),
+        *_recipients(started),
         f"At most {started.estimate.calls:,} calls, {cost}.",
         *started.notices,
         f"A yes covers later runs in this workspace: {_covered(started, folder)}.",
@@ -69,11 +69,12 @@ def _rows(files: Iterable[FileRows], folder: Path | None) -> str:
     return " and ".join(texts)
 
 
-def _recipients(destinations: Iterable[Destination]) -> list[str]:
+def _recipients(started: RunStarted) -> list[str]:
     """What each host is sent for, and whether it is encrypted on its way."""
     by_host: dict[tuple[str, bool, str], list[str]] = {}
-    for one in destinations:
-        by_host.setdefault((one.host, one.encrypted, one.proxy), []).append(_role(one))
+    for one in started.destinations:
+        role = _role(one, rewrites=started.job != "evaluate")
+        by_host.setdefault((one.host, one.encrypted, one.proxy), []).append(role)
     texts = []
     for (host, encrypted, proxy), roles in by_host.items():
         if encrypted:
@@ -86,12 +87,16 @@ def _recipients(destinations: Iterable[Destination]) -> list[str]:
     return texts
 
 
-def _role(destination: Destination) -> str:
+def _role(destination: Destination, *, rewrites: bool) -> str:
+    """What a model is shown; where ``rewrites`` are tried, some quote critique rows as worked examples."""
     model, rows = shown_name(destination.model), destination.rows
     shown = _counted(rows.critique + rows.selection + rows.holdout, "row")
     if destination.role == "task":
         sealed = f", {rows.holdout:,} sealed ones for the verdict among them" if rows.holdout else ""
-        return f"{model} answers {shown}{sealed}"
+        quoted = ""
+        if rewrites and rows.critique:
+            quoted = f", by prompts that may quote {_counted(rows.critique, 'row')} with their expected answers"
+        return f"{model} answers {shown}{sealed}{quoted}"
     if destination.role == "judge":
         return f"{model} grades the answers to {shown} by the expected ones"
     return f"{model} writes critiques and rewrites from at most {shown} and their expected answers"
