@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
+import signal
 import sys
 import tempfile
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,12 +31,25 @@ class ChildProcess:
 
     process: Process
     folder: Path
+    has_group: bool = False
+
+    def kill(self) -> None:
+        """End the process, and those that it has started if it has a group of its own."""
+        with suppress(ProcessLookupError):
+            if os.name == "posix" and self.has_group:
+                os.killpg(self.process.pid, signal.SIGKILL)
+            else:
+                self.process.kill()
 
     async def wait(self) -> int:
         """Wait for the end of the process, and remove its folder; its exit code."""
         code = await self.process.wait()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self.remove_folder()
         return code
+
+    def remove_folder(self) -> None:
+        """Remove the folder of a process that nobody waits for any more."""
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def python_command(module: str) -> tuple[str, ...]:
@@ -53,11 +69,16 @@ def python_command(module: str) -> tuple[str, ...]:
 
 
 async def start_child(
-    command: Sequence[str], environ: Mapping[str, str], *, longest_line: int, stderr: int = PIPE
+    command: Sequence[str],
+    environ: Mapping[str, str],
+    *,
+    longest_line: int,
+    stderr: int = PIPE,
+    own_group: bool = False,
 ) -> ChildProcess:
     """Start a process with pipes for its streams, in a new and empty folder that is the user's alone.
 
-    Nothing but ``environ`` is passed on of the environment.
+    Nothing but ``environ`` is passed on of the environment. With ``own_group``, what the process starts ends with it.
 
     Raises:
         OSError: the process cannot be started, or there is no room for its folder.
@@ -65,9 +86,16 @@ async def start_child(
     folder = Path(tempfile.mkdtemp(prefix="apo-"))
     try:
         process = await asyncio.create_subprocess_exec(
-            *command, stdin=PIPE, stdout=PIPE, stderr=stderr, limit=longest_line, cwd=folder, env=dict(environ)
+            *command,
+            stdin=PIPE,
+            stdout=PIPE,
+            stderr=stderr,
+            limit=longest_line,
+            cwd=folder,
+            env=dict(environ),
+            start_new_session=own_group,
         )
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    return ChildProcess(process, folder)
+    return ChildProcess(process, folder, own_group)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import contextlib
 import hashlib
 import json
 import sys
@@ -23,6 +22,7 @@ ROW_SECONDS, LOAD_SECONDS = 10.0, 60.0
 #: A function that hangs on so many rows of a run is given up.
 MOST_HANGS = 3
 _LONGEST_REPLY = 2**20
+_KILL_SECONDS = 3.0
 # The longest message of the process, in characters: the place of a module and a sentence.
 _MAX_ERROR = 5000
 _MAX_BYTES = 10 << 20
@@ -168,6 +168,7 @@ class FunctionGrader:
                     self._environ,
                     longest_line=_LONGEST_REPLY,
                     stderr=asyncio.subprocess.DEVNULL,
+                    own_group=True,
                 )
             except OSError as error:
                 raise self._error(f"cannot be started ({error.strerror or error})") from None
@@ -227,9 +228,12 @@ class FunctionGrader:
     async def _stop(self) -> None:
         child, self._child = self._child, None
         if child is not None:
-            with contextlib.suppress(ProcessLookupError):
-                child.process.kill()
-            await child.wait()
+            child.kill()
+            # A process that left the group may hold the pipes for as long as it likes.
+            try:
+                await asyncio.wait_for(child.wait(), _KILL_SECONDS)
+            except TimeoutError:
+                child.remove_folder()
 
     def _error(self, what: str, place: Place | None = None, row: Example | None = None) -> InputError:
         function = self._function

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -57,6 +58,16 @@ async def test_a_metric_runs_no_other_code_than_was_agreed_to(folder: Path, name
     else:
         assert await scored(folder, attack.after) == 1.0
     assert not (folder / RAN).exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are copied on POSIX")
+@pytest.mark.parametrize("leaves", ["", "os.setsid(); "], ids=["stays", "leaves its group"])
+async def test_a_process_that_a_metric_starts_keeps_no_run_alive(folder: Path, leaves: str) -> None:
+    source = f"import os, time\nif os.fork() == 0:\n    {leaves}time.sleep(40); os._exit(0)\n"
+    (folder / "score.py").write_text(source + SCORE)
+    begun = time.monotonic()
+    assert await scored(folder, lambda _: None) == 1.0
+    assert time.monotonic() - begun < 20
 
 
 FORGED = {
