@@ -24,9 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _TAG = re.compile(r"</?[A-Za-z][^<>]*>")
-_DIGIT = re.compile(r"\d")
-_WITH_DIGIT = re.compile(r"\w*\d\w*")
-_NO_LETTERS = re.compile(r"[\W\d_]+")
+_WORD = re.compile(r"[^\W_]+")
 _DOUBLED = re.compile(r"(\w)\1+")
 # Letters of other scripts that look like Latin ones, and Latin ones that lose no mark when they are decomposed.
 _LATIN = str.maketrans("асеһіјорԛѕԝхуԁӏгкмнтвαορνικτυıȷøłđħ", "acehijopqswxydlrkmhtbaopviktuijoldh")
@@ -59,10 +57,8 @@ def letters(text: str) -> tuple[str, ...]:
     if not text.isascii():
         text = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).casefold())
         text = "".join(c for c in text if not is_unseen(c) and unicodedata.category(c)[0] != "M").translate(_LATIN)
-    text = text.lower()
-    if _DIGIT.search(text):
-        text = _WITH_DIGIT.sub(" ", text)
-    return tuple(_DOUBLED.sub(r"\1", _NO_LETTERS.sub(" ", text)).split())
+    words = " ".join(word for word in _WORD.findall(text.lower()) if word.isalpha())
+    return tuple(_DOUBLED.sub(r"\1", words).split())
 
 
 @dataclass(frozen=True, slots=True)
