@@ -24,9 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _TAG = re.compile(r"</?[A-Za-z][^<>]*>")
-_DIGIT = re.compile(r"\d")
-_WITH_DIGIT = re.compile(r"\w*\d\w*")
-_NO_LETTERS = re.compile(r"[\W\d_]+")
+_WORD = re.compile(r"[^\W_]+")
 _DOUBLED = re.compile(r"(\w)\1+")
 # Letters of other scripts that look like Latin ones, and Latin ones that lose no mark when they are decomposed.
 _LATIN = str.maketrans("асеһіјорԛѕԝхуԁӏгкмнтвαορνικτυıȷøłđħ", "acehijopqswxydlrkmhtbaopviktuijoldh")
@@ -59,18 +57,16 @@ def letters(text: str) -> tuple[str, ...]:
     if not text.isascii():
         text = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).casefold())
         text = "".join(c for c in text if not is_unseen(c) and unicodedata.category(c)[0] != "M").translate(_LATIN)
-    text = text.lower()
-    if _DIGIT.search(text):
-        text = _WITH_DIGIT.sub(" ", text)
-    return tuple(_DOUBLED.sub(r"\1", _NO_LETTERS.sub(" ", text)).split())
+    words = " ".join(word for word in _WORD.findall(text.lower()) if word.isalpha())
+    return tuple(_DOUBLED.sub(r"\1", words).split())
 
 
 @dataclass(frozen=True, slots=True)
 class Sketch:
     """Digests of a text: some of all its words, others that texts which differ in a few letters share one of, mostly.
 
-    Those of what is ``own`` tell texts of a form apart, and are the same whatever the form says. Those of the
-    ``whole`` do not depend on what other texts there are in the set.
+    Those of what is ``own`` leave out what one in ten texts of the set has, so texts of one form differ in them. Those
+    of the ``whole`` leave out what most texts have, so they depend little on what else there is in the set.
     """
 
     own: tuple[bytes, ...]
@@ -84,12 +80,19 @@ def sketches(texts: Mapping[bytes, Sequence[Sequence[str]]]) -> dict[bytes, Sket
     bits = {word: log2(len(texts) / times) for word, times in frequency.items() if times <= most}
     grams = {name: _grams(cells) for name, cells in texts.items()}
     counted = sorted(texts)[:_COUNTED_TEXTS]
-    shared = Counter(gram for name in counted for gram in grams[name])
-    common = {gram for gram, times in shared.items() if times > max(_SHARED_BY, _SHARED_GRAMS * len(counted))}
-    return {
-        name: Sketch((*_wordings(cells, bits), *_bands(grams[name] - common)), _bands(grams[name]))
-        for name, cells in texts.items()
-    }
+    times = Counter(gram for name in counted for gram in grams[name])
+    constant = _frequent(times, _FORM_SHARE * len(counted))
+    shared = _frequent(times, _SHARED_GRAMS * len(counted))
+    found = {}
+    for name, cells in texts.items():
+        whole = grams[name] - constant
+        found[name] = Sketch((*_wordings(cells, bits), *_bands(whole - shared)), _bands(whole))
+    return found
+
+
+def _frequent(times: Counter[int], most: float) -> set[int]:
+    most = max(_SHARED_BY, most)
+    return {gram for gram, count in times.items() if count > most}
 
 
 def _wordings(cells: Sequence[Sequence[str]], bits: Mapping[str, float]) -> tuple[bytes, ...]:
@@ -126,6 +129,6 @@ def _bands(grams: set[int]) -> tuple[bytes, ...]:
         return ()
     ring = sorted(grams)
     ring += ring[:_IN_A_ROW]
-    starts = (bisect_left(ring, place, 0, len(grams)) for place in _PLACES)
-    bands = {tuple(ring[start : start + _IN_A_ROW]): None for start in starts}
-    return tuple(hashlib.sha256(_BAND.pack(*band)).digest() for band in bands)
+    last = len(grams)
+    starts = [bisect_left(ring, place, 0, last) for place in _PLACES]
+    return tuple({_BAND.pack(*ring[start : start + _IN_A_ROW]): None for start in starts})
