@@ -38,9 +38,10 @@ def shown_name(name: str, width: int = _WIDTH) -> str:
 def shown_file(path: str | Path, folder: str | Path | None) -> str:
     """The file's name as `shown_name` gives it, with the folders below ``folder`` that hold it.
 
-    A file outside of ``folder`` is shown with its whole path, so that two files never look alike.
+    A file outside of ``folder`` is shown with its whole path, so that two files never look alike. No path is shown as
+    somebody wrote it: a ``..`` in the middle, which is what a long name loses, would lead elsewhere than it seems.
     """
-    given = os.fspath(path)
+    given = os.path.normpath(path)
     if folder is None or not Path(given).is_absolute():
         return shown_name(given)
     try:

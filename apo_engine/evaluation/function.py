@@ -22,7 +22,7 @@ from apo_engine.scoring.judgement import Judgement
 ROW_SECONDS, LOAD_SECONDS = 10.0, 60.0
 #: A function that hangs on so many rows of a run is given up.
 MOST_HANGS = 3
-_LONGEST_REPLY = 2**20
+_LONGEST_REPLY, _LONGEST_ERROR = 2**20, 2000
 _MAX_BYTES = 10 << 20
 
 
@@ -178,16 +178,29 @@ class FunctionGrader:
     async def _reply(self, child: ChildProcess, seconds: float, row: Example | None) -> dict[str, object]:
         stdout = child.process.stdout
         assert stdout is not None
-        line = await asyncio.wait_for(stdout.readline(), seconds)
+        try:
+            line = await asyncio.wait_for(stdout.readline(), seconds)
+        except ValueError:
+            # A line longer than any reply.
+            line = b"?"
         if not line:
             code = await child.wait()
             await self._stop()
             raise self._error(f"ended its process (exit code {code})", row=row)
-        reply: dict[str, object] = json.loads(line)
-        if "error" in reply:
-            place = Place(Path(str(reply["file"])), int(str(reply["line"])))
-            raise self._error(str(reply["error"]), place, row)
-        return reply
+        match _parsed_reply(line):
+            case {"ready": True, **rest} if row is None and not rest:
+                return {"ready": True}
+            case {"score": int() | float() as score, **rest} if row is not None and not rest and 0 <= score <= 1:
+                return {"score": float(score)}
+            case {"error": str(what), "file": str(file), "line": int(number), **rest} if not rest and number > 0:
+                raise self._error(what[:_LONGEST_ERROR], self._place(Path(file), number), row)
+        # The code runs in the process that replies, and can write whatever it likes into its pipe.
+        await self._stop()
+        raise self._error("wrote something other than its score into its pipe", row=row)
+
+    def _place(self, file: Path, line: int) -> Place | None:
+        """A place that a reply names; None where the file is none of those that the function is made of."""
+        return Place(file, line) if any(file == module.path for module in self._function.modules) else None
 
     async def _stop(self) -> None:
         child, self._child = self._child, None
@@ -202,3 +215,10 @@ class FunctionGrader:
         seen = f" It was scoring {row.path.name}, line {row.line}." if row else ""
         remedy = f"Correct the function.{seen}"
         return InputError(Problem("metric-failed", message, remedy, place or Place(function.file)))
+
+
+def _parsed_reply(line: bytes) -> object:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        return None

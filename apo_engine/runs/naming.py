@@ -18,7 +18,8 @@ _OF_THE_USER = ("flag", "user", "environment", "default")
 def roots_of(layers: Iterable[Layer], key: Sequence[str], folder: Path, options: Options) -> tuple[Path, ...] | None:
     """Where a file that this setting names may lie; None where the user named it, so that it may lie anywhere.
 
-    A model that the editor's settings name is the user's own if the editor was started with it.
+    A model that the editor's settings name is the user's own if the editor was started with it. That holds for settings
+    that name a model alone: elsewhere a workspace could name a folder of its own by the same words.
 
     Args:
         layers: the sources of the settings.
@@ -29,7 +30,8 @@ def roots_of(layers: Iterable[Layer], key: Sequence[str], folder: Path, options:
     for layer in sorted(layers, key=lambda layer: PRECEDENCE.index(layer.name)):
         named = _value(layer.values, key)
         if named is not None:
-            own = layer.name in _OF_THE_USER or (layer.name == "editor" and named in options.own_models)
+            own_model = layer.name == "editor" and key[-1] == "model" and named in options.own_models
+            own = layer.name in _OF_THE_USER or own_model
             return None if own else readable_roots(folder, options.allowed_roots)
     return None
 

@@ -142,8 +142,9 @@ async def test_the_question_names_every_file_that_would_run(start: StartEditor, 
     await editor.until(editor.messages)
     (question,) = editor.questions
     assert question.message == (
-        "APO: Run queues.py? Its function 'queues:score' scores the answers of tickets.prompt. It imports helper.py. "
-        "It can do whatever you can on this machine. You are asked again when one of these files changes."
+        "APO: Run code from this workspace? It can do whatever you can on this machine. The function 'queues:score' of "
+        "queues.py scores the answers of tickets.prompt. It imports helper.py. You are asked again when one of these "
+        "files changes."
     )
 
 
