@@ -209,14 +209,18 @@ class FunctionGrader:
     async def _reply(self, child: ChildProcess, seconds: float, row: Example | None) -> _Reply:
         stdout = child.process.stdout
         assert stdout is not None
-        line = await asyncio.wait_for(stdout.readline(), seconds)
+        try:
+            line = await asyncio.wait_for(stdout.readline(), seconds)
+        except ValueError:
+            # A line longer than any reply.
+            line = b"?"
         if not line:
             code = await child.wait()
             await self._stop()
             raise self._error(f"ended its process (exit code {code})", row=row)
         try:
             reply = _Reply.from_json(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             await self._stop()
             raise self._error("wrote something of its own where its score belongs", row=row) from None
         if reply.error:

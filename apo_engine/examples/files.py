@@ -47,11 +47,13 @@ def readable_roots(folder: Path, allowed_roots: Sequence[Path] | None) -> tuple[
 
 
 def _allowed(name: str, folder: Path, allowed: Sequence[Path], place: Place | None) -> Path:
-    if is_network_path(name) or not is_within(folder / name, allowed):
+    # The file is opened under the path that is shown: without any "..", whose middle a message may leave out.
+    path = Path(os.path.normpath(folder / name))
+    if is_network_path(name) or not is_within(path, allowed):
         message = f"The example file {name} lies outside the prompt's folder and the folders you work in."
         remedy = "Copy it beside the prompt, or start from a folder that holds both."
         raise InputError(Problem("examples-outside", message, remedy, place))
-    return folder / name
+    return path
 
 
 def rows_in(

@@ -225,7 +225,13 @@ def _reading(path: Path) -> sqlite3.Connection:
 
 def _row(connection: sqlite3.Connection, key: str) -> tuple[bytes, float] | None:
     row = connection.execute("SELECT value, stored FROM answers WHERE key = ?", (key,)).fetchone()
-    return None if row is None else (bytes(row[0]), float(row[1]))
+    if row is None:
+        return None
+    value, stored = row
+    # SQLite keeps values of any kind in any column.
+    if not isinstance(value, bytes) or not isinstance(stored, float):
+        raise sqlite3.DatabaseError("an answer is stored as something else")
+    return value, stored
 
 
 def _note_use(connection: sqlite3.Connection, used: Mapping[str, float]) -> None:

@@ -154,9 +154,11 @@ class Budget:
     under way may give some back, and is refused once they cannot.
     """
 
-    def __init__(self, caps: Caps, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, caps: Caps, *, clock: Callable[[], float] = time.monotonic, deadline: Deadline | None = None
+    ) -> None:
         self.caps = caps
-        self.deadline = Deadline(caps.seconds, clock=clock)
+        self.deadline = deadline or Deadline(caps.seconds, clock=clock)
         failures = caps.failures
         if failures is None and caps.calls is not None:
             failures = max(100, 2 * caps.calls)

@@ -13,15 +13,21 @@ T = TypeVar("T")
 
 
 class Deadline:
-    """Ends ``seconds`` after it is made; never, if that is None.
+    """Ends ``seconds`` after it is made, or after the moment ``began`` of its clock; never, if that is None.
 
     The clock is monotonic: setting the time of day neither shortens nor lengthens a run.
     """
 
-    def __init__(self, seconds: float | None = None, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        seconds: float | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        began: float | None = None,
+    ) -> None:
         self._seconds = seconds
         self._clock = clock
-        self._began = clock()
+        self._began = clock() if began is None else began
 
     @property
     def remaining(self) -> float | None:

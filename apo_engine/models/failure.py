@@ -23,6 +23,8 @@ _OUT_OF_CREDIT = frozenset({"insufficient_quota", "billing_hard_limit_reached"})
 _SCOUTS, _SCOUTS_GARBLED = 8, 4
 _MODELS_REMEDY = "`apo models` lists what is reachable."
 _EXCERPT = 240
+# How much of a foreign text is looked at for it.
+_READ = 100_000
 _KEY_LIKE = re.compile(r"\b(?:sk|pk|gsk|xai|key)[-_][\w*.-]{4,}|\bBearer\s+\S+", re.IGNORECASE)
 
 
@@ -84,7 +86,7 @@ class Target:
 
     def shown(self, text: str, most: int = _EXCERPT) -> str:
         """Foreign text made fit to be shown: one short line without control characters or keys."""
-        text = self.secrets.struck(text)
+        text = self.secrets.struck(text, _READ)
         text = " ".join(spelled(_KEY_LIKE.sub("[key]", text), lambda _: " ").split())
         return text if len(text) <= most else text[: most - 1] + "…"
 

@@ -7,6 +7,7 @@ import os
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import replace
 from functools import cached_property
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, cast
 
 from apo_engine.models import failure, wire
@@ -96,7 +97,7 @@ class OpenAIChat:
         self._parameters = frozenset(parameters)
         self._digest = digest or KeyedDigest(None)
         custom = _custom_headers() if ambient else {}
-        hidden = (key, *(value for _, value in address.query), *custom.values(), self._route.proxy_password)
+        hidden = (key, *Secrets.named((*address.query, *custom.items())), self._route.proxy_password)
         secrets = Secrets.of(hidden, address.credentials)
         self._answerer = _answerer(address, key, custom, ambient=ambient)
         self._target = Target(address.host, model_id, key_env, url_env, secrets, place)
@@ -162,7 +163,7 @@ class OpenAIChat:
             if response.status_code == _OK:
                 answer = wire.completion(self._target, response.content, response.headers)
             else:
-                answer = wire.refusal(response)
+                answer = wire.refusal(self._target, response)
             if not isinstance(answer, Completion) and answer.filtered:
                 answer = Completion("", Usage(estimated=True), "content_filter")
             if isinstance(answer, Completion):
@@ -182,7 +183,7 @@ class OpenAIChat:
         client = await self._client()
         response = await self._send(client.get, "/models", seconds)
         if response.status_code != _OK:
-            raise self._failure(wire.refusal(response))
+            raise self._failure(wire.refusal(self._target, response))
         return wire.model_ids(self._target, response.content)
 
     async def close(self) -> None:
@@ -259,6 +260,8 @@ class OpenAIChat:
                 connections=self._concurrency,
             ),
             headers=answer_size.UNPACKED,
+            # An endpoint's cookies are neither kept nor sent back: they would choose who answers, or follow the user.
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
             event_hooks={"request": [self._stop_elsewhere], "response": [answer_size.limit]},
             follow_redirects=False,
             # The proxy is the one that was resolved with the route.

@@ -6,9 +6,9 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from apo_engine.encodable import encodable
+from apo_engine.models.secrets import Secrets
 
 # How endpoints say that a filter refused the question.
 _FILTERING = frozenset({400, 403})
@@ -66,10 +66,10 @@ class Refusal(Exception):
         return self.status in _FILTERING and self.code.casefold() in _FILTERS
 
 
-def refused(status: int, headers: Mapping[str, str], body: bytes) -> Refusal:
-    """An answer with another status than 200."""
+def refused(status: int, headers: Mapping[str, str], body: bytes, secrets: Secrets) -> Refusal:
+    """An answer with another status than 200; ``secrets`` are struck out of it before anything is cut."""
     try:
-        error: Any = json.loads(body)
+        error = secrets.struck_in(json.loads(body))
     except (ValueError, RecursionError):
         # A web page says nothing that would help; its status does.
         return Refusal(status, headers, "", "", "")

@@ -93,7 +93,7 @@ def shape(wanted: Shape | None) -> dict[str, object]:
 
 
 def completion(target: Target, body: bytes, headers: Mapping[str, str] | None = None) -> Completion | Refusal:
-    """The first choice of an answer with status 200.
+    """The first choice of an answer with status 200, with every secret of the request struck out of its texts.
 
     ``usage`` is marked as estimated (and empty) if it is not given, or cannot be true.
 
@@ -104,18 +104,18 @@ def completion(target: Target, body: bytes, headers: Mapping[str, str] | None = 
     """
     answer = _decoded(target, body, _Answer)
     choice = answer.choices[0] if answer.choices else None
-    error = _parsed(bytes(answer.error))
+    error = _parsed(target, bytes(answer.error))
     if says_error(error):
         return error_in_answer(error, headers or {}, begun=choice is not None)
     if choice is None:
-        error = error_instead(_parsed(body))
+        error = error_instead(_parsed(target, body))
         if error is not None:
             return error_in_answer(error, headers or {})
         raise failure.no_answer(target, "it has no choices")
-    error = _parsed(bytes(choice.error))
+    error = _parsed(target, bytes(choice.error))
     if says_error(error):
         return error_in_answer(error, headers or {}, begun=True)
-    finish = choice.finish_reason or "stop"
+    finish = target.secrets.struck(choice.finish_reason or "stop")
     if finish.casefold() in _BROKEN_OFF:
         return error_in_answer({"message": f"the answer ended with {finish}"}, headers or {}, begun=True)
     if choice.message is None:
@@ -123,27 +123,28 @@ def completion(target: Target, body: bytes, headers: Mapping[str, str] | None = 
     text = _text(choice.message.content)
     if choice.message.refusal:
         text, finish = text or choice.message.refusal, "refusal"
-    return Completion(text, read_usage(bytes(answer.usage), text), finish)
+    return Completion(target.secrets.struck(text), read_usage(bytes(answer.usage), text), finish)
 
 
 def model_ids(target: Target, body: bytes) -> tuple[str, ...]:
-    """The ids in a list of models, sorted.
+    """The ids in a list of models, sorted; one that quotes a secret is not one that can be asked for, and left out.
 
     Raises:
         CallFailure: the body is no such list.
     """
-    return tuple(sorted(model.id for model in _decoded(target, body, _Models).data))
+    listed = (model.id for model in _decoded(target, body, _Models).data)
+    return tuple(sorted(name for name in listed if target.secrets.struck(name) == name))
 
 
-def refusal(response: httpx2.Response) -> Refusal:
+def refusal(target: Target, response: httpx2.Response) -> Refusal:
     """An answer with another status than 200."""
-    return refused(response.status_code, response.headers, response.content)
+    return refused(response.status_code, response.headers, response.content, target.secrets)
 
 
-def _parsed(body: bytes) -> object:
-    """What JSON says, as far as it can be read; None if it cannot. Nothing but an error is read in this way."""
+def _parsed(target: Target, body: bytes) -> object:
+    """What JSON says without secrets, as far as it can be read; None if it cannot. Only errors are read in this way."""
     try:
-        return parse_lenient(body.decode("utf-8", "replace"))
+        return target.secrets.struck_in(parse_lenient(body.decode("utf-8", "replace")))
     except (ValueError, RecursionError):
         return None
 
@@ -162,7 +163,7 @@ def _decoded(target: Target, body: bytes, kind: type[KindT]) -> KindT:
     except (msgspec.DecodeError, ValueError, RecursionError):
         if body.lstrip()[:1] in (b"{", b"["):
             raise failure.cut_off(target) from None
-        raise failure.not_json(target, body[:4096].decode("utf-8", "replace")) from None
+        raise failure.not_json(target, body.decode("utf-8", "replace")) from None
 
 
 def _text(content: str | list[_Part] | None) -> str:

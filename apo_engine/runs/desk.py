@@ -188,7 +188,7 @@ async def open_desk(plan: Plan, options: Options, emit: Emit, recorder: Recorder
     settings = plan.settings
     started = announce(plan, *((recorder.run, recorder.experiment) if recorder is not None else ()))
     require_agreed(started.fingerprint, options.agreed)
-    budget = Budget(_caps(settings.budget))
+    budget = Budget(_caps(settings.budget), deadline=plan.deadline)
 
     def note(message: str) -> None:
         reporter.note(message)

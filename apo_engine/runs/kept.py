@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import stat
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -11,6 +12,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import TypeVar
 
+from apo_engine.file_lock import FileLock
 from apo_engine.machine import cache_dir
 from apo_engine.models.cache import AnswerCache
 from apo_engine.private import NotPrivateError
@@ -21,7 +23,7 @@ T = TypeVar("T")
 
 # Part of the cache folder, and no word of a prompt, a row or an answer: what was spent today, what was agreed to, the
 # sides of rows and the looks at them. To forget those would lift a cap, or make seen rows count as unseen.
-_EDITOR, _ANSWERS = "editor", "answers.sqlite"
+_EDITOR, _ANSWERS, _LOCKS = "editor", "answers.sqlite", "locks"
 # Files and folders of runs that cannot be read any more.
 _UNREADABLE_RUNS = ("runs.old-*", "store.sqlite.damaged-*", "store.sqlite.newer-*", "store.sqlite.exposed-*")
 
@@ -90,7 +92,18 @@ async def clear_kept() -> Kept:
     _remove(root, _unreadable_runs(root))
     editor = root.child(_EDITOR)
     _remove(editor, _entries(editor))
+    await asyncio.to_thread(_remove_idle_locks, root.child(_LOCKS))
     return await kept()
+
+
+def _remove_idle_locks(locks: PrivateFolder) -> None:
+    """Delete the locks that nobody holds: the name of one is a digest of what a process that was killed worked on."""
+    for name, entry in _entries(locks).items():
+        if stat.S_ISREG(entry.st_mode):
+            with suppress(OSError):
+                lock = FileLock.acquire(locks.path / name)
+                if lock is not None:
+                    lock.release()
 
 
 async def _with_store(folder: Path, work: Callable[[Store], Awaitable[T]], failed: T) -> T:

@@ -18,7 +18,8 @@ _OF_THE_USER = ("flag", "user", "environment", "default")
 def roots_of(layers: Iterable[Layer], key: Sequence[str], folder: Path, options: Options) -> tuple[Path, ...] | None:
     """Where a file that this setting names may lie; None where the user named it, so that it may lie anywhere.
 
-    A model that the editor's settings name is the user's own if the editor was started with it.
+    A model that the editor's settings name is the user's own if the editor was started with it. That holds for settings
+    that name a model alone: elsewhere a workspace could name a folder of its own by the same words.
 
     Args:
         layers: the sources of the settings.

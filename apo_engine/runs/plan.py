@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from apo_engine.examples.split import Split, split
 from apo_engine.machine import cache_dir, environment_layer, user_layer
 from apo_engine.models import prices
 from apo_engine.models.chat import ChatModel, FromFile, LabelScorer, Usage
+from apo_engine.models.deadline import Deadline
 from apo_engine.models.endpoints import Endpoint, list_models, open_model
 from apo_engine.models.keyed_digest import KeyedDigest
 from apo_engine.models.reachable import EndpointStatus
@@ -54,7 +56,7 @@ class Plan:
     where the rows are too few to split. ``judge_model`` grades answers where the metric is ``judge``; ``function`` is
     where the user's own scoring function stands, where the metric is ``module:function``. ``partials`` are the texts
     that the prompt includes, by name, and ``meta`` the optimizer's own prompts, where they are needed: as they were
-    read for the plan, whatever becomes of the files during the run.
+    read for the plan, whatever becomes of the files during the run. The ``deadline`` of the run began with the plan.
     """
 
     job: Job
@@ -74,6 +76,7 @@ class Plan:
     meta: MetaPrompts | None
     store: Store
     history: RowHistory
+    deadline: Deadline
 
     @property
     def open_rows(self) -> tuple[Example, ...]:
@@ -165,8 +168,10 @@ async def make_plan(job: Job, prompt: PromptFile, options: Options, *, fixes: bo
 
     Raises:
         InputError: the prompt, its settings or its rows cannot be used.
-        BudgetError: a cap in dollars is set and a price is unknown, or a cap on calls leaves no room for one row.
+        BudgetError: the time is over, a cap in dollars is set and a price is unknown, or a cap on calls leaves no room
+            for one row.
     """
+    began = time.monotonic()
     require_runnable(prompt)
     environ = os.environ if options.environ is None else options.environ
     user = user_layer()
@@ -178,6 +183,8 @@ async def make_plan(job: Job, prompt: PromptFile, options: Options, *, fixes: bo
         environment_layer(environ),
     )
     settings = resolve(layers)
+    # To plan takes a part of the time that the run may take.
+    deadline = Deadline(settings.budget.seconds, began=began)
     examples = await asyncio.to_thread(_examples, prompt, settings, options.allowed_roots)
     partials = await asyncio.to_thread(load_partials, prompt)
     own_meta = await asyncio.to_thread(own_meta_prompts, prompt, layers, settings, options)
@@ -187,8 +194,7 @@ async def make_plan(job: Job, prompt: PromptFile, options: Options, *, fixes: bo
     history = await read_history(store, examples)
     await store.close()
     whole = _rows(job, examples, history)
-    metric = make_metric(settings.metric, examples.labels)
-    await asyncio.to_thread(require_usable, metric, examples.rows)
+    metric = await _usable_metric(settings, examples, deadline)
     base = prompt.path.parent if prompt.path else Path.cwd()
     place = prompt.layer().place(("metric",))
     function = find_function(metric.name, base, place) if ":" in metric.name else None
@@ -245,6 +251,7 @@ async def make_plan(job: Job, prompt: PromptFile, options: Options, *, fixes: bo
         meta=meta,
         store=store,
         history=history,
+        deadline=deadline,
     )
     _require_agreed_files(plan, options)
     _require_open_rows(plan)
@@ -255,6 +262,17 @@ async def make_plan(job: Job, prompt: PromptFile, options: Options, *, fixes: bo
     if not plan.local:
         await prices.load()
     return plan
+
+
+async def _usable_metric(settings: Settings, examples: ExampleSet, deadline: Deadline) -> Metric:
+    metric = make_metric(settings.metric, examples.labels, deadline.remaining)
+    try:
+        await asyncio.to_thread(require_usable, metric, examples.rows)
+    except InputError:
+        # Values that were not looked at in time are not wrong.
+        deadline.require_time()
+        raise
+    return metric
 
 
 def _written(prompt: PromptFile, name: str | None, key: tuple[str, ...]) -> Place | None:

@@ -44,8 +44,10 @@ class Metric:
         return self.figure.of(rows)
 
 
-def make_metric(name: str | None, labels: Sequence[str]) -> Metric:
+def make_metric(name: str | None, labels: Sequence[str], seconds: float | None = None) -> Metric:
     """The metric of that name; without one, ``label`` where the task has labels, else ``exact_match``.
+
+    To find out whether expected values can be used takes no longer than about ``seconds``.
 
     Raises:
         InputError: the metric needs labels and the rows have none, or binary F1 is asked of more than two labels.
@@ -54,7 +56,7 @@ def make_metric(name: str | None, labels: Sequence[str]) -> Metric:
     if name in ("label", "f1", "f1_macro"):
         return _label_metric(name, tuple(labels))
     if name == "regex":
-        return Metric(name, mean(), regex, objection=PatternCheck(), slow=True)
+        return Metric(name, mean(), regex, objection=PatternCheck(seconds), slow=True)
     if name in _PLAIN:
         judge, objection = _PLAIN[name]
         return Metric(name, mean(), judge, objection=objection)

@@ -165,11 +165,11 @@ _OBJECTIONS: dict[bytes, str] = {}
 class PatternCheck:
     """Says why patterns of one set of rows cannot be used.
 
-    Those that take long to compile may take so many seconds together; any after that are not tried.
+    Those that take long to compile may take so many seconds together, at most 30; any after that are not tried.
     """
 
-    def __init__(self, seconds: float = _SLOW_SECONDS) -> None:
-        self._left = seconds
+    def __init__(self, seconds: float | None = None) -> None:
+        self._left = _SLOW_SECONDS if seconds is None else min(seconds, _SLOW_SECONDS)
 
     def __call__(self, pattern: str) -> str:
         """Why a pattern cannot be used, as a clause without its subject; empty if it can."""

@@ -25,6 +25,7 @@ from apo_engine.store.protocol import (
     WriterLock,
 )
 from apo_engine.store.sqlite_file import SqliteFile, is_damage
+from apo_engine.store.stored_values import bytes_of, count_of, key_of, looks_of, require_run, sighting_of
 
 T = TypeVar("T")
 _NAMES_AT_ONCE = 500
@@ -61,7 +62,7 @@ class SqliteStore:
             if found is None:
                 return
             last = db.execute("SELECT coalesce(max(number), 0) FROM events WHERE position = ?", found).fetchone()[0]
-            rows = [(found[0], number, data) for number, data in enumerate(events, start=last + 1)]
+            rows = [(found[0], number, data) for number, data in enumerate(events, start=count_of(last) + 1)]
             db.executemany("INSERT INTO events VALUES (?, ?, ?)", rows)
             db.execute("UPDATE runs SET changed = ? WHERE position = ?", (time.time(), found[0]))
 
@@ -86,7 +87,7 @@ class SqliteStore:
                 " WHERE substr(run, 1, ?) = ? AND (? IS NULL OR experiment = ?) ORDER BY position DESC LIMIT ?",
                 (len(begins_with), begins_with, experiment, experiment, -1 if most is None else most),
             ).fetchall()
-            return tuple(self._stored(*row) for row in found)
+            return tuple(self._stored(*require_run(*row)) for row in found)
 
         return await self._read(select, ())
 
@@ -99,7 +100,7 @@ class SqliteStore:
                 " AND position = (SELECT position FROM runs WHERE run = ?) ORDER BY number",
                 (after, run),
             )
-            return tuple(StoredEvent(number, bytes(data)) for number, data in found)
+            return tuple(StoredEvent(count_of(number), bytes_of(data)) for number, data in found)
 
         return await self._read(select, ())
 
@@ -202,7 +203,7 @@ class SqliteStore:
                 " ORDER BY execution DESC LIMIT 1",
                 (_keyed_name(db, experiment), digest, digest),
             ).fetchone()
-            return None if found is None else Looks(*found)
+            return None if found is None else looks_of(*found)
 
         return await self._read(select, None)
 
@@ -299,7 +300,7 @@ class _ThreadedLock:
 
 def _keyed(db: sqlite3.Connection, fingerprints: Iterable[bytes]) -> dict[bytes, bytes]:
     """The digests under which fingerprints are stored: without the store's key they say nothing of any text."""
-    (key,) = db.execute("SELECT key FROM secret").fetchone()
+    key = key_of(db.execute("SELECT key FROM secret LIMIT 2").fetchall())
     names: dict[bytes, bytes] = {}
     for name in fingerprints:
         if name not in names:
@@ -314,7 +315,7 @@ def _keyed_name(db: sqlite3.Connection, name: str) -> bytes:
 def _sightings(db: sqlite3.Connection, fingerprints: Sequence[bytes]) -> dict[bytes, Sighting]:
     plain = {stored: name for name, stored in _keyed(db, fingerprints).items()}
     found = _selected(db, "SELECT fingerprint, side, shown FROM sightings WHERE fingerprint IN", [*plain])
-    return {plain[bytes(stored)]: Sighting(side, bool(shown)) for stored, side, shown in found}
+    return {plain[bytes(stored)]: sighting_of(side, shown) for stored, side, shown in found}
 
 
 def _looks(db: sqlite3.Connection, rows: Sequence[RowFingerprints]) -> Looks:
@@ -322,7 +323,7 @@ def _looks(db: sqlite3.Connection, rows: Sequence[RowFingerprints]) -> Looks:
     plain = {stored: name for name, stored in _keyed(db, names).items()}
     executions: dict[bytes, set[int]] = {}
     for stored, number in _selected(db, "SELECT fingerprint, execution FROM looks WHERE fingerprint IN", [*plain]):
-        executions.setdefault(plain[bytes(stored)], set()).add(number)
+        executions.setdefault(plain[bytes(stored)], set()).add(count_of(number))
     (has_looks,) = db.execute("SELECT EXISTS (SELECT 1 FROM looks)").fetchone()
     return looks_at(rows, executions, _sightings(db, names), is_new=not has_looks)
 

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 import msgspec
 
 from apo_engine.machine import cache_dir
-from apo_engine.names import shown_name
 from apo_engine.search.events import CustomMetric, ModelFile, RunStarted
+from apo_server.code_questions import words_on_code, words_on_model_file
 from apo_server.consent_file import ConsentFile, Grant, Remembered
 from apo_server.consent_scope import granted_scope, needed_scope, question
 
@@ -24,7 +24,6 @@ _log = logging.getLogger(__name__)
 ALLOW = "Allow for this workspace"
 NOT_NOW = "Not now"
 # Imported files that a question names.
-_MOST_FILES = 8
 # Shows a question with its answers and gives the one chosen; None for none.
 Ask = Callable[[str, tuple[str, ...]], Awaitable[str | None]]
 _Key = tuple[str, str]
@@ -200,30 +199,6 @@ class Consent:
         except OSError as error:
             _log.warning("The consent cannot be remembered: %s", error.strerror)
         return True
-
-
-def words_on_code(prompt: str, code: CustomMetric) -> str:
-    """The question whether code that lies in the workspace may be run.
-
-    What code can do comes before all names of somebody else's, and these have a bound: editors cut long questions off.
-    """
-    prompt, (first, *others) = shown_name(prompt), map(shown_name, code.files)
-    unnamed = len(others) - _MOST_FILES
-    named = [*others[:_MOST_FILES], *([f"{unnamed:,} more" if unnamed > 1 else "1 more"] if unnamed > 0 else [])]
-    more = f" It imports {', '.join(named)}." if others else ""
-    return (
-        f"Run {first}? It can do whatever you can on this machine. Its function {shown_name(code.name)} scores the "
-        f"answers of {prompt}.{more} You are asked again when {'one of these files' if others else 'the file'} changes."
-    )
-
-
-def words_on_model_file(prompt: str, file: ModelFile) -> str:
-    """The question whether a file of weights may be loaded."""
-    return (
-        f"Load the model file {shown_name(file.path)} for {shown_name(prompt)}? Its SHA-256 begins with "
-        f"{file.sha256[:12]}. Native code reads it, so a file made with bad intent could do whatever you can on this "
-        "machine. You are asked again when the file changes."
-    )
 
 
 def _with(before: Remembered, grant: Grant) -> Remembered:

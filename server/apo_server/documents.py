@@ -88,8 +88,11 @@ class Documents:
 
 
 def path_of(uri: str) -> Path | None:
-    """The path that a `file:` address names, else None."""
+    """The absolute path that a `file:` address names, else None."""
     if not uri.lower().startswith("file:"):
         return None
-    path = to_fs_path(uri)
-    return Path(path) if path else None
+    try:
+        path = Path(to_fs_path(uri) or "")
+    except ValueError:
+        return None
+    return path if path.is_absolute() else None

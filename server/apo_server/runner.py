@@ -17,6 +17,7 @@ from apo_engine.names import shown_name
 from apo_engine.problems import ApoError, Problem, Severity
 from apo_engine.search.events import AnyEvent, CustomMetric, Job, ModelFile, Noted, RunEnded, RunStarted, VerdictReached
 from apo_server.advance import Advance
+from apo_server.code_questions import code_not_allowed, files_in_full, model_file_not_allowed
 from apo_server.consent import Consent
 from apo_server.engine import EngineClient, WorkerDied
 from apo_server.jobs import Order, Turn
@@ -89,6 +90,8 @@ class Runner:
         self._screen = screen
         self._told: set[tuple[str, str]] = set()
         self._noted: set[tuple[str, str]] = set()
+        # The digests of the code whose files are listed in the log.
+        self._listed: set[str] = set()
         self._advances: dict[str, Advance] = {}
         self._runs: dict[str, str] = {}
         self._told_empty: set[tuple[str, str]] = set()
@@ -218,12 +221,12 @@ class Runner:
         code = started.custom_metric
         if code is not None:
             if not await self._may_run(order, code):
-                self._explain_code(order, code)
+                self._tell_once(order, code_not_allowed(order.path.name, code))
                 return None
             request = msgspec.structs.replace(request, custom_metric=code.digest)
         for file in started.model_files:
             if not await self._may_load(order, file):
-                self._explain_model_file(order, file)
+                self._tell_once(order, model_file_not_allowed(order.path.name, file))
                 return None
             request = msgspec.structs.replace(request, model_files=(*request.model_files, file))
         # Whoever allowed it, the engine sends what was planned here, and to nobody else.
@@ -246,6 +249,10 @@ class Runner:
     async def _may_run(self, order: Order, code: CustomMetric) -> bool:
         # Without trust in a workspace nothing of it is run; no question may lead around that.
         workspace = self._screen.workspace_of(order.uri)
+        if code.digest not in self._listed:
+            # The question names a few of the files.
+            self._listed.add(code.digest)
+            self._screen.note(files_in_full(order.path.name, code))
         return self._session.settings.trusted and await self._consent.to_run(
             workspace, order.path.name, code, asked=order.asked
         )
@@ -358,31 +365,6 @@ class Runner:
         if note not in self._noted:
             self._noted.add(note)
             self._screen.tell(f"{shown_name(order.path.name)}: {message}", severity)
-
-    def _explain_code(self, order: Order, code: CustomMetric) -> None:
-        self._tell_once(
-            order,
-            Problem(
-                "metric-code-asks",
-                f"{shown_name(order.path.name)} was not run: its metric '{code.name}' is code, and you have not "
-                "allowed it.",
-                f"Read {', '.join(map(shown_name, code.files))}. Then start the run by its command and allow it. If "
-                "the editor shows no question, run 'apo' in a terminal.",
-                severity=Severity.INFORMATION,
-            ),
-        )
-
-    def _explain_model_file(self, order: Order, file: ModelFile) -> None:
-        self._tell_once(
-            order,
-            Problem(
-                "model-file-asks",
-                f"{shown_name(order.path.name)} was not run: it names the model file {shown_name(file.path)}, and you "
-                "have not allowed it.",
-                "Start the run by its command and allow it. If the editor shows no question, run 'apo' in a terminal.",
-                severity=Severity.INFORMATION,
-            ),
-        )
 
     def _explain_consent(self, order: Order) -> None:
         if order.asked:

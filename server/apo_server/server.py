@@ -21,6 +21,7 @@ from apo_server.protocol import ApoProtocol
 from apo_server.runner import Runner
 from apo_server.screen import EditorScreen
 from apo_server.session import Session
+from apo_server.settings import NO_TOKEN_TO_CHANGE
 from apo_server.sources import files_of, normal, partials_of, stamps
 from apo_server.status import StatusFeed
 from apo_server.surveys import Surveys
@@ -52,6 +53,7 @@ class ApoLanguageServer(LanguageServer):
         # Whether the peer started this process or has shown the token.
         self.authenticated = False
         self.said_cache_ignored = False
+        self._said_no_token = False
         self.configured = asyncio.Event()
         self.exit_code = 0
         self._closed = False
@@ -138,6 +140,13 @@ class ApoLanguageServer(LanguageServer):
         lead = "Several prompts are open: close the others" if prompts else "Open the prompt first"
         self.screen.tell(f"{lead}, or name one by its address.", Severity.WARNING)
         return None
+
+    def may_change_stored(self) -> bool:
+        """Whether the client may change what is stored for the user; one without a token is told why not, once."""
+        if not self.authenticated and not self._said_no_token:
+            self._said_no_token = True
+            self.screen.tell(NO_TOKEN_TO_CHANGE, Severity.WARNING)
+        return self.authenticated
 
     async def _carry_out(self, order: Order, turn: Turn) -> None:
         try:

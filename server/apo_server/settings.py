@@ -24,6 +24,10 @@ _NO_TOKEN = (
     "This connection has no token, so the workspace is not trusted: prompts are checked, and not run. "
     "Start the server with --token-file, and send the token in the initialization options."
 )
+NO_TOKEN_TO_CHANGE = (
+    "This connection has no token, so nothing that is stored is changed. Start the server with --token-file, and send "
+    "the token in the initialization options."
+)
 CACHE_IGNORED = (
     "'apo.cacheDir' is ignored here: a workspace must not choose where results are kept. Set it in your user settings "
     "or the initialization options, then restart the language server."

@@ -249,6 +249,8 @@ def cancel(ls: ApoLanguageServer, *arguments: object) -> None:
 
 async def revoke_consent(ls: ApoLanguageServer, *arguments: object) -> None:
     """`apo.revokeConsent`: for the workspace that holds what the first argument names, else for all that is open."""
+    if not ls.may_change_stored():
+        return
     session = ls.session
     prompts = (view.document.uri for view in session.prompts)
     places = [str(arguments[0])] if arguments else [*session.folders, *prompts]
@@ -258,13 +260,13 @@ async def revoke_consent(ls: ApoLanguageServer, *arguments: object) -> None:
 
 async def ignore_critique(ls: ApoLanguageServer, *arguments: object) -> None:
     """`apo.ignoreCritique`: the prompt's address and the critique's id."""
-    if len(arguments) >= 2:
+    if len(arguments) >= 2 and ls.may_change_stored():
         await ls.session.ignore(str(arguments[0]), str(arguments[1]))
 
 
 async def restore_critiques(ls: ApoLanguageServer, *arguments: object) -> None:
     """`apo.restoreCritiques`: show the ignored critiques of a prompt again."""
-    uri = ls.named(arguments)
+    uri = ls.named(arguments) if ls.may_change_stored() else None
     if uri is not None:
         await ls.session.restore(uri)
 

@@ -46,7 +46,8 @@ async def test_leave_is_asked_for_once_and_remembered(
     (question,) = editor.questions
     assert question.message.startswith(
         "APO: Send tickets.prompt and 105 rows of tickets.jsonl (45 more stay on this machine) to "
-        f"0.0.0.0:{scripted.port}? At 0.0.0.0:{scripted.port}, openai/scripted answers 105 rows, and openai/scripted "
+        f"0.0.0.0:{scripted.port}? At 0.0.0.0:{scripted.port}, openai/scripted answers 105 rows, by prompts "
+        "that may quote 60 rows with their expected answers, and openai/scripted "
         "writes critiques and rewrites from at most 60 rows and their expected answers (not encrypted; "
     )
     assert [action.title for action in question.actions or ()] == ["Allow for this workspace", "Not now"]
