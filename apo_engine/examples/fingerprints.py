@@ -66,11 +66,13 @@ def identify(rows: Sequence[Example]) -> Mapping[str, RowIdentity]:
     varying = {name: [cell for cell in found if frequency[cell] <= most] or found for name, found in cells.items()}
     texts = {name: _text(found) for name, found in varying.items()}
     sketched = _sketches(cells, texts)
-    groups = _groups(varying, texts, sketched)
+    groups = _groups(varying, texts)
+    # Rows with similar texts are one where it is counted how many share something: copies make nothing common.
+    similar = _similar({group: sketched[texts[name]].own for name, group in groups.items()})
     candidates = {name: _candidates(found, sketched[texts[name]]) for name, found in varying.items()}
     of_groups: defaultdict[bytes, set[bytes]] = defaultdict(set)
     for name, found in candidates.items():
-        of_groups[groups[name]].update(found)
+        of_groups[similar[groups[name]]].update(found)
     sharing = Counter(fingerprint for found in of_groups.values() for fingerprint in found)
     common = _common(len(of_groups))
     return {
@@ -127,10 +129,8 @@ def _sketches(rows: Mapping[str, Sequence[_Cell]], texts: Mapping[str, bytes]) -
     return sketches(words)
 
 
-def _groups(
-    rows: Mapping[str, Sequence[_Cell]], texts: Mapping[str, bytes], sketched: Mapping[bytes, Sketch]
-) -> dict[str, bytes]:
-    """Rows with the same text say the same, whatever their numbers and ids are, and so do rows with similar texts.
+def _groups(rows: Mapping[str, Sequence[_Cell]], texts: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Rows with the same text say the same, whatever their numbers and ids are.
 
     Unless the set would then fall into too few groups to be split: then its texts are forms that numbers or words fill
     in. So is a short text that a large share of all rows has.
@@ -144,11 +144,7 @@ def _groups(
         is_short = not any(cell.is_long for cell in rows[name])
         return size > common and (has_forms or (is_short and size > len(rows) / _FEWEST_GROUPS))
 
-    exact = {name: _digest(cells) if is_form(name) else texts[name] for name, cells in rows.items()}
-    similar = _similar({group: sketched[texts[name]].own for name, group in exact.items()})
-    if len(set(similar.values())) < _FEWEST_GROUPS:
-        return exact
-    return {name: similar[group] for name, group in exact.items()}
+    return {name: _digest(cells) if is_form(name) else texts[name] for name, cells in rows.items()}
 
 
 def _similar(sketched: Mapping[bytes, Sequence[bytes]]) -> dict[bytes, bytes]:

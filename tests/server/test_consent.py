@@ -65,9 +65,8 @@ class User:
 def test_the_question_says_what_leaves_where_to_at_what_cost_and_what_a_yes_covers() -> None:
     assert question("file:///w", STARTED) == (
         "Send a.prompt and 105 rows of tickets.jsonl (45 more stay on this machine) to api.openai.com? "
-        "At api.openai.com, openai/gpt-4.1-mini answers 105 rows, by prompts that may quote 60 rows with their expected "
-        "answers, and openai/gpt-4.1 writes critiques and rewrites "
-        "from at most 60 rows and their expected answers (encrypted). "
+        "At api.openai.com, openai/gpt-4.1-mini answers 105 rows, by prompts that may quote 60 rows with their "
+        "expected answers, and openai/gpt-4.1 writes critiques and rewrites from at most 60 rows and their expected answers (encrypted). "
         "At most 1,000 calls, about $0.12. "
         "A yes covers later runs in this workspace: up to 210 rows of tickets.jsonl with the columns 'text', "
         "no sealed rows, to the same hosts and roles."
@@ -87,7 +86,8 @@ def test_the_question_names_every_file_host_and_notice() -> None:
     assert question("file:///w", run) == (
         "Send a.prompt and 105 rows of train.csv and 1 row of sub/test.csv to api.openai.com and judge.example:8443? "
         "At api.openai.com, openai/gpt-4.1-mini answers 150 rows, 45 sealed ones for the verdict among them, "
-        "by prompts that may quote 60 rows with their expected answers (encrypted). At judge.example:8443, far/strict grades the answers to 105 rows by the expected ones "
+        "by prompts that may quote 60 rows with their expected answers (encrypted). "
+        "At judge.example:8443, far/strict grades the answers to 105 rows by the expected ones "
         "(not encrypted, and the proxy proxy.example:3128 can read it; an https:// address would be safe). "
         "At most 9 calls, at a price that is not known. Answers are stored there. "
         "A yes covers later runs in this workspace: up to 210 rows of train.csv with the columns 'a', 'b' and "
