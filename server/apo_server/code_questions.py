@@ -22,10 +22,11 @@ def words_on_code(prompt: str, code: CustomMetric) -> str:
     """
     first, *others = code.files
     more = f" It imports {named_files(others)}." if others else ""
+    function = f"{shown_name(code.name)} of {shown_name(first)}"
+    changed = "one of these files" if others else "the file"
     return (
-        "Run code from this workspace? It can do whatever you can on this machine. The function "
-        f"{shown_name(code.name)} of {shown_name(first)} scores the answers of {shown_name(prompt)}.{more} You are asked again when "
-        f"{'one of these files' if others else 'the file'} changes."
+        f"Run code from this workspace? It can do whatever you can on this machine. The function {function} scores the "
+        f"answers of {shown_name(prompt)}.{more} You are asked again when {changed} changes."
     )
 
 
