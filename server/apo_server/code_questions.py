@@ -22,10 +22,10 @@ def words_on_code(prompt: str, code: CustomMetric) -> str:
     """
     first, *others = code.files
     more = f" It imports {named_files(others)}." if others else ""
+    changed = "one of these files" if others else "the file"
     return (
         f"Run {shown_name(first)}? It can do whatever you can on this machine. Its function {shown_name(code.name)} "
-        f"scores the answers of {shown_name(prompt)}.{more} You are asked again when "
-        f"{'one of these files' if others else 'the file'} changes."
+        f"scores the answers of {shown_name(prompt)}.{more} You are asked again when {changed} changes."
     )
 
 

@@ -23,6 +23,7 @@ KINDS = {
     "A parameter costs more or sends data elsewhere": ("parameters",),
     "A wrong answer is kept, or an answer is paid for twice": ("answers_kept",),
     "A look at the hold-out is lost": ("identity", "rerolls"),
+    "A foreign value is believed, or breaks the program": ("foreign_values",),
 }
 
 

@@ -66,7 +66,8 @@ def test_the_question_says_what_leaves_where_to_at_what_cost_and_what_a_yes_cove
     assert question("file:///w", STARTED) == (
         "Send a.prompt and 105 rows of tickets.jsonl (45 more stay on this machine) to api.openai.com? "
         "At api.openai.com, openai/gpt-4.1-mini answers 105 rows, by prompts that may quote 60 rows with their "
-        "expected answers, and openai/gpt-4.1 writes critiques and rewrites from at most 60 rows and their expected answers (encrypted). "
+        "expected answers, and openai/gpt-4.1 writes critiques and rewrites from at most 60 rows and their expected "
+        "answers (encrypted). "
         "At most 1,000 calls, about $0.12. "
         "A yes covers later runs in this workspace: up to 210 rows of tickets.jsonl with the columns 'text', "
         "no sealed rows, to the same hosts and roles."

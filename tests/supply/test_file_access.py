@@ -40,8 +40,6 @@ MAY: dict[str, tuple[set[str], str]] = {
     "apo_engine/models/layout.py": ({"connect"}, "a database in memory"),
     "apo_engine/store/sqlite_file.py": ({"connect"}, "SQLite, after require_private_database"),
     "apo_engine/file_lock.py": ({"unlink"}, "its own lock, in a folder that private_folder checked"),
-    "apo_engine/evaluation/agreed_modules.py": ({"run_path"}, "watches what this function of Python's opens"),
-    "apo_engine/evaluation/function_worker.py": ({"open"}, "an empty standard input"),
     "apo_engine/models/token_tables.py": ({"exec_module"}, "tiktoken's own definitions, installed with it"),
     "apo_engine/child_process.py": ({"mkdtemp", "rmtree"}, "the empty folder of a new process"),
     "apo_engine/runs/experiment.py": ({"read_text"}, "the built-in prompt in this package"),

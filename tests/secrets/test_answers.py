@@ -1,0 +1,133 @@
+"""A secret that an endpoint quotes is struck out before it is used, cut or shown: in answers, errors and listings."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import pytest
+
+from apo_engine.models.chat import Completion
+from apo_engine.models.failure import CallFailure
+from apo_engine.models.secrets import Secrets
+from tests.engine.models.support import KEY, ask, chat
+from tests.scripted import Reply, ScriptedServer
+from tests.scripted.reply import failure
+from tests.secrets.canary import Canary
+
+TOKEN = "corptok9876543210xyzAB"
+QUOTED = {
+    "plain": TOKEN,
+    "in capitals": TOKEN.upper(),
+    "in hex": TOKEN.encode().hex(),
+    "reversed": TOKEN[::-1],
+    "in base64, behind a scheme": base64.b64encode(f"Bearer {TOKEN}".encode()).decode(),
+    "in base64, behind a user": base64.b64encode(f"me:{TOKEN}".encode()).decode(),
+}
+LONGER = {
+    "a scheme": f"Bearer {TOKEN}",
+    "a cookie": f"session={TOKEN}; theme=dark",
+    "a second cookie": f"theme=dark; session={TOKEN}",
+    "a name and a colon": f"token:{TOKEN}",
+    "two spaces": f"Bearer  {TOKEN}",
+}
+
+
+def message(**said: object) -> bytes:
+    return json.dumps({"choices": [{"message": said, "finish_reason": "stop"}]}).encode()
+
+
+ANSWERS = {
+    "text": message(content=f"The key is {KEY}."),
+    "parts": message(content=[{"type": "text", "text": KEY[:9]}, {"type": "text", "text": KEY[9:]}]),
+    "escaped": message(content=KEY).replace(b"sk-", b"\\u0073k-"),
+    "refusal": message(content=None, refusal=f"I refuse {KEY}"),
+    "reasoning": message(content="yes", reasoning_content=KEY, reasoning=KEY),
+    "finish reason": json.dumps({"choices": [{"message": {"content": "a"}, "finish_reason": KEY}]}).encode(),
+}
+
+
+@pytest.mark.parametrize("body", ANSWERS.values(), ids=ANSWERS.keys())
+async def test_no_answer_holds_the_key(body: bytes) -> None:
+    with ScriptedServer(lambda _: Reply(body=body)) as server:
+        model = chat(server)
+        answer = await model.complete(ask())
+        await model.close()
+    assert KEY not in repr(answer)
+    assert isinstance(answer, Completion)
+
+
+async def test_a_listing_leaves_out_what_quotes_the_key() -> None:
+    with ScriptedServer(models=("good", KEY, f"m-{KEY}")) as server:
+        model = chat(server)
+        assert await model.model_ids(10) == ("good",)
+        await model.close()
+
+
+CUT = {
+    "at the end of a long message": failure(400, "No:" + " " * (100_000 - 3 - len(KEY) + 1) + KEY + " x"),
+    "at the end of what is read of a page": Reply(
+        body=b"No:" + b" " * (4096 - 3 - len(KEY) + 1) + KEY.encode() + b" x", content_type="text/html"
+    ),
+    "at the end of what is read of a longer page": Reply(
+        body=b"No:" + b" " * (100_000 - 3 - len(KEY) + 1) + KEY.encode() + b" x", content_type="text/html"
+    ),
+    "in a list": Reply(status=400, body=json.dumps([[f"{KEY}"]]).encode()),
+}
+
+
+@pytest.mark.parametrize("reply", CUT.values(), ids=CUT.keys())
+async def test_a_key_is_struck_out_before_a_text_is_cut(reply: Reply) -> None:
+    with ScriptedServer(lambda _: reply) as server:
+        model = chat(server)
+        with pytest.raises(CallFailure) as caught:
+            await model.complete(ask())
+        await model.close()
+    assert KEY[:-2] not in str(caught.value)
+
+
+@pytest.mark.parametrize("longer", LONGER.values(), ids=LONGER.keys())
+def test_a_part_of_a_longer_secret_is_a_secret(longer: str) -> None:
+    assert TOKEN not in Secrets.of([longer]).struck(f"Incorrect API key provided: {TOKEN}. See docs.")
+
+
+@pytest.mark.parametrize("quoted", QUOTED.values(), ids=QUOTED.keys())
+def test_other_spellings_are_struck_out(quoted: str) -> None:
+    struck = Secrets.of([TOKEN]).struck(f"you sent {quoted} to me")
+    assert struck.startswith("you sent ")
+    assert quoted not in struck
+    assert quoted[8:-4] not in struck
+
+
+def test_a_canary_is_struck_out_in_every_form() -> None:
+    canary = Canary.hatch()
+    secrets = Secrets.of([canary.secret])
+    for form in (canary.secret, canary.quoted, canary.secret.encode().hex(), canary.basic):
+        assert canary.seen_in(secrets.struck(f"x {form} y").encode()) is None
+
+
+@pytest.mark.parametrize("text", ["Bearer of news", "the session is over", "a theme that is dark", "ollama runs it"])
+def test_words_that_are_not_secret_stay(text: str) -> None:
+    assert Secrets.of(["ollama", f"Bearer {TOKEN}", LONGER["a cookie"]]).struck(text) == text
+
+
+def test_names_and_dates_that_an_answer_may_hold_stay() -> None:
+    named = Secrets.named([("X-Title", "Support"), ("api-version", "2024-10-21"), ("X-Token", TOKEN)])
+    assert named == [TOKEN]
+
+
+def test_what_is_cut_counts_from_the_text_that_was_sent() -> None:
+    secrets = Secrets.of([TOKEN])
+    assert secrets.struck(f"{TOKEN}{TOKEN}{TOKEN}", len(TOKEN) + 1) == "[key][key]"
+    assert secrets.struck("İ" + TOKEN + "İ") == "İ[key]İ"
+    assert secrets.struck_in({TOKEN: [TOKEN, 1, None]}) == {"[key]": ["[key]", 1, None]}
+
+
+async def test_cookies_of_an_endpoint_are_not_sent_back() -> None:
+    reply = Reply("yes", headers={"Set-Cookie": "track=me123456; Path=/"})
+    with ScriptedServer(lambda _: reply) as server:
+        model = chat(server)
+        for _ in range(3):
+            await model.complete(ask())
+        await model.close()
+        assert not [exchange for exchange in server.log.exchanges if "cookie" in exchange.headers]
