@@ -64,7 +64,7 @@ describe("trust", () => {
   });
 
   it("lets only the user say where results are kept", () => {
-    expect(properties["apo.cacheDir"]?.scope).toBe("machine");
+    expect(properties["apo.cacheDir"]?.scope).toBe("application");
   });
 
   it("ignores what an untrusted workspace sets, except how much is traced", () => {

@@ -4,7 +4,13 @@ import path from "node:path";
 
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
-import { ownSurroundings, safeSurroundings, workingFolder } from "../src/common/surroundings";
+import {
+  askingSurroundings,
+  installingSurroundings,
+  ownSurroundings,
+  safeSurroundings,
+  workingFolder,
+} from "../src/common/surroundings";
 
 let storage: string;
 
@@ -49,5 +55,21 @@ it("lets the bundled server import its own modules and nothing that was set for 
   expect(ownSurroundings(safeSurroundings("/own", env), ["/storage/env", "/storage/model"])).toEqual({
     cwd: "/own",
     env: { PATH: "/bin", PYTHONPATH: "/storage/env:/storage/model", PYTHONNOUSERSITE: "1", PYTHONSAFEPATH: "1", PYTHONUTF8: "1" },
+  });
+});
+
+describe("what is started to ask or to install", () => {
+  const keys = { OPENAI_API_KEY: "k", AWS_SECRET_ACCESS_KEY: "k", GITHUB_TOKEN: "k", APO_MODEL: "m", MY_PATH: "k" };
+  const own = { PYTHONSAFEPATH: "1", PYTHONUTF8: "1" };
+
+  it("sees no key, no proxy and no index when it is asked", () => {
+    const basic = { Path: "/bin", HOME: "/home/ada", LC_ALL: "C", PYTHONUSERBASE: "/home/ada/py" };
+    const env = { ...basic, ...keys, HTTPS_PROXY: "http://ada:pw@proxy", PIP_INDEX_URL: "https://ada:pw@index", PYTHONPATH: "/x" };
+    expect(askingSurroundings("/own", env)).toEqual({ cwd: "/own", env: { ...basic, ...own } });
+  });
+
+  it("sees the way to the index, and no key, when it installs", () => {
+    const way = { PATH: "/bin", https_proxy: "http://proxy", PIP_INDEX_URL: "https://index", SSL_CERT_FILE: "/ca.pem" };
+    expect(installingSurroundings("/own", { ...way, ...keys })).toEqual({ cwd: "/own", env: { ...way, ...own } });
   });
 });

@@ -10,7 +10,7 @@ import {
 } from "vscode";
 
 import { HTTP, withProxy } from "../common/proxy";
-import { safeSurroundings, workingFolder } from "../common/surroundings";
+import { installingSurroundings, workingFolder } from "../common/surroundings";
 import { type Bundle, modelSetupFor, readBundle, type Setup } from "./bundle";
 import { isMade, make } from "./make";
 import type { Trouble } from "./trouble";
@@ -52,7 +52,7 @@ export class Environments implements Disposable {
         });
         return make(setup, bundle, {
           script: this.#script,
-          surroundings: safeSurroundings(this.#cwd, withProxy(process.env, workspace.getConfiguration(HTTP))),
+          surroundings: installingSurroundings(this.#cwd, withProxy(process.env, workspace.getConfiguration(HTTP))),
           signal: AbortSignal.any([cancellation.signal, this.#disposal.signal]),
           log: (text) => {
             this.#log.info(text);

@@ -1,6 +1,6 @@
 import { type ExtensionContext, type Memento, workspace } from "vscode";
 
-import type { Surroundings } from "../common/surroundings";
+import { askingSurroundings, type Surroundings } from "../common/surroundings";
 import { isMade } from "../environment/make";
 import type { Helpers } from "./helpers";
 import { resolveHere, settingsOfPython } from "./here";
@@ -20,7 +20,7 @@ export class Finder {
 
   constructor(context: ExtensionContext, surroundings: Surroundings, helpers: Needed) {
     this.#memory = context.workspaceState;
-    this.#surroundings = surroundings;
+    this.#surroundings = askingSurroundings(surroundings.cwd, surroundings.env);
     this.#with = helpers;
   }
 
