@@ -89,24 +89,24 @@ class _Reply:
     line: int = 1
 
     @classmethod
-    def from_json(cls, text: bytes) -> _Reply:
-        """Read a line.
+    def from_json(cls, text: bytes, *, ready: bool) -> _Reply:
+        """Read a line: an error, or else that the function is ``ready``, or its score.
 
         Raises:
-            ValueError: it is not a reply.
+            ValueError: it is not such a reply, to the letter.
         """
         try:
             found = json.loads(text)
-            if "error" in found:
-                return cls(
-                    error=str(found["error"])[:_MAX_ERROR], file=str(found["file"]), line=max(1, int(found["line"]))
-                )
-            score = 1.0 if found.get("ready") is True else float(found["score"])
-        except (LookupError, TypeError, AttributeError, OverflowError, RecursionError) as error:
-            raise ValueError("not a reply") from error
-        if not 0 <= score <= 1:
-            raise ValueError("not a score")
-        return cls(score)
+        except RecursionError:
+            found = None
+        match found:
+            case {"error": str(error), "file": str(file), "line": int(line), **rest} if not rest and line > 0:
+                return cls(error=error[:_MAX_ERROR], file=file, line=line)
+            case {"ready": True, **rest} if ready and not rest:
+                return cls()
+            case {"score": int() | float() as score, **rest} if not ready and not rest and 0 <= score <= 1:
+                return cls(float(score))
+        raise ValueError("not a reply")
 
 
 class FunctionGrader:
@@ -219,8 +219,8 @@ class FunctionGrader:
             await self._stop()
             raise self._error(f"ended its process (exit code {code})", row=row)
         try:
-            reply = _Reply.from_json(line)
-        except (ValueError, RecursionError):
+            reply = _Reply.from_json(line, ready=row is None)
+        except ValueError:
             await self._stop()
             raise self._error("wrote something of its own where its score belongs", row=row) from None
         if reply.error:

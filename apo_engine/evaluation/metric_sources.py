@@ -114,7 +114,8 @@ def _parse(module: SourceModule) -> ast.Module | None:
         warnings.simplefilter("ignore")
         try:
             return ast.parse(module.source or b"")
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
+        # Python 3.11 takes a parser that ran out of depth before for a broken one: SystemError.
+        except (SyntaxError, ValueError, RecursionError, MemoryError, SystemError):
             return None
 
 

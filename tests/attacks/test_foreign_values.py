@@ -122,7 +122,7 @@ PIPES = {
 @pytest.mark.parametrize("forged", PIPES.values(), ids=PIPES.keys())
 async def test_rubbish_in_a_metrics_pipe_is_the_metrics_error(tmp_path: Path, forged: bytes) -> None:
     error = await opened_with(tmp_path, forged)
-    assert "wrote something other than its score into its pipe" in str(error)
+    assert "wrote something of its own where its score belongs" in str(error)
     assert error.problems[0].place is not None
     assert error.problems[0].place.path == tmp_path / "score.py"
 
@@ -157,7 +157,9 @@ def test_a_question_about_code_is_short_and_begins_with_the_warning(name: str, f
     code = CustomMetric(name, "/w/q.py", "d", files)
     asked = words_on_code("p" * 500 + ".prompt", code)
     assert len(asked) < 1000
-    assert asked.startswith("Run code from this workspace? It can do whatever you can on this machine.")
+    assert asked.startswith("Run ")
+    # Of what somebody else wrote, the name of one file alone stands before it, cut to a few words.
+    assert 0 < asked.index("? It can do whatever you can on this machine.") < 150
     assert "more (listed in the log)" in asked
     assert len(str(code_not_allowed("a.prompt", code))) < 1200
     assert all(f"{number:03}.py" in files_in_full("a.prompt", code) for number in range(62))
@@ -210,7 +212,8 @@ async def test_locks_that_nobody_holds_are_cleared(tmp_path: Path, monkeypatch: 
 
 
 def test_the_time_to_plan_counts(apo: Apo) -> None:
-    slow = [f"(?:(?:[a-z{number}]{{2000}}){{30}}|b){{30}}" for number in range(100)]
+    # Each takes about .4 s to be compiled.
+    slow = ["|".join(f"a{word}b{number}" for word in range(8000)) for number in range(100)]
     rows = "".join(json.dumps({"text": f"t{number}", "label": text}) + "\n" for number, text in enumerate(slow))
     (apo.folder / "tickets.jsonl").write_text(rows)
     apo.edit("apo.examples:", "apo.metric: regex\napo.examples:")
