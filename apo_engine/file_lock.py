@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from apo_engine.private import open_private, private_folder
@@ -88,6 +89,23 @@ class FileLock:
         os.ftruncate(self._descriptor, 0)
         os.lseek(self._descriptor, 0, os.SEEK_SET)
         os.write(self._descriptor, note.encode("ascii"))
+
+
+@contextmanager
+def locked(path: Path, seconds: float) -> Iterator[None]:
+    """Hold the lock of a file in the folder ``locks`` beside it, so that others neither begin, change nor rename it.
+
+    Raises:
+        TimeoutError: another process has not let go of it in time.
+        OSError: the lock cannot be made.
+    """
+    lock = FileLock.acquire(path.parent / "locks" / path.stem, seconds=seconds)
+    if lock is None:
+        raise TimeoutError(None, "another process has kept it locked for too long")
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _lock(descriptor: int, *, shared: bool = False) -> bool:

@@ -11,18 +11,20 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from apo_engine.models.layout import (
-    OtherLayoutError,
-    file_id,
-    prepare,
-    set_unusable_aside,
+from apo_engine.file_lock import locked
+from apo_engine.models.layout import OtherLayoutError, file_id, prepare, set_unusable_aside
+from apo_engine.private import (
+    SIDE_FILES,
+    ExposedError,
+    NotPrivateError,
+    open_private,
+    private_folder,
+    require_private_database,
 )
-from apo_engine.private import SIDE_FILES, ExposedError, NotPrivateError, open_private, require_private_database
 from apo_engine.set_aside import set_aside_what_is_no_file
 
 _LOG = logging.getLogger(__name__)
 _BUSY_SECONDS = 10.0
-_OPEN_TRIES = 5
 _MOST_BYTES = 10 * 2**30
 _DAY_SECONDS = 86_400.0
 # How many answers make room at a time.
@@ -134,6 +136,20 @@ class AnswerStore:
         return self._connection
 
     def _connect(self) -> sqlite3.Connection:
+        try:
+            private_folder(self._path.parent, shared=True)
+            with locked(self._path, _BUSY_SECONDS):
+                return self._sound()
+        except NotPrivateError:
+            raise
+        except OSError as error:
+            require_private_database(self._path, writable=False)
+            # What is there was paid for.
+            self._warn(error)
+            return _reading(self._path)
+
+    def _sound(self) -> sqlite3.Connection:
+        """The file, or a new one in its place if it cannot be used."""
         for path in (self._path, *(Path(f"{self._path}{suffix}") for suffix in SIDE_FILES)):
             if (aside := set_aside_what_is_no_file(path)) is not None:
                 _LOG.warning("%s is not a file; it is kept as %s, and a file takes its place.", path, aside)
@@ -142,28 +158,14 @@ class AnswerStore:
         except ExposedError as error:
             self._set_aside(error)
             require_private_database(self._path)
-        except NotPrivateError:
+        try:
+            return _connected(self._path)
+        except sqlite3.OperationalError:
             raise
-        except OSError as error:
-            require_private_database(self._path, writable=False)
-            # What is there was paid for.
-            self._warn(error)
-            return _reading(self._path)
-        for tries_left in reversed(range(_OPEN_TRIES)):
-            before = file_id(self._path)
-            try:
-                return _connected(self._path)
-            except sqlite3.OperationalError:
-                # Switching to the write-ahead log ignores the busy timeout while another process does the same.
-                if not tries_left:
-                    raise
-                time.sleep(0.05)
-            except sqlite3.DatabaseError as error:
-                # Another process may have set it aside meanwhile, and begun a new one.
-                if file_id(self._path) == before:
-                    self._set_aside(error)
-                require_private_database(self._path)
-        return _connected(self._path)
+        except sqlite3.DatabaseError as error:
+            self._set_aside(error)
+            require_private_database(self._path)
+            return _connected(self._path)
 
     def _heal(self, error: sqlite3.DatabaseError) -> bool:
         """Set a damaged file aside; False when the error is of another kind."""
@@ -172,8 +174,10 @@ class AnswerStore:
             return False
         self.close()
         try:
-            if file_id(self._path) == self._opened:
-                self._set_aside(error)
+            with locked(self._path, _BUSY_SECONDS):
+                # Another process may have set it aside meanwhile, and begun a new one.
+                if file_id(self._path) == self._opened:
+                    self._set_aside(error)
         except OSError:
             self._unusable = True
             return False

@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from apo_engine.file_lock import locked
 from apo_engine.models.layout import file_id, prepare, set_unusable_aside
 from apo_engine.models.money import MOST, PICO, cap_of
 from apo_engine.models.purse import DailyCaps
-from apo_engine.private import require_private_database
+from apo_engine.private import private_folder, require_private_database
 from apo_engine.problems import BudgetError, Problem
 from apo_engine.set_aside import set_aside_what_is_no_file
 
@@ -50,6 +51,7 @@ class Ledger:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._connection: sqlite3.Connection | None = None
+        self._opened: tuple[int, int] | None = None
 
     def reserve(self, day: str, name: str, pico: int, caps: DailyCaps) -> bool:
         """Count one request of at most ``pico``, if the caps leave room for it beside what is counted for this day and
@@ -109,23 +111,26 @@ class Ledger:
             if type(error) is sqlite3.DatabaseError:
                 self.close()
                 with contextlib.suppress(OSError, sqlite3.Error):
-                    self._begin_anew(error, day)
+                    with locked(self._path, _BUSY_SECONDS):
+                        # Another process may have set it aside meanwhile, and begun a new one.
+                        if file_id(self._path) == self._opened:
+                            self._begin_anew(error, day)
                     raise _unknown(self._path) from None
             message = f"What is spent cannot be counted in {self._path}: {error}."
             remedy = "Make the file writable or remove it, or take the cap of the day away."
             raise BudgetError(Problem("ledger-unusable", message, remedy)) from None
 
     def _made(self, day: str) -> sqlite3.Connection:
-        if (aside := set_aside_what_is_no_file(self._path)) is not None:
-            self._mark(self._connect(), day, f"It is not a file. Kept as {aside}")
-        before = file_id(self._path)
-        try:
-            return self._connect()
-        except sqlite3.OperationalError:
-            raise
-        except sqlite3.DatabaseError as error:
-            # Another process may have set it aside meanwhile, and begun a new one.
-            return self._begin_anew(error, day) if file_id(self._path) == before else self._connect()
+        private_folder(self._path.parent, shared=True)
+        with locked(self._path, _BUSY_SECONDS):
+            if (aside := set_aside_what_is_no_file(self._path)) is not None:
+                self._mark(self._connect(), day, f"It is not a file. Kept as {aside}")
+            try:
+                return self._connection or self._connect()
+            except sqlite3.OperationalError:
+                raise
+            except sqlite3.DatabaseError as error:
+                return self._begin_anew(error, day)
 
     def _connect(self) -> sqlite3.Connection:
         require_private_database(self._path)
@@ -138,7 +143,7 @@ class Ledger:
         except BaseException:
             ledger.close()
             raise
-        self._connection = ledger
+        self._connection, self._opened = ledger, file_id(self._path)
         return ledger
 
     def _begin_anew(self, error: sqlite3.DatabaseError, day: str) -> sqlite3.Connection:

@@ -6,10 +6,10 @@ import os
 import re
 import secrets
 import sqlite3
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 
-from apo_engine.file_lock import FileLock
+from apo_engine.file_lock import locked
 from apo_engine.private import ExposedError, require_private_database
 from apo_engine.set_aside import set_aside, set_database_aside
 from apo_engine.store.protocol import StoreError
@@ -79,7 +79,7 @@ class SqliteFile:
         """Set a file aside that turned out to be damaged; False if that cannot be done."""
         self.close()
         try:
-            with closing(_Opening(self._path)):
+            with locked(self._path, _BUSY_SECONDS):
                 # Another process may have set it aside already.
                 if self._path.exists() and self._path.stat().st_ino == self._inode:
                     self._set_aside("damaged", "it is not a sound database")
@@ -94,7 +94,7 @@ class SqliteFile:
             connection.close()
 
     def _open(self, *, set_aside: bool) -> None:
-        with closing(_Opening(self._path)):
+        with locked(self._path, _BUSY_SECONDS):
             if set_aside:
                 self._set_old_layout_aside()
             try:
@@ -170,19 +170,6 @@ def is_damage(error: sqlite3.Error) -> bool:
     """Whether the file is damaged."""
     # Damage is reported as the bare class; a full disk, a lock or a read-only file as OperationalError.
     return type(error) is sqlite3.DatabaseError
-
-
-class _Opening:
-    """Keeps other processes from opening, migrating or renaming the same file meanwhile."""
-
-    def __init__(self, path: Path) -> None:
-        lock = FileLock.acquire(path.parent / "locks" / "store", seconds=_BUSY_SECONDS)
-        if lock is None:
-            raise TimeoutError("another process has kept it locked for too long")
-        self._lock = lock
-
-    def close(self) -> None:
-        self._lock.release()
 
 
 def _migrate(connection: sqlite3.Connection) -> None:

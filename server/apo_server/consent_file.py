@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
 from apo_engine.decoding import decoded
-from apo_engine.file_lock import FileLock
+from apo_engine.file_lock import locked
 from apo_engine.private import NotPrivateError, private_folder
 from apo_engine.private_files import PrivateFolder, warn_once
 
@@ -119,21 +118,11 @@ class ConsentFile:
             OSError: it cannot be written, or another server does not let go of it.
         """
         private_folder(self._folder.path, shared=True)
-        with self._locked():
+        with locked(self._folder.path / _NAME, _LOCK_SECONDS):
             before = self.read()
             after = update(before)
             if after != before:
                 self._folder.write(_NAME, msgspec.json.encode(after))
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        lock = FileLock.acquire(self._folder.path / "locks" / "consent", seconds=_LOCK_SECONDS)
-        if lock is None:
-            raise TimeoutError(None, "another program holds the consent file")
-        try:
-            yield
-        finally:
-            lock.release()
 
 
 def _decoded(data: bytes) -> Remembered:

@@ -9,6 +9,7 @@ import os
 import re
 import sqlite3
 import stat
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
@@ -27,6 +28,7 @@ from apo_engine.models.cache import AnswerCache, answer_key
 from apo_engine.models.chat import Completion, Message, Shape
 from apo_engine.models.failure import FinalFailure, TransientFailure
 from apo_engine.models.keyed_digest import KeyedDigest
+from apo_engine.models.layout import set_unusable_aside
 from apo_engine.models.ledger import Ledger
 from apo_engine.models.limits import Limiter
 from apo_engine.models.purse import DailyCaps, Purse
@@ -488,7 +490,12 @@ async def test_a_folder_where_the_database_keeps_its_log_is_set_aside(tmp_path: 
     assert [await _stored(tmp_path / "answers.sqlite") for _ in range(2)] == [False, True]
 
 
-async def test_two_at_once_set_one_file_aside(tmp_path: Path) -> None:
+async def test_two_at_once_set_one_file_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def hesitant(path: Path, error: Exception) -> Path:
+        time.sleep(0.1)
+        return set_unusable_aside(path, error)
+
+    monkeypatch.setattr("apo_engine.models.answer_store.set_unusable_aside", hesitant)
     path = tmp_path / "answers.sqlite"
     FILES["a view"](path)
     caches = [AnswerCache(path) for _ in range(8)]

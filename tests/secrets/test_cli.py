@@ -158,7 +158,7 @@ def _tellings() -> Iterator[Any]:
             yield pytest.param(way, trouble, marks=[] if (way, trouble) in USUAL else pytest.mark.thorough)
 
 
-@pytest.mark.parametrize(("way", "trouble"), _tellings())
+@pytest.mark.parametrize(("way", "trouble"), list(_tellings()))
 def test_a_server_that_quotes_the_key_is_not_quoted(way: str, trouble: str, folder: Path, canary: Canary) -> None:
     with ScriptedServer(_trouble(canary)[trouble]) as server:
         apo = _apo(folder, server, Route(lambda *_: True, TOGETHER[way]), canary)
