@@ -1,6 +1,6 @@
 """Tries every attack and counts, by kind, how many were tried and how many held.
 
-    python -m tests.attacks
+    python -m tests.attacks [options of pytest, such as -k links]
 
 Each ``test_<kind>.py`` beside this file holds the attacks of one kind; each attack is one test case.
 """
@@ -51,7 +51,8 @@ class _Count:
 def main() -> int:
     """Print the table; 1 if an attack came through."""
     count = _Count()
-    pytest.main(["-q", "--no-header", "-p", "no:terminal", str(Path(__file__).parent)], plugins=[count])
+    # Without the options of the project, some of which need the terminal's plugin.
+    pytest.main(["-o", "addopts=", "-p", "no:terminal", str(Path(__file__).parent), *sys.argv[1:]], plugins=[count])
     print("| Attack | Tried | Held |\n| --- | ---: | ---: |")
     for goal, kinds in KINDS.items():
         print(f"| {goal} | {sum(count.tried[kind] for kind in kinds)} | {sum(count.held[kind] for kind in kinds)} |")
