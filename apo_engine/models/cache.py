@@ -171,7 +171,9 @@ def _results(store: AnswerStore, jobs: Sequence[_Job]) -> list[object]:
     writes = {job.key: job.value for job in jobs if job.key is not None and job.value is not None}
     if writes:
         store.write(writes)
-    found = store.read([job.key for job in jobs if job.key is not None and job.value is None])
+    reads = [job.key for job in jobs if job.key is not None and job.value is None]
+    # Reading opens the file, which may just have been closed.
+    found = store.read(reads) if reads else {}
     return [
         job.work(store) if job.work is not None else found.get(job.key) if job.key and job.value is None else None
         for job in jobs

@@ -9,8 +9,10 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -94,10 +96,30 @@ async def test_nobody_else_can_read_it(tmp_path: Path) -> None:
         cache = AnswerCache(folder / "answers.sqlite")
         await cache.put("a", Completion("secret"))
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-        assert {stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()} == {0o600}
+        assert {stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir() if file.is_file()} == {0o600}
+        assert stat.S_IMODE((folder / "locks").stat().st_mode) == 0o700
         await cache.close()
     finally:
         os.umask(old)
+
+
+async def test_a_cache_that_is_closed_does_not_open_its_file_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened, connect = [], sqlite3.connect
+
+    def counting(*args: Any, **options: Any) -> sqlite3.Connection:
+        opened.append(args)
+        return connect(*args, **options)
+
+    cache = AnswerCache(tmp_path / "answers.sqlite")
+    await cache.put("a", Completion("fine"))
+    monkeypatch.setattr(sqlite3, "connect", counting)
+    before = [thread for thread in threading.enumerate() if thread.name == "apo-answers"]
+    await cache.close()
+    for thread in before:
+        await asyncio.to_thread(thread.join, 5.0)
+    assert opened == []
 
 
 @pytest.mark.parametrize("damage", ["not a database", "torn"])

@@ -373,7 +373,7 @@ def test_the_key_is_nowhere_in_the_cache(scripted: ScriptedServer, tmp_path: Pat
         await cache.close()
 
     asyncio.run(run())
-    assert not any(KEY.encode() in file.read_bytes() for file in tmp_path.iterdir())
+    assert not any(KEY.encode() in file.read_bytes() for file in tmp_path.iterdir() if file.is_file())
 
 
 async def test_a_fault_that_lasts_is_told_after_all_attempts(scripted: ScriptedServer) -> None:

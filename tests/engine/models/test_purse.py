@@ -70,8 +70,8 @@ async def test_what_another_process_reserves_counts_at_once(tmp_path: Path) -> N
 @pytest.mark.skipif(os.name == "nt", reason="permissions of their own")
 async def test_the_ledger_is_its_owners_alone(tmp_path: Path) -> None:
     await purse(tmp_path / "cache", DailyCaps(calls=1)).draw(None)
-    for file in (tmp_path / "cache").iterdir():
-        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    for entry in (tmp_path / "cache").iterdir():
+        assert stat.S_IMODE(entry.stat().st_mode) == (0o700 if entry.is_dir() else 0o600)
 
 
 @pytest.mark.parametrize("way", ["folder", "noise", "half"])
