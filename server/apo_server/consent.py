@@ -106,7 +106,7 @@ class Consent:
             # A job that is cancelled leaves the question open: it may be answered for the next one.
             if not await asyncio.shield(put.answer) or put.void or self.withdrawal(workspace) != mark:
                 return False
-            self._agreed[key] = _Yes(granted_scope(needed), mark)
+            self._agreed[key] = _Yes(granted_scope(put.scope), mark)
             return True
 
     def begun(self, workspace: str, started: RunStarted) -> None:

@@ -152,7 +152,9 @@ class ConsentFile:
         except OSError:
             state = ()
         if state != self._looked_at:
-            self._looked_at, self._held = state, self.read()
+            self._held = self.read()
+            # What cannot be read now may be read soon.
+            self._looked_at = None if state and self._held is NOTHING else state
         return self._held.withdrawal(workspace)
 
     def change(self, update: Callable[[Remembered], Remembered]) -> None:

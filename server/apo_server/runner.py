@@ -345,7 +345,7 @@ class Runner:
             self._pause(order, str(problems[0]))
             return
         if problems[0].code == _WITHDRAWN.code:
-            self._screen.tell_problem(_WITHDRAWN)
+            self._tell_once(order, _WITHDRAWN)
             return
         self._session.troubled(order.uri, order.text, problems)
         here = [problem for problem in problems if problem.place is not None and problem.place.path == order.path]
