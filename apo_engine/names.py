@@ -35,7 +35,7 @@ def shown_name(name: str, width: int = _WIDTH) -> str:
     return text if _PLAIN.fullmatch(text) else f"'{_QUOTES.sub(_escaped, text)}'"
 
 
-def shown_file(path: str | Path, folder: str | Path | None) -> str:
+def shown_file(path: str | Path, folder: str | Path | None, width: int = _WIDTH) -> str:
     """The file's name as `shown_name` gives it, with the folders below ``folder`` that hold it.
 
     A file outside of ``folder`` is shown with its whole path, so that two files never look alike. A path that goes up
@@ -46,13 +46,13 @@ def shown_file(path: str | Path, folder: str | Path | None) -> str:
         given = os.path.realpath(given)
         folder = folder and os.path.realpath(folder)
     if folder is None or not Path(given).is_absolute():
-        return shown_name(given)
+        return shown_name(given, width)
     try:
         inside = os.path.relpath(given, folder)
     except ValueError:
         # Another drive.
-        return shown_name(given)
-    return shown_name(given if inside.split(os.sep, 1)[0] == os.pardir else inside)
+        return shown_name(given, width)
+    return shown_name(given if inside.split(os.sep, 1)[0] == os.pardir else inside, width)
 
 
 def on_one_line(text: str) -> str:

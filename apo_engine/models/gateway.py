@@ -19,6 +19,7 @@ from apo_engine.models.purse import Purse
 from apo_engine.models.reported_usage import is_plausible
 from apo_engine.models.route import Route
 from apo_engine.models.tokens import estimate_tokens
+from apo_engine.problems import InputError, Problem
 
 __all__ = ["OUTPUT_BOUND", "CallRole", "Gateway", "NotCached"]
 
@@ -86,6 +87,7 @@ class Gateway:
         price: USD of an answer, None when unknown.
         note: says something to the user.
         routes: which way the requests of each role may leave this machine; no other request leaves. None allows any.
+        may_send: whether the user still allows requests to leave this machine; asked before each one.
     """
 
     def __init__(
@@ -100,6 +102,7 @@ class Gateway:
         price: Callable[[ChatModel, Usage], float | None] = prices.price_of,
         note: Callable[[str], None] = lambda _: None,
         routes: Mapping[CallRole, frozenset[Route]] | None = None,
+        may_send: Callable[[], bool] | None = None,
     ) -> None:
         self._model = model
         self._cache = cache
@@ -111,6 +114,7 @@ class Gateway:
         self._note = note
         self._noted = False
         self._routes = routes
+        self._may_send = None if model.local else may_send
         # A model in this process schedules its requests itself, and best when it sees them all.
         self._timed = isinstance(model, Remote)
         self._only_cached = False
@@ -157,6 +161,7 @@ class Gateway:
         Raises:
             BudgetError: a cap leaves no room for the call.
             ModelError: no answer can be had, after all retries, or the model is not where this role may send to.
+            InputError: the user has withdrawn consent; the code is ``consent-withdrawn``.
         """
         self._require_route(role)
         request = self._bounded(request)
@@ -190,6 +195,10 @@ class Gateway:
         if route not in allowed:
             hosts = " and ".join(sorted(one.host for one in allowed))
             raise failure.not_agreed(route.host if route else "an unknown host", self._model.name, hosts)
+
+    def _require_consent(self) -> None:
+        if self._may_send is not None and not self._may_send():
+            raise InputError(Problem("consent-withdrawn", "The run ended: consent to it was withdrawn."))
 
     def _bounded(self, request: ChatRequest) -> ChatRequest:
         """The request with a longest answer, where a cap could not be kept without one."""
@@ -318,9 +327,10 @@ class Gateway:
             raise
         # Where nothing else is known, it left and cost what it may at most.
         drawn: float | None = None
-        flight.sent = True
         try:
             try:
+                self._require_consent()
+                flight.sent = True
                 answer = await ask()
             except CallFailure as failure:
                 flight.sent = False

@@ -205,6 +205,7 @@ async def open_desk(plan: Plan, options: Options, emit: Emit, recorder: Recorder
             price=plan.price_of,
             note=note,
             routes=routes_of(plan),
+            may_send=options.may_send,
         )
         for model in plan.models
     }

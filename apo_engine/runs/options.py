@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -26,7 +26,8 @@ class Options:
     folder or one of the ``allowed_roots``, the folders that the user works in: the working folder where None.
     ``own_models`` are the models of the ``editor`` that the user named: their files may lie anywhere.
     ``agreed`` is the fingerprint of what the user was told that would be sent (see `RunStarted`); a run that would send
-    anything else does not begin. Any may where None.
+    anything else does not begin. Any may where None. ``may_send`` is asked before each request that leaves the machine;
+    the run ends without that request once it says no.
     """
 
     flags: Mapping[str, object] = field(default_factory=dict)
@@ -40,3 +41,4 @@ class Options:
     allowed_roots: tuple[Path, ...] | None = None
     own_models: tuple[str, ...] = ()
     agreed: str | None = None
+    may_send: Callable[[], bool] | None = None

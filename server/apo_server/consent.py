@@ -18,12 +18,11 @@ from apo_engine.machine import cache_dir
 from apo_engine.search.events import CustomMetric, ModelFile, RunStarted
 from apo_server.code_questions import words_on_code, words_on_model_file
 from apo_server.consent_file import ConsentFile, Grant, Remembered
-from apo_server.consent_scope import granted_scope, needed_scope, question
+from apo_server.consent_scope import granted_scope, needed_scope, question, question_in_full
 
 _log = logging.getLogger(__name__)
 ALLOW = "Allow for this workspace"
 NOT_NOW = "Not now"
-# Imported files that a question names.
 # Shows a question with its answers and gives the one chosen; None for none.
 Ask = Callable[[str, tuple[str, ...]], Awaitable[str | None]]
 _Key = tuple[str, str]
@@ -33,29 +32,41 @@ _Key = tuple[str, str]
 class _Question:
     """A question that is open: what it is about, and by their files the prompts that wait for it, as they were then.
 
-    ``void`` says that its answer does not count any more.
+    ``withdrawal`` is the mark of the last withdrawal before it. ``void`` says that its answer does not count any more.
     """
 
     scope: Grant
     rows: str
+    withdrawal: str
     answer: asyncio.Task[bool]
     prompts: dict[str, str] = field(default_factory=dict)
     void: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Yes:
+    """What the user said yes to; ``withdrawal`` marks the last withdrawal before it. The next one ends it."""
+
+    grant: Grant
+    withdrawal: str
 
 
 class Consent:
     """Knows, and finds out, what the user agrees to: that rows leave the machine, that code of a workspace is run.
 
     A yes to a run holds for exactly what the question counted. It becomes one to later runs, within the scope that the
-    question names, once the run has begun as it was asked about (`begun`).
+    question names, once the run has begun as it was asked about (`begun`). ``note`` writes a line into the log.
     """
 
-    def __init__(self, ask: Ask, environ: Mapping[str, str] = os.environ) -> None:
+    def __init__(
+        self, ask: Ask, environ: Mapping[str, str] = os.environ, note: Callable[[str], None] = lambda _: None
+    ) -> None:
         self._ask = ask
+        self._note = note
         self._file = ConsentFile(cache_dir(environ))
         self._open: list[_Question] = []
         # What the user said yes to, by workspace and fingerprint, as long as no run has begun so.
-        self._agreed: dict[_Key, Grant] = {}
+        self._agreed: dict[_Key, _Yes] = {}
         self._questions: dict[_Key, asyncio.Task[bool]] = {}
         self._declined: set[_Key] = set()
 
@@ -65,41 +76,47 @@ class Consent:
         Prompts of one workspace share a question if it is the same one. A prompt that has changed while a question
         about it was open is asked about anew: at once if a user waits (``asked``), else after that question.
         Background work that was declined is not asked about again until the server restarts.
+
+        Raises:
+            InputError: no question can name all that would have to be agreed to.
         """
         needed, key = needed_scope(workspace, started), (workspace, started.fingerprint)
         changed = False
         while True:
-            if key in self._agreed or (not changed and self._covers(needed)):
+            mark = self.withdrawal(workspace)
+            if self.waits(workspace, started) or (not changed and self._covers(needed)):
                 return True
             if not asked and _hosts(needed) in self._declined:
                 return False
             about = [
                 one
                 for one in self._open
-                if not one.answer.done() and one.scope.workspace == workspace and started.file in one.prompts
+                if not one.answer.done()
+                and (one.scope.workspace, one.withdrawal) == (workspace, mark)
+                and started.file in one.prompts
             ]
-            same = next((one for one in self._open if _is_same(one, needed, started)), None)
+            same = next((one for one in self._open if _is_same(one, needed, started, mark)), None)
             if same is None and about and not asked:
                 changed = True
                 if not await asyncio.shield(about[-1].answer):
                     return False
                 continue
-            put = same or self._put(needed, started)
+            put = same or self._put(needed, started, mark)
             put.prompts[started.file] = started.fingerprint
             # A job that is cancelled leaves the question open: it may be answered for the next one.
-            if not await asyncio.shield(put.answer) or put.void:
+            if not await asyncio.shield(put.answer) or put.void or self.withdrawal(workspace) != mark:
                 return False
-            self._agreed[key] = granted_scope(needed)
+            self._agreed[key] = _Yes(granted_scope(put.scope), mark)
             return True
 
     def begun(self, workspace: str, started: RunStarted) -> None:
         """A run has begun as it was asked about: what was agreed to is remembered for later runs."""
-        grant = self._agreed.get((workspace, started.fingerprint))
-        if grant is None:
+        if not self.waits(workspace, started):
             return
-        self._declined.discard(_hosts(grant))
+        yes = self._agreed[workspace, started.fingerprint]
+        self._declined.discard(_hosts(yes.grant))
         try:
-            self._file.change(lambda before: _with(before, grant))
+            self._file.change(lambda before: _with(before, yes))
         except OSError as error:
             _log.warning("The consent cannot be remembered: %s", error.strerror)
             return
@@ -107,7 +124,12 @@ class Consent:
 
     def waits(self, workspace: str, started: RunStarted) -> bool:
         """Whether the user has said yes to a run that has not begun yet."""
-        return (workspace, started.fingerprint) in self._agreed
+        yes = self._agreed.get((workspace, started.fingerprint))
+        return yes is not None and yes.withdrawal == self.withdrawal(workspace)
+
+    def withdrawal(self, workspace: str) -> str:
+        """The mark of the last withdrawal, by any server of the user's: with another one, no earlier yes holds."""
+        return self._file.withdrawal(workspace)
 
     def holds(self, workspace: str, started: RunStarted) -> bool:
         """Whether a run that was allowed still is: any server of the user's may have withdrawn its consent."""
@@ -138,29 +160,26 @@ class Consent:
                 self._declined.add(_hosts(one.scope))
         self._open = [one for one in self._open if not one.void]
         self._questions = {key: put for key, put in self._questions.items() if key[0] != workspace}
-        agreed = [grant for key, grant in self._agreed.items() if key[0] == workspace]
-        self._agreed = {key: grant for key, grant in self._agreed.items() if key[0] != workspace}
+        agreed = [yes.grant for key, yes in self._agreed.items() if key[0] == workspace]
+        self._agreed = {key: yes for key, yes in self._agreed.items() if key[0] != workspace}
         found = self._file.read()
         grants = [one for one in found.grants if one.workspace == workspace]
         code = [key for key in found.code if key[0] == workspace]
         self._declined |= {*map(_hosts, [*grants, *agreed]), *code}
-        if grants or code:
-            self._file.change(
-                lambda before: msgspec.structs.replace(
-                    before,
-                    grants=tuple(one for one in before.grants if one.workspace != workspace),
-                    code=tuple(key for key in before.code if key[0] != workspace),
-                )
-            )
+        # Even if nothing is on disk: another server may hold a yes to a run that has not begun yet.
+        self._file.change(lambda before: before.without(workspace))
         return bool(grants or agreed or code)
 
     def _covers(self, needed: Grant) -> bool:
         return any(grant.covers(needed) for grant in self._file.read().grants)
 
-    def _put(self, needed: Grant, started: RunStarted) -> _Question:
+    def _put(self, needed: Grant, started: RunStarted, mark: str) -> _Question:
         """Put a question about a run."""
-        words = question(needed.workspace, started)
-        put = _Question(needed, started.rows_fingerprint, asyncio.ensure_future(self._answer(words, _hosts(needed))))
+        words, in_full = question(needed.workspace, started), question_in_full(needed.workspace, started)
+        if words != in_full:
+            self._note(f"The question in full: {in_full}")
+        answer = asyncio.ensure_future(self._answer(words, _hosts(needed)))
+        put = _Question(needed, started.rows_fingerprint, mark, answer)
         self._open.append(put)
         put.answer.add_done_callback(lambda _: self._close(put))
         return put
@@ -192,26 +211,45 @@ class Consent:
         return await asyncio.shield(put)
 
     async def _put_code(self, key: _Key, words: str) -> bool:
+        mark = self.withdrawal(key[0])
         if not await self._answer(words, key) or key not in self._questions:
             return False
         try:
-            self._file.change(lambda before: msgspec.structs.replace(before, code=(*before.code, key)))
+            self._file.change(lambda before: _with_code(before, key, mark))
         except OSError as error:
             _log.warning("The consent cannot be remembered: %s", error.strerror)
-        return True
+        return self.withdrawal(key[0]) == mark
 
 
-def _with(before: Remembered, grant: Grant) -> Remembered:
+def _with_code(before: Remembered, key: _Key, mark: str) -> Remembered:
+    if before.withdrawal(key[0]) != mark:
+        return before
+    return msgspec.structs.replace(before, code=(*before.code, key))
+
+
+def _with(before: Remembered, yes: _Yes) -> Remembered:
+    grant = yes.grant
+    if before.withdrawal(grant.workspace) != yes.withdrawal:
+        return before
     if any(one.covers(grant) for one in before.grants):
         return before
     others = (one for one in before.grants if not grant.covers(one))
     return msgspec.structs.replace(before, grants=(*others, grant))
 
 
-def _is_same(put: _Question, needed: Grant, started: RunStarted) -> bool:
-    """Whether an open question is the one that a run would put: the same rows to the same places, nothing changed."""
+def _is_same(put: _Question, needed: Grant, started: RunStarted, mark: str) -> bool:
+    """Whether an open question is the one that a run would put: the same rows to the same places, nothing changed.
+
+    Prompts of different lengths differ in calls and cost: a yes covers both up to what the question said.
+    """
     known = put.prompts.get(started.file, started.fingerprint)
-    return (put.scope, put.rows, known) == (needed, started.rows_fingerprint, started.fingerprint)
+    asked, scope = granted_scope(put.scope), msgspec.structs.replace(needed, calls=put.scope.calls, usd=put.scope.usd)
+    return asked.covers(needed) and (put.scope, put.rows, known, put.withdrawal) == (
+        scope,
+        started.rows_fingerprint,
+        started.fingerprint,
+        mark,
+    )
 
 
 def _hosts(scope: Grant) -> _Key:

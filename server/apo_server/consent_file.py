@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from apo_engine.private import NotPrivateError, private_folder
 from apo_engine.private_files import PrivateFolder, warn_once
 
 _NAME = "consent.json"
-_VERSION = 3
+_VERSION = 4
 # A server holds the lock for some milliseconds.
 _LOCK_SECONDS = 2.0
 _MOST_BYTES = 16 * 2**20
@@ -56,7 +57,8 @@ class FileScope(msgspec.Struct, frozen=True):
 class Grant(msgspec.Struct, frozen=True):
     """What may leave one workspace, and where to; ``sealed`` says that the sealed rows may, too.
 
-    ``notices`` are what the question said of parameters that cost more or keep data elsewhere.
+    ``notices`` are what the question said of parameters that cost more or keep data elsewhere. A run makes at most
+    ``calls`` calls, for at most ``usd``; None where the price is unknown.
     """
 
     workspace: str
@@ -64,6 +66,8 @@ class Grant(msgspec.Struct, frozen=True):
     files: tuple[FileScope, ...]
     sealed: bool
     notices: tuple[str, ...] = ()
+    calls: int = 0
+    usd: float | None = 0.0
 
     def covers(self, needed: Grant) -> bool:
         """Whether all of ``needed`` was agreed to here."""
@@ -73,16 +77,41 @@ class Grant(msgspec.Struct, frozen=True):
             and set(self.recipients) >= set(needed.recipients)
             and (self.sealed or not needed.sealed)
             and set(self.notices) >= set(needed.notices)
+            and needed.calls <= self.calls
+            and self._affords(needed.usd)
             and all(one.path in files and files[one.path].covers(one) for one in needed.files)
         )
 
+    def _affords(self, usd: float | None) -> bool:
+        """Whether a cost was agreed to. A yes to an unknown price is none to a known one."""
+        if usd is None or self.usd is None:
+            return usd in (0, self.usd)
+        return usd <= self.usd
+
 
 class Remembered(msgspec.Struct, frozen=True):
-    """All that was agreed to: what may be sent, and, by workspace and key, which code may be run."""
+    """All that was agreed to: what may be sent, and, by workspace and key, which code may be run.
+
+    ``withdrawals`` holds a random mark of the last withdrawal for each workspace that had one.
+    """
 
     version: int
     grants: tuple[Grant, ...] = ()
     code: tuple[tuple[str, str], ...] = ()
+    withdrawals: dict[str, str] = {}
+
+    def withdrawal(self, workspace: str) -> str:
+        """The mark of the last withdrawal for a workspace; empty if there was none."""
+        return self.withdrawals.get(workspace, "")
+
+    def without(self, workspace: str) -> Remembered:
+        """What is left after a withdrawal for a workspace."""
+        return msgspec.structs.replace(
+            self,
+            grants=tuple(one for one in self.grants if one.workspace != workspace),
+            code=tuple(key for key in self.code if key[0] != workspace),
+            withdrawals={**self.withdrawals, workspace: secrets.token_hex(8)},
+        )
 
 
 NOTHING = Remembered(_VERSION)
@@ -95,13 +124,15 @@ class ConsentFile:
         self._folder = PrivateFolder(folder)
         self._state: tuple[int, ...] = ()
         self._remembered = NOTHING
+        # What the last look at the file's name found, and what the file held then.
+        self._looked_at: tuple[int, ...] | None = None
+        self._held = NOTHING
 
     def read(self) -> Remembered:
         """What was agreed to so far, by any server of the user's."""
         try:
             with self._folder.open(_NAME) as stream:
-                found = os.fstat(stream.fileno())
-                state = (found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size)
+                state = _state_of(os.fstat(stream.fileno()))
                 if state != self._state:
                     self._state, self._remembered = state, _decoded(stream.read(_MOST_BYTES + 1))
         except NotPrivateError as error:
@@ -110,6 +141,21 @@ class ConsentFile:
         except OSError:
             return NOTHING
         return self._remembered
+
+    def withdrawal(self, workspace: str) -> str:
+        """The mark of the last withdrawal for a workspace, by any server of the user's.
+
+        It costs one look at the file's name unless the file has changed, so it can be asked before each request.
+        """
+        try:
+            state = _state_of((self._folder.path / _NAME).lstat())
+        except OSError:
+            state = ()
+        if state != self._looked_at:
+            self._held = self.read()
+            # What cannot be read now may be read soon.
+            self._looked_at = None if state and self._held is NOTHING else state
+        return self._held.withdrawal(workspace)
 
     def change(self, update: Callable[[Remembered], Remembered]) -> None:
         """Replace what is on disk by what ``update`` makes of it; it is there, and whole, when this returns.
@@ -123,6 +169,10 @@ class ConsentFile:
             after = update(before)
             if after != before:
                 self._folder.write(_NAME, msgspec.json.encode(after))
+
+
+def _state_of(found: os.stat_result) -> tuple[int, ...]:
+    return found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size
 
 
 def _decoded(data: bytes) -> Remembered:

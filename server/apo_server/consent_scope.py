@@ -2,24 +2,53 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Iterable
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
 from apo_engine.names import shown_file, shown_name
+from apo_engine.problems import InputError, Problem
 from apo_engine.search.events import Destination, FileRows, RunStarted
 from apo_server.consent_file import FileScope, Grant, Recipient
 from apo_server.documents import path_of
+from apo_server.features.plain import said
 
-# A yes covers files that grow, up to this many times the rows that were counted.
+# A yes covers files that grow, up to this many times the rows, the calls and the cost that were counted.
 _GROWTH = 2
-_MOST_COLUMNS = 6
+# Editors cut longer questions. A few characters are theirs: the server's name in front, say.
+_LONGEST = 990
+
+
+@dataclass(frozen=True, slots=True)
+class _Room:
+    """How much of a question its lists may take: so many files and columns of each, in names of that width.
+
+    With ``hosts_once``, hosts are named with what they are sent, and not before.
+    """
+
+    files: int
+    columns: int
+    width: int = 64
+    hosts_once: bool = False
+
+
+# The first with which a question is short enough is taken. Hosts, notices, the number of rows and the cost stay.
+_ROOMS = (
+    _Room(8, 6),
+    _Room(4, 3, 48),
+    _Room(2, 2, 32),
+    _Room(1, 1, 24, hosts_once=True),
+    _Room(0, 0, 16, hosts_once=True),
+)
+_IN_FULL = _Room(10**9, 10**9, 1000)
 
 
 def needed_scope(workspace: str, started: RunStarted) -> Grant:
-    """What a run needs: its hosts and roles, and exactly the rows and columns that it would send."""
+    """What a run needs: its hosts and roles, exactly the rows and columns that it would send, its calls and cost."""
     recipients = {Recipient(one.role, one.host, one.encrypted, one.proxy): None for one in started.destinations}
     files = tuple(
         FileScope(
@@ -33,47 +62,106 @@ def needed_scope(workspace: str, started: RunStarted) -> Grant:
         if one.shown
     )
     sealed = any(one.rows.holdout for one in started.destinations)
-    return Grant(workspace, tuple(recipients), files, sealed, started.notices)
+    calls, usd = started.estimate.calls, started.estimate.usd
+    known = usd if usd is not None and math.isfinite(usd) else None
+    return Grant(workspace, tuple(recipients), files, sealed, started.notices, calls, known)
 
 
 def granted_scope(needed: Grant) -> Grant:
     """What a yes to a run covers: the same hosts, roles, files and columns, and files that have grown since."""
     files = tuple(msgspec.structs.replace(one, rows=_GROWTH * one.rows) for one in needed.files)
-    return msgspec.structs.replace(needed, files=files)
+    usd = _most_usd(needed.usd)
+    return msgspec.structs.replace(needed, files=files, calls=_GROWTH * needed.calls, usd=usd)
 
 
 def question(workspace: str, started: RunStarted) -> str:
-    """The question whether a run may send: what leaves, where to, for what, at what cost, and what a yes covers."""
+    """The question whether a run may send, in less than 1,000 characters.
+
+    It says what leaves, where to, for what, at what cost, and what a yes covers. Where files and columns are many, it
+    refers to the log for the rest (`question_in_full`).
+
+    Raises:
+        InputError: it cannot name every host, role, notice and the cost in that length; the code is
+            ``consent-too-long``.
+    """
+    for room in _ROOMS:
+        words = _question(workspace, started, room)
+        if len(said(words)) <= _LONGEST:
+            return words
+    message = (
+        "Nothing was sent: this run needs your consent, and its hosts, models, special parameters and cost do not fit "
+        "into one question."
+    )
+    remedy = "Use fewer such parameters or hosts with shorter names, or start the run with 'apo' in a terminal."
+    raise InputError(Problem("consent-too-long", message, remedy))
+
+
+def question_in_full(workspace: str, started: RunStarted) -> str:
+    """The question with every file and column, however long it is: for the log."""
+    return _question(workspace, started, _IN_FULL)
+
+
+def _question(workspace: str, started: RunStarted, room: _Room) -> str:
     folder = path_of(workspace)
-    prompt = shown_file(started.file, folder) if started.file else "the prompt"
-    hosts = " and ".join(dict.fromkeys(one.host for one in started.destinations))
-    usd = started.estimate.usd
-    cost = f"about ${usd:.2f}" if usd is not None else "at a price that is not known"
+    prompt = _shown(started.file, folder, room) if started.file else "the prompt"
+    hosts = list(dict.fromkeys(one.host for one in started.destinations))
+    to = _counted(len(hosts), "host") if room.hosts_once else " and ".join(hosts)
+    estimate = needed_scope(workspace, started)
+    cost = f"about ${estimate.usd:,.2f}" if estimate.usd is not None else "at a price that is not known"
     parts = [
-        f"Send {prompt} and {_rows(started.files, folder)} to {hosts}?",
-        *_recipients(started),
-        f"At most {started.estimate.calls:,} calls, {cost}.",
+        f"Send {prompt} and {_rows(started.files, folder, room)} to {to}?",
+        *_recipients(started, room),
+        f"At most {_counted(estimate.calls, 'call')}, {cost}.",
         *started.notices,
-        f"A yes covers later runs in this workspace: {_covered(started, folder)}.",
+        f"A yes covers later runs in this workspace: {_covered(started, granted_scope(estimate), folder, room)}.",
     ]
     return " ".join(parts)
 
 
-def _rows(files: Iterable[FileRows], folder: Path | None) -> str:
+def _rows(files: Sequence[FileRows], folder: Path | None, room: _Room) -> str:
     """What would leave of which file: ``140 rows of tickets.jsonl (60 more stay on this machine)``."""
     texts = []
-    for file in files:
-        link = f" (a link to {shown_name(file.target)})" if file.target else ""
-        kept = f" ({file.kept:,} more stay on this machine)" if file.kept else ""
-        texts.append(f"{_counted(file.shown, 'row')} of {shown_file(file.path, folder)}{link}{kept}")
+    named, others = _named(files, room)
+    for file in named:
+        link = f" (a link to {shown_name(file.target, room.width)})" if file.target else ""
+        texts.append(f"{_counted(file.shown, 'row')} of {_shown(file.path, folder, room)}{link}{_kept([file])}")
+    if others:
+        in_all = f"; {_counted(_sum(files), 'row')} in all" if named else ""
+        count = _count_of(others, files)
+        texts.append(f"{_counted(_sum(others), 'row')} of {count} (listed in the log{in_all}){_kept(others)}")
     return " and ".join(texts)
 
 
-def _recipients(started: RunStarted) -> list[str]:
+def _named(files: Sequence[FileRows], room: _Room) -> tuple[Sequence[FileRows], Sequence[FileRows]]:
+    """The files that a question names, and the others. Links, and the files of the most rows, are named first."""
+    if len(files) > room.files:
+        files = sorted(files, key=lambda file: (not file.target, -file.shown))
+    return files[: room.files], files[room.files :]
+
+
+def _kept(files: Sequence[FileRows]) -> str:
+    kept = sum(file.kept for file in files)
+    return f" ({kept:,} more stay on this machine)" if kept else ""
+
+
+def _sum(files: Sequence[FileRows]) -> int:
+    return sum(file.shown for file in files)
+
+
+def _count_of(others: Sequence[FileRows], files: Sequence[FileRows]) -> str:
+    return _counted(len(others), "more file" if len(others) < len(files) else "file")
+
+
+def _shown(path: str, folder: Path | None, room: _Room) -> str:
+    """A file as it lies below ``folder``, whose links are followed: so are those on the way to the file."""
+    return shown_file(Path(os.path.realpath(Path(path).parent), Path(path).name), folder, room.width)
+
+
+def _recipients(started: RunStarted, room: _Room) -> list[str]:
     """What each host is sent for, and whether it is encrypted on its way."""
     by_host: dict[tuple[str, bool, str], list[str]] = {}
     for one in started.destinations:
-        role = _role(one, rewrites=started.job != "evaluate")
+        role = _role(one, room, rewrites=started.job != "evaluate")
         by_host.setdefault((one.host, one.encrypted, one.proxy), []).append(role)
     texts = []
     for (host, encrypted, proxy), roles in by_host.items():
@@ -87,9 +175,9 @@ def _recipients(started: RunStarted) -> list[str]:
     return texts
 
 
-def _role(destination: Destination, *, rewrites: bool) -> str:
+def _role(destination: Destination, room: _Room, *, rewrites: bool) -> str:
     """What a model is shown; where ``rewrites`` are tried, some quote critique rows as worked examples."""
-    model, rows = shown_name(destination.model), destination.rows
+    model, rows = shown_name(destination.model, room.width), destination.rows
     shown = _counted(rows.critique + rows.selection + rows.holdout, "row")
     if destination.role == "task":
         sealed = f", {rows.holdout:,} sealed ones for the verdict among them" if rows.holdout else ""
@@ -102,19 +190,40 @@ def _role(destination: Destination, *, rewrites: bool) -> str:
     return f"{model} writes critiques and rewrites from at most {shown} and their expected answers"
 
 
-def _covered(started: RunStarted, folder: Path | None) -> str:
+def _covered(started: RunStarted, grant: Grant, folder: Path | None, room: _Room) -> str:
     texts = []
-    for file in started.files:
-        if file.shown:
-            names = [shown_name(name) for name in file.columns[:_MOST_COLUMNS]]
-            more = len(file.columns) - len(names)
-            columns = ", ".join([*names, *([f"{more:,} more"] if more > 0 else [])])
-            most = _counted(_GROWTH * file.shown, "row")
-            answers = f" and the expected answers in {shown_name(file.answers)}" if file.answers else ""
-            texts.append(f"up to {most} of {shown_file(file.path, folder)} with the columns {columns}{answers}")
-    sealed = any(one.rows.holdout for one in started.destinations)
+    files = [file for file in started.files if file.shown]
+    named, others = _named(files, room)
+    for file in named:
+        most = _counted(_GROWTH * file.shown, "row")
+        answers = f" and the expected answers in {shown_name(file.answers, room.width)}" if file.answers else ""
+        columns = _columns(file.columns, room)
+        texts.append(f"up to {most} of {_shown(file.path, folder, room)} with {columns}{answers}")
+    if others:
+        columns = _counted(len({column for file in others for column in file.columns}), "column")
+        answers = " and the expected answers" if any(file.answers for file in others) else ""
+        most = _counted(_GROWTH * _sum(others), "row")
+        texts.append(f"up to {most} of {_count_of(others, files)} with {columns}{answers}")
     same = "hosts, roles and parameters" if started.notices else "hosts and roles"
-    return f"{' and '.join(texts)}, {'sealed rows too' if sealed else 'no sealed rows'}, to the same {same}"
+    sealed = "sealed rows too" if grant.sealed else "no sealed rows"
+    calls = f"up to {_counted(grant.calls, 'call')}"
+    cost = f" and ${grant.usd:,.2f} a run" if grant.usd is not None else " a run at a price that is not known"
+    return f"{' and '.join(texts)}, {sealed}, {calls}{cost}, to the same {same}"
+
+
+def _columns(columns: Sequence[str], room: _Room) -> str:
+    if not room.columns:
+        return _counted(len(columns), "column")
+    names = [shown_name(name, room.width) for name in columns[: room.columns]]
+    more = len(columns) - len(names)
+    return f"the columns {', '.join([*names, *([f'{more:,} more'] if more > 0 else [])])}"
+
+
+def _most_usd(usd: float | None) -> float | None:
+    """The cost that a yes covers: in whole cents, as the question says it."""
+    if usd is None or not math.isfinite(cents := 100 * _GROWTH * usd):
+        return usd
+    return max(usd, math.ceil(round(cents, 6)) / 100)
 
 
 def _counted(count: int, noun: str) -> str:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _TITLES: dict[Job, str] = {"evaluate": "Evaluating", "gradients": "Finding critiques of", "optimize": "Optimizing"}
 # What a run says when its rows, its prompt or its endpoints are no longer those of the plan.
 _STALE = "consent-stale"
+_WITHDRAWN = Problem("consent-withdrawn", "The run ended: consent to it was withdrawn.", severity=Severity.INFORMATION)
 # A prompt whose files change each time that somebody looks is not run.
 _TRIES = 5
 # Findings come in bursts; they are shown together.
@@ -138,7 +139,7 @@ class Runner:
                         await self._run(order, permit)
                     return
                 except ApoError as error:
-                    self._require_replan(order, permit, error)
+                    self._require_replan(permit, error)
             self._tell_once(order, _never_the_same(order))
         except WorkerDied:
             # The engine client has told so; a job that was asked for says what became of it.
@@ -157,11 +158,14 @@ class Runner:
                 try:
                     return await self._answer(order, permit, row, line)
                 except ApoError as error:
-                    self._require_replan(order, permit, error)
+                    self._require_replan(permit, error)
             self._tell_once(order, _never_the_same(order))
         except WorkerDied:
             self._screen.tell("The engine process ended before the answer came. Try again.", Severity.WARNING)
         except ApoError as error:
+            if error.problems[0].code == _WITHDRAWN.code:
+                self._screen.tell_problem(_WITHDRAWN)
+                return None
             for problem in error.problems:
                 self._screen.tell_problem(problem)
         return None
@@ -172,7 +176,8 @@ class Runner:
             asking.cancel()
 
     async def _answer(self, order: Order, permit: _Permit, row: Path, line: int) -> RowAnswer | None:
-        workspace = self._screen.workspace_of(order.uri)
+        self._require_consent(permit)
+        workspace = permit.request.workspace
         request = msgspec.structs.replace(permit.request, do="row", row=str(row), line=line)
         asking = asyncio.ensure_future(self._engine.ask(request))
         self._answering[asking] = workspace
@@ -187,15 +192,25 @@ class Runner:
         self._consent.begun(workspace, permit.started)
         return reply.row
 
-    def _require_replan(self, order: Order, permit: _Permit, error: ApoError) -> None:
+    def _require_consent(self, permit: _Permit) -> None:
+        """Make sure that no server of the user's has withdrawn what a request needs since it was permitted.
+
+        Raises:
+            ApoError: one has; the code is ``consent-withdrawn``.
+        """
+        workspace = permit.request.workspace
+        same = self._consent.withdrawal(workspace) == permit.request.withdrawal
+        if not same or (permit.granted and not self._consent.holds(workspace, permit.started)):
+            raise ApoError(_WITHDRAWN)
+
+    def _require_replan(self, permit: _Permit, error: ApoError) -> None:
         """Make sure that an error means no more than that the plan is out of date, so that a new one may be made.
 
         Raises:
             ApoError: it means something else, or the user has just been asked about the plan: then nothing but that may
                 be sent, and the next run asks anew.
         """
-        workspace = self._screen.workspace_of(order.uri)
-        if error.problems[0].code != _STALE or self._consent.waits(workspace, permit.started):
+        if error.problems[0].code != _STALE or self._consent.waits(permit.request.workspace, permit.started):
             raise error
 
     async def _permitted(self, order: Order) -> _Permit | None:
@@ -205,6 +220,7 @@ class Runner:
             ApoError: the prompt, its settings or its rows cannot be used.
         """
         settings = self._session.settings_of(order.uri)
+        workspace = self._screen.workspace_of(order.uri)
         request = Request(
             id=0,
             do=order.job,
@@ -212,7 +228,9 @@ class Runner:
             text=order.text,
             editor=dict(settings.editor),
             cache=settings.cache,
-            workspace=self._screen.workspace_of(order.uri),
+            workspace=workspace,
+            # As it is before anything is asked: a withdrawal in another server ends what is agreed to meanwhile, too.
+            withdrawal=self._consent.withdrawal(workspace),
             allowed_roots=self._session.allowed_roots,
             own_models=settings.own_models,
             daily=settings.daily if settings.daily != DailyCaps() else None,
@@ -220,12 +238,12 @@ class Runner:
         started = await self._engine.plan(request)
         code = started.custom_metric
         if code is not None:
-            if not await self._may_run(order, code):
+            if not await self._may_run(order, workspace, code):
                 self._tell_once(order, code_not_allowed(order.path.name, code))
                 return None
             request = msgspec.structs.replace(request, custom_metric=code.digest)
         for file in started.model_files:
-            if not await self._may_load(order, file):
+            if not await self._may_load(order, workspace, file):
                 self._tell_once(order, model_file_not_allowed(order.path.name, file))
                 return None
             request = msgspec.structs.replace(request, model_files=(*request.model_files, file))
@@ -233,7 +251,7 @@ class Runner:
         request = msgspec.structs.replace(request, agreed=started.fingerprint)
         if started.local or settings.consent:
             return _Permit(request, started, granted=False)
-        if await self._may_send(order, started):
+        if await self._consent.to_send(workspace, started, asked=order.asked):
             return _Permit(request, started, granted=True)
         self._explain_consent(order)
         return None
@@ -242,13 +260,8 @@ class Runner:
         """Whether the last run of a prompt was stopped by what may be spent today."""
         return self._paused.get(uri) == date.today()
 
-    async def _may_send(self, order: Order, started: RunStarted) -> bool:
-        workspace = self._screen.workspace_of(order.uri)
-        return await self._consent.to_send(workspace, started, asked=order.asked)
-
-    async def _may_run(self, order: Order, code: CustomMetric) -> bool:
+    async def _may_run(self, order: Order, workspace: str, code: CustomMetric) -> bool:
         # Without trust in a workspace nothing of it is run; no question may lead around that.
-        workspace = self._screen.workspace_of(order.uri)
         if code.digest not in self._listed:
             # The question names a few of the files.
             self._listed.add(code.digest)
@@ -257,8 +270,7 @@ class Runner:
             workspace, order.path.name, code, asked=order.asked
         )
 
-    async def _may_load(self, order: Order, file: ModelFile) -> bool:
-        workspace = self._screen.workspace_of(order.uri)
+    async def _may_load(self, order: Order, workspace: str, file: ModelFile) -> bool:
         return self._session.settings.trusted and await self._consent.to_load(
             workspace, order.path.name, file, asked=order.asked
         )
@@ -266,9 +278,10 @@ class Runner:
     async def _run(self, order: Order, permit: _Permit) -> None:
         from apo_server.collector import Collector
 
+        self._require_consent(permit)
         collector = Collector(order.text)
         progress = self._screen.progress(f"{_TITLES[order.job]} {shown_name(order.path.name)}", order.uri)
-        workspace = self._screen.workspace_of(order.uri)
+        workspace = permit.request.workspace
         self._paused.pop(order.uri, None)
         if order.asked:
             self._noted = {(uri, words) for uri, words in self._noted if uri != order.uri}
@@ -280,10 +293,7 @@ class Runner:
                 if isinstance(event, RunStarted):
                     self._runs[order.uri] = event.run
                     self._consent.begun(workspace, permit.started)
-                if permit.granted and not self._consent.holds(workspace, permit.started):
-                    # Another server of the user's has withdrawn it.
-                    self._screen.tell("The run ended: consent to it was withdrawn.", Severity.INFORMATION)
-                    break
+                self._require_consent(permit)
                 if advance.add(event):
                     progress.update(advance)
                     self._screen.advanced()
@@ -333,6 +343,9 @@ class Runner:
     def _stopped_by(self, order: Order, problems: tuple[Problem, ...]) -> None:
         if problems[0].code == EMPTY:
             self._pause(order, str(problems[0]))
+            return
+        if problems[0].code == _WITHDRAWN.code:
+            self._tell_once(order, _WITHDRAWN)
             return
         self._session.troubled(order.uri, order.text, problems)
         here = [problem for problem in problems if problem.place is not None and problem.place.path == order.path]

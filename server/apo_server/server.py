@@ -44,7 +44,7 @@ class ApoLanguageServer(LanguageServer):
         self.engine = EngineClient(on_death=lambda words: self.screen.tell(words, Severity.WARNING))
         lookups = Lookups(self.engine.ask, self.screen.refresh_hints, lambda: self.session.settings.cache)
         self.session = Session(self.screen.changed, lookups)
-        self.consent = Consent(self.screen.ask)
+        self.consent = Consent(self.screen.ask, note=self.screen.note)
         self.runner = Runner(self.session, self.engine, self.consent, self.screen)
         self.surveys = Surveys(self.session, self.engine, self.screen.show_rows)
         self.status = StatusFeed(self)

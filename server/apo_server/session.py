@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
 
 from apo_engine.machine import cache_dir, user_layer
 from apo_engine.problems import InputError, Problem
@@ -22,6 +21,7 @@ from apo_server.settings import ServerSettings
 from apo_server.survey import SurveyOf
 from apo_server.texts import Texts
 from apo_server.view import PromptView, place
+from apo_server.workspaces import workspace_of
 
 if TYPE_CHECKING:
     from apo_engine.prompt.file import PromptFile
@@ -48,7 +48,7 @@ class Session:
     """The state of one connection.
 
     ``changed`` is told the address of a prompt whose view is no longer what it was. ``folders`` are the addresses of
-    the workspace folders; ``folder_settings`` those of their settings that differ, by unquoted address.
+    the workspace folders; ``folder_settings`` those of their settings that differ, by workspace (`workspace_of`).
     """
 
     changed: Callable[[str], None]
@@ -70,11 +70,8 @@ class Session:
         return tuple(str(path) for folder in self.folders if (path := path_of(folder)) is not None)
 
     def workspace_of(self, uri: str) -> str:
-        """The workspace folder that holds a document, else the document's own folder."""
-        folders = [unquote(folder).rstrip("/") for folder in self.folders]
-        holding = [folder for folder in folders if unquote(uri).startswith(f"{folder}/")]
-        path = path_of(uri)
-        return max(holding, key=len, default=path.parent.as_uri() if path else uri)
+        """The workspace folder that holds a document, else the document's own folder; the same for every spelling."""
+        return workspace_of(uri, self.folders)
 
     def settings_of(self, uri: str) -> ServerSettings:
         """The settings of the workspace folder that holds a document, where folders have settings of their own."""

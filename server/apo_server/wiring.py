@@ -9,7 +9,6 @@ from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
 from lsprotocol import types
 
@@ -254,8 +253,7 @@ async def revoke_consent(ls: ApoLanguageServer, *arguments: object) -> None:
     session = ls.session
     prompts = (view.document.uri for view in session.prompts)
     places = [str(arguments[0])] if arguments else [*session.folders, *prompts]
-    # With a slash at its end a folder counts as something within itself.
-    await ls.revoke_consent({session.workspace_of(f"{place}/") for place in places})
+    await ls.revoke_consent({session.workspace_of(place) for place in places})
 
 
 async def ignore_critique(ls: ApoLanguageServer, *arguments: object) -> None:
@@ -332,7 +330,7 @@ async def _fetch_configuration(ls: ApoLanguageServer) -> None:
     for folder, own in zip(folders, answer[1:], strict=False):
         if own:
             changed, wrong = settings.updated(session.settings, own)
-            session.folder_settings[unquote(folder).rstrip("/")] = changed
+            session.folder_settings[session.workspace_of(folder)] = changed
             _say_ignored(ls, wrong)
 
 

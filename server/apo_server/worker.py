@@ -93,7 +93,19 @@ def _options(request: Request, purse: Purse | None = None) -> Options:
         allowed_roots=allowed_roots,
         own_models=request.own_models,
         agreed=request.agreed,
+        may_send=_may_send(request),
     )
+
+
+def _may_send(request: Request) -> Callable[[], bool] | None:
+    """Whether consent still holds; looks for a withdrawal by any server of the user's each time that it is asked."""
+    if request.withdrawal is None:
+        return None
+    from apo_engine.machine import cache_dir
+    from apo_server.consent_file import ConsentFile
+
+    file = ConsentFile(cache_dir(os.environ))
+    return lambda: file.withdrawal(request.workspace) == request.withdrawal
 
 
 def _survey(request: Request) -> Survey:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import os
 import re
+import signal
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -16,12 +18,24 @@ import pytest
 
 from apo_engine import api
 from apo_engine.examples.columns import Columns
+from apo_engine.file_lock import locked
+from apo_engine.problems import InputError
 from apo_engine.prompt.file import parse_prompt
-from apo_engine.search.events import CustomMetric, Destination, FileRows, Job, RowCounts, RunStarted
+from apo_engine.search.events import (
+    CustomMetric,
+    Destination,
+    Estimate,
+    FileRows,
+    Job,
+    ModelFile,
+    RowCounts,
+    RunStarted,
+)
 from apo_engine.settings import ExamplesSettings
 from apo_server.consent import ALLOW, Consent, words_on_code
 from apo_server.consent_file import ConsentFile, FileScope, Grant, Recipient, Remembered
 from apo_server.consent_scope import question
+from apo_server.features.plain import said
 from tests.attacks.plans import started
 from tests.scripted import Reply, ScriptedServer
 from tests.scripted.world import World
@@ -83,6 +97,12 @@ def rows(path: str = "/w/t.jsonl", shown: int = 100, **changes: object) -> tuple
         pytest.param({"destinations": to(proxy="proxy.example")}, True, id="read-by-a-proxy"),
         pytest.param({"destinations": to(rows=RowCounts(60, 40, 20))}, True, id="sealed-rows"),
         pytest.param({"destinations": (*to(), *to(role="optimizer", host="b.example"))}, True, id="one-host-more"),
+        pytest.param({"estimate": Estimate(200, 1000, 0.2)}, False, id="twice-the-calls-and-the-cost"),
+        pytest.param({"estimate": Estimate(201, 1000, 0.1)}, True, id="more-calls"),
+        pytest.param({"estimate": Estimate(100, 1000, 0.21)}, True, id="a-higher-cost"),
+        pytest.param({"estimate": Estimate(100, 1000, None)}, True, id="a-price-that-is-not-known"),
+        pytest.param({"estimate": Estimate(100, 1000, math.inf)}, True, id="no-number-for-a-cost"),
+        pytest.param({"estimate": Estimate(100, 1000, 0.0)}, False, id="no-cost"),
     ],
 )
 async def test_a_remembered_yes_covers_its_scope_and_no_more(
@@ -92,6 +112,108 @@ async def test_a_remembered_yes_covers_its_scope_and_no_more(
     later = User(tmp_path, None)
     assert await later.may(started(**{"fingerprint": "f2", "files": rows(), **changes})) is not asks
     assert len(later.questions) == asks
+
+
+@pytest.mark.parametrize(("usd", "asks"), [(None, False), (0.0, False), (0.01, True)])
+async def test_a_yes_to_an_unknown_price_is_none_to_a_known_one(tmp_path: Path, usd: float | None, asks: bool) -> None:
+    assert await User(tmp_path).may(started(estimate=Estimate(100, 1000, None)))
+    later = User(tmp_path, None)
+    assert await later.may(started(fingerprint="f2", estimate=Estimate(100, 1000, usd))) is not asks
+
+
+async def test_prompts_of_other_lengths_share_a_question_within_its_cost(tmp_path: Path) -> None:
+    user = User(tmp_path)
+    longer = started(file="/w/b.prompt", fingerprint="f2", estimate=Estimate(110, 2000, 0.15))
+    dearer = started(file="/w/c.prompt", fingerprint="f3", estimate=Estimate(100, 2000, 9.0))
+    assert await asyncio.gather(*map(user.may, (started(), longer, dearer))) == [True, True, True]
+    assert len(user.questions) == 2
+
+
+async def test_a_shared_yes_covers_what_the_question_said_and_no_more(tmp_path: Path) -> None:
+    user = User(tmp_path)
+    longer = started(file="/w/b.prompt", fingerprint="f2", estimate=Estimate(180, 2000, 0.18))
+    assert await asyncio.gather(user.may(started()), user.may(longer)) == [True, True]
+    assert "up to 200 calls and $0.20 a run" in user.questions[0]
+    assert not await User(tmp_path, None).may(started(fingerprint="f3", estimate=Estimate(201, 1000, 0.1)))
+    assert not await User(tmp_path, None).may(started(fingerprint="f4", estimate=Estimate(100, 1000, 0.21)))
+
+
+MANY = tuple(FileRows(f"/w/{n:03}{'x' * 60}.jsonl", 10, 2, ("text", "y" * 60, "z" * 60)) for n in range(200))
+LONG_HOST = f"{'.'.join(['h' * 60] * 4)}.example:8443"
+COLUMNS = tuple(f"{'`' * 60}{n}" for n in range(40))
+
+
+def three(*hosts: str, model: str = "openai/m") -> tuple[Destination, ...]:
+    """A destination in each role."""
+    roles = zip(("task", "optimizer", "judge"), hosts, strict=True)
+    return tuple(dest for role, host in roles for dest in to(role=role, host=host, model=model))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"files": MANY}, id="files"),
+        pytest.param({"files": MANY, "destinations": three("a.example", "b.example", "c.example")}, id="hosts-too"),
+        pytest.param({"files": rows(columns=COLUMNS, answers="\\" * 300)}, id="columns"),
+        pytest.param({"files": rows("/w/" + "'" * 3000), "file": "/w/" + "'" * 3000}, id="names"),
+        pytest.param({"files": rows(target="/" + "t" * 3000)}, id="a-link"),
+        pytest.param({"destinations": three(*(f"{n}.{'h' * 60}.example" for n in range(3)))}, id="long-hosts"),
+        pytest.param(
+            {"destinations": three("a.example", "b.example", "c.example", model="openai/" + "m" * 190)}, id="models"
+        ),
+        pytest.param({"notices": ("'store: true' is sent to api.example.",) * 3, "files": MANY}, id="notices"),
+        pytest.param({"estimate": Estimate(10**30, 1, 1e30), "files": MANY}, id="calls"),
+    ],
+)
+def test_a_question_stays_short_and_keeps_what_matters(changes: dict[str, object]) -> None:
+    run = started(job="optimize", **changes)
+    words = question("file:///w", run)
+    assert len(f"APO: {said(words)}") < 1000
+    for one in run.destinations:
+        assert f"At {one.host}, " in words
+        assert {"task": "answers", "optimizer": "writes critiques", "judge": "grades"}[one.role] in words
+    assert all(notice in words for notice in run.notices)
+    assert f"At most {run.estimate.calls:,} calls, about ${run.estimate.usd:,.2f}." in words
+    assert f"{sum(file.shown for file in run.files):,} rows" in words
+
+
+def test_links_and_the_files_of_the_most_rows_are_named_where_not_all_are(tmp_path: Path) -> None:
+    hidden = (*rows("/w/link.jsonl", 1, target="/w/secret.jsonl"), *rows("/w/large.jsonl", 5000))
+    words = question("file:///w", started(files=(*MANY, *hidden)))
+    assert "link.jsonl (a link to /w/secret.jsonl)" in words
+    assert "5,000 rows of large.jsonl" in words
+    assert "7,001 rows in all" in words
+    assert "more files (listed in the log" in words
+
+
+async def test_what_a_short_question_leaves_out_is_in_the_log(tmp_path: Path) -> None:
+    log: list[str] = []
+
+    async def ask(asked: str, answers: tuple[str, ...]) -> str:
+        return ALLOW
+
+    consent = Consent(ask, {"APO_CACHE_DIR": str(tmp_path)}, log.append)
+    assert await consent.to_send("file:///w", started(), asked=True)
+    assert log == []
+    assert await consent.to_send("file:///w", started(files=MANY, fingerprint="f2"), asked=True)
+    assert all(Path(file.path).name in log[0] for file in MANY)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"destinations": three(LONG_HOST, f"b{LONG_HOST}", f"c{LONG_HOST}")}, id="hosts"),
+        pytest.param({"destinations": to(encrypted=False, proxy="p" * 900)}, id="a-proxy"),
+        pytest.param({"notices": tuple(f"'p{n}' is sent to api.example." for n in range(40))}, id="notices"),
+        pytest.param({"estimate": Estimate(10**400, 1, 1e300)}, id="cost"),
+    ],
+)
+async def test_what_no_question_can_name_is_not_asked_and_not_sent(tmp_path: Path, changes: dict[str, object]) -> None:
+    user = User(tmp_path)
+    with pytest.raises(InputError) as refused:
+        await user.may(started(**changes))
+    assert refused.value.problems[0].code == "consent-too-long"
+    assert user.questions == []
 
 
 @pytest.mark.parametrize(
@@ -173,7 +295,48 @@ async def test_a_yes_after_the_withdrawal_counts_for_nothing(tmp_path: Path) -> 
     user = User(tmp_path)
     user.during = lambda: user.consent.revoke("file:///w")
     assert not await user.may(started())
-    assert not (tmp_path / "consent.json").exists()
+    assert ConsentFile(tmp_path).read().grants == ()
+
+
+async def test_a_withdrawal_elsewhere_ends_a_yes_to_a_run_that_has_not_begun(tmp_path: Path) -> None:
+    one, two = User(tmp_path), User(tmp_path)
+    assert await one.may(started(), begins=False)
+    assert one.consent.holds("file:///w", started())
+    two.consent.revoke("file:///w")
+    assert not one.consent.holds("file:///w", started())
+    one.consent.begun("file:///w", started())
+    assert ConsentFile(tmp_path).read().grants == (), "it is not remembered either"
+    one.answer = None
+    assert not await one.may(started())
+    assert len(one.questions) == 2
+
+
+async def test_a_withdrawal_elsewhere_ends_no_yes_of_another_workspace(tmp_path: Path) -> None:
+    one, two = User(tmp_path), User(tmp_path)
+    assert await one.may(started(), begins=False)
+    two.consent.revoke("file:///other")
+    assert one.consent.holds("file:///w", started())
+
+
+async def test_a_yes_that_cannot_be_remembered_is_withdrawn_elsewhere_too(tmp_path: Path) -> None:
+    one, two = User(tmp_path), User(tmp_path)
+    with locked(tmp_path / "consent.json", 1):
+        assert await one.may(started())
+    assert one.consent.holds("file:///w", started())
+    two.consent.revoke("file:///w")
+    assert not one.consent.holds("file:///w", started())
+
+
+async def test_a_yes_after_a_withdrawal_elsewhere_counts_for_nothing(tmp_path: Path) -> None:
+    one, two = User(tmp_path), User(tmp_path)
+    one.during = lambda: two.consent.revoke("file:///w")
+    assert not await one.may(started())
+    code = CustomMetric("q:score", "/w/q.py", "d", ("q.py",))
+    assert not await one.consent.to_run("file:///w", "a.prompt", code, asked=True)
+    assert not await one.consent.to_load("file:///w", "a.prompt", ModelFile("m", "/w/m.gguf", "0" * 64), asked=True)
+    assert (ConsentFile(tmp_path).read().grants, ConsentFile(tmp_path).read().code) == ((), ())
+    one.during = lambda: None
+    assert await one.consent.to_run("file:///w", "a.prompt", code, asked=True), "the next yes counts"
 
 
 async def test_a_withdrawal_ends_what_another_server_runs_and_is_not_lost(tmp_path: Path) -> None:
@@ -211,8 +374,8 @@ def test_servers_that_write_at_once_lose_nothing(tmp_path: Path) -> None:
 def remembered(folder: Path) -> bytes:
     """What the file holds after a yes to the run of these tests."""
     recipients = (Recipient("task", "api.example", True),)
-    grant = Grant("file:///w", recipients, (FileScope("/w/t.jsonl", 900, ("text",)),), True)
-    return msgspec.json.encode(Remembered(3, (grant,)))
+    grant = Grant("file:///w", recipients, (FileScope("/w/t.jsonl", 900, ("text",)),), True, (), 900, 9.0)
+    return msgspec.json.encode(Remembered(4, (grant,)))
 
 
 def written(data: bytes, mode: int = 0o600) -> Callable[[Path], object]:
@@ -237,12 +400,12 @@ def behind_a_link(file: Path) -> None:
 
 PLANTED: dict[str, Callable[[Path], object]] = {
     "the-old-layout": written(b'[["file:///w", "api.example"], ["file:///w", "api.example (sealed rows too)"]]'),
-    "a-newer-version": lambda file: written(remembered(file.parent).replace(b'"version":3', b'"version":4'))(file),
-    "the-names-of-inputs": lambda file: written(remembered(file.parent).replace(b'"version":3', b'"version":2'))(file),
-    "no-version": lambda file: written(remembered(file.parent).replace(b'"version":3,', b""))(file),
+    "a-newer-version": lambda file: written(remembered(file.parent).replace(b'"version":4', b'"version":5'))(file),
+    "no-calls-and-cost": lambda file: written(remembered(file.parent).replace(b'"version":4', b'"version":3'))(file),
+    "no-version": lambda file: written(remembered(file.parent).replace(b'"version":4,', b""))(file),
     "cut-off": lambda file: written(remembered(file.parent)[:-5])(file),
     "not-utf-8": lambda file: written(remembered(file.parent).replace(b"task", b"t\xffsk"))(file),
-    "nested-deeply": written(b'{"version":3,"grants":' + b"[" * 100_000),
+    "nested-deeply": written(b'{"version":4,"grants":' + b"[" * 100_000),
     "writable-by-others": lambda file: written(remembered(file.parent), 0o666)(file),
     "somebody-elses": owned_by_somebody_else,
     "a-link": behind_a_link,
@@ -394,6 +557,33 @@ async def test_a_withdrawal_ends_a_single_row_and_nothing_follows(repository: Pa
     await asyncio.sleep(1)
     assert len(scripted.every) == sent
     await editor.stop()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="stops a process for a while")
+@pytest.mark.parametrize("stopped", [True, False])
+async def test_a_withdrawal_in_another_server_stops_the_requests_of_a_run(
+    repository: Path, scripted: ScriptedServer, *, stopped: bool
+) -> None:
+    """Even if the server of the run looks at nothing for a while: the engine itself knows before each request."""
+    running, other = [await opened(repository, scripted, lambda: None) for _ in range(2)]
+    uri = running.open("tickets.prompt")
+    scripted.latency = 0.2
+    await running.command("apo.optimize", uri)
+    await running.until(lambda: len(scripted.log) > 10)
+    if stopped:
+        running.server.send_signal(signal.SIGSTOP)
+    try:
+        await other.command("apo.revokeConsent", uri)
+        await asyncio.sleep(0.05)
+        sent = len(scripted.every)
+        await asyncio.sleep(1.5)
+        assert len(scripted.every) == sent
+    finally:
+        running.server.send_signal(signal.SIGCONT)
+    await running.until(lambda: any("consent to it was withdrawn" in one for one in running.messages()))
+    assert len(scripted.every) == sent
+    for editor in (running, other):
+        await editor.stop()
 
 
 async def test_a_model_named_like_a_sentence_reaches_no_question(repository: Path, scripted: ScriptedServer) -> None:
