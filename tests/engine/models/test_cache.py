@@ -110,7 +110,7 @@ async def test_a_cache_that_is_closed_does_not_open_its_file_again(
 
     def counting(*args: Any, **options: Any) -> sqlite3.Connection:
         opened.append(args)
-        return connect(*args, **options)
+        return connect(*args, **options)  # type: ignore[no-any-return]
 
     cache = AnswerCache(tmp_path / "answers.sqlite")
     await cache.put("a", Completion("fine"))
