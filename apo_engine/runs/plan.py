@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -206,28 +207,32 @@ async def make_plan(job: Job, prompt: PromptFile, options: Options, *, fixes: bo
 
     digest = KeyedDigest(None if settings.keep == "nothing" else folder)
 
-    def opened(name: str | None, *key: str) -> ChatModel:
-        return open_model(
-            name,
-            environ=environ,
-            endpoints=endpoints,
-            cache_dir=folder,
-            concurrency=settings.concurrency,
-            place=_written(prompt, name, key),
-            roots=roots_of(layers, key, base, options),
-            parameters=allowed_parameters(settings.endpoints, name),
-            digest=digest,
+    def opened(name: str | None, *key: str) -> Awaitable[ChatModel]:
+        return _open_in_time(
+            deadline,
+            lambda is_stopped: open_model(
+                name,
+                environ=environ,
+                endpoints=endpoints,
+                cache_dir=folder,
+                concurrency=settings.concurrency,
+                place=_written(prompt, name, key),
+                roots=roots_of(layers, key, base, options),
+                parameters=allowed_parameters(settings.endpoints, name),
+                digest=digest,
+                is_stopped=is_stopped,
+            ),
         )
 
-    task = opened(settings.model, "model")
+    task = await opened(settings.model, "model")
     optimizer = task
     if settings.optimizer.model not in (None, settings.model):
-        optimizer = opened(settings.optimizer.model, "optimizer", "model")
+        optimizer = await opened(settings.optimizer.model, "optimizer", "model")
     judge = None
     if metric.name == "judge":
         name = settings.judge.model or settings.optimizer.model or settings.model
         known = {settings.optimizer.model or settings.model: optimizer, settings.model: task}
-        judge = known[name] if name in known else opened(name, "judge", "model")
+        judge = known[name] if name in known else await opened(name, "judge", "model")
     per_row = calls_per_row(settings, metric)
     if settings.budget.calls < per_row:
         message = f"A cap of {settings.budget.calls:,} calls leaves no room for one row, which takes {per_row:,}."
@@ -262,6 +267,15 @@ async def make_plan(job: Job, prompt: PromptFile, options: Options, *, fixes: bo
     if not plan.local:
         await prices.load()
     return plan
+
+
+async def _open_in_time(deadline: Deadline, opening: Callable[[Callable[[], bool]], ChatModel]) -> ChatModel:
+    """What ``opening`` returns, in a thread: a model file may take minutes to read. It is told when nobody waits."""
+    stopped = threading.Event()
+    try:
+        return await deadline.bound(asyncio.to_thread(opening, stopped.is_set))
+    finally:
+        stopped.set()
 
 
 async def _usable_metric(settings: Settings, examples: ExampleSet, deadline: Deadline) -> Metric:
