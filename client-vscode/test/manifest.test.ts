@@ -65,7 +65,7 @@ describe("trust", () => {
   });
 
   it("reads nothing as the user's own that a container can set, but for what settingsSnapshot leaves out there", () => {
-    const own = ["apo.consent", "apo.workspaceBudget", "apo.baseUrl", "apo.cacheDir", "apo.keep"];
+    const own = ["apo.consent", "apo.budget", "apo.workspaceBudget", "apo.baseUrl", "apo.cacheDir", "apo.keep"];
     expect(own.map((key) => properties[key]?.scope)).toEqual(own.map(() => "application"));
   });
 

@@ -59,7 +59,7 @@ describe("settingsSnapshot", () => {
     expect(snapshot({ workspace: { keep: "nothing" } }).keep).toBe("all");
   });
 
-  it("takes the caps of a run from the user; the server lowers those of the workspace to them", () => {
+  it("takes the caps of a run from the user, never from the workspace", () => {
     const raised = { user: { budget: { calls: 9 } }, workspace: { budget: { calls: 99 } } };
     expect(snapshot(raised).budget).toEqual({ calls: 9 });
     expect(snapshot({ workspace: { budget: { calls: 99 } } }).budget).toEqual({});
@@ -80,9 +80,9 @@ describe("settingsSnapshot", () => {
     expect(snapshot({ workspace: theirs })).toMatchObject({ model: "", optimizer: {} });
   });
 
-  it("takes no caps and no models of a container for the user's own", () => {
-    const user = { budget: { usd: 1000 }, model: "embedded//etc/x", optimizer: { model: "embedded//etc/y" } };
-    expect(snapshot({ user }, true, false)).toMatchObject({ budget: {}, model: "", optimizer: {} });
+  it("takes no models of a container for the user's own", () => {
+    const user = { model: "embedded//etc/x", optimizer: { model: "embedded//etc/y" } };
+    expect(snapshot({ user }, true, false)).toMatchObject({ model: "", optimizer: {} });
     expect(snapshot({ user }, true, true)).toMatchObject(user);
   });
 

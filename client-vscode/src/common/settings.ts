@@ -35,8 +35,8 @@ export function areSettingsOwn(remoteName: string | undefined): boolean {
  *
  * Consent, the caps of a run and of a day, what is kept and where are read from the user's own settings alone: a
  * workspace must not be able to give consent, raise a cap or bring results along. The models are the user's too: the
- * server lets what the user names lie anywhere. It asks for the models and the caps of the workspace later, and so for
- * those of a container, which are not the user's either (`own` is false).
+ * server lets what the user names lie anywhere. It asks for the models of the workspace later, and so for those of a
+ * container, which are not the user's either (`own` is false).
  */
 export function settingsSnapshot(
   configuration: Pick<WorkspaceConfiguration, "get" | "inspect">,
@@ -47,7 +47,7 @@ export function settingsSnapshot(
   return {
     background: configuration.get("background", "gradients"),
     consent: configuration.inspect<boolean>("consent")?.globalValue === true,
-    budget: userValue<Record<string, unknown>>("budget", {}),
+    budget: configuration.inspect<Record<string, unknown>>("budget")?.globalValue ?? {},
     workspaceBudget: configuration.inspect<Record<string, unknown>>("workspaceBudget")?.globalValue ?? {},
     model: userValue("model", ""),
     optimizer: userValue<Record<string, unknown>>("optimizer", {}),
