@@ -16,7 +16,7 @@ import runpy
 import site
 import sys
 import zipimport
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.machinery import (
     BYTECODE_SUFFIXES,
     EXTENSION_SUFFIXES,
@@ -124,6 +124,12 @@ def _finder(
             if lying:
                 raise _not_agreed(name, lying)
             return None
+
+        def find_distributions(self, *context: object) -> Iterator[Any]:
+            """What is known of installed packages, for `importlib.metadata`: text, of which nothing is run."""
+            for finder in finders:
+                if hasattr(finder, "find_distributions"):
+                    yield from finder.find_distributions(*context)
 
         def create_module(self, spec: ModuleSpec) -> ModuleType | None:
             return None

@@ -9,6 +9,7 @@ from apo_engine.models import prices
 from apo_engine.models.address import Address
 from apo_engine.models.endpoints import DEFAULT_MODEL, Endpoint, base_url
 from apo_engine.models.listed import ListedModel
+from apo_engine.models.listed_provider import provider_at
 from apo_engine.problems import InputError
 
 # Listed beside the chat models, and no use for a prompt.
@@ -53,10 +54,6 @@ def _listed(name: str, address: Address, model_id: str) -> ListedModel:
 
 
 def _chat_models(url: str) -> Sequence[str]:
-    from genai_prices.data import providers
-
-    for provider in providers:
-        if re.match(provider.api_pattern, url):
-            names = (model.id for model in provider.models if not model.deprecated)
-            return [name for name in names if not _OTHER_KINDS.search(name)]
-    return ()
+    provider = provider_at(url)
+    names = (model.id for model in provider.models if not model.deprecated) if provider is not None else ()
+    return [name for name in names if not _OTHER_KINDS.search(name)]

@@ -19,8 +19,10 @@ from apo_engine.models.llama_runtime import Lane, runtime_version
 from apo_engine.models.weights import (
     GEMMA_270M,
     INSTALL_REMEDY,
+    IsStopped,
     assemble,
     find_parts,
+    never,
     sha256_of,
 )
 from apo_engine.parameters import wire_parameters
@@ -41,7 +43,11 @@ T = TypeVar("T")
 
 
 def load_embedded(
-    name: str, cache_dir: Path, place: Place | None = None, roots: Sequence[Path] | None = None
+    name: str,
+    cache_dir: Path,
+    place: Place | None = None,
+    roots: Sequence[Path] | None = None,
+    is_stopped: IsStopped = never,
 ) -> EmbeddedModel:
     """The embedded model of that name: ``embedded/gemma-3-270m``, or ``embedded/`` and the path of a GGUF file.
 
@@ -54,10 +60,12 @@ def load_embedded(
         place: where the user has written the name; None where that is in no file.
         roots: the folders that a GGUF file may lie in, the one first where a relative path begins; None if the user
             named it, so that it may lie anywhere.
+        is_stopped: asked while a GGUF file is read: a large one takes minutes.
 
     Raises:
         InputError: the GGUF file lies outside of ``roots``.
         ModelError: the extra ``local`` is not installed, there is no such model, or the file is not a whole GGUF file.
+        StoppedError: it was stopped.
     """
     folder = cache_dir / "models"
     if name == DEFAULT_MODEL:
@@ -65,7 +73,10 @@ def load_embedded(
         find_parts(GEMMA_270M)
         sha256 = GEMMA_270M.sha256
         return EmbeddedModel(
-            name, _identity(sha256, version), sha256, lambda: hold_weights(assemble(GEMMA_270M, folder), sha256, folder)
+            name,
+            _identity(sha256, version),
+            sha256,
+            lambda _: hold_weights(assemble(GEMMA_270M, folder), sha256, folder),
         )
     path = Path(name.removeprefix(f"{PROVIDER}/"))
     try:
@@ -75,7 +86,7 @@ def load_embedded(
         if roots:
             path = roots[0] / path
         check_header(path, roots, place)
-        sha256 = sha256_of(path, folder, roots)
+        sha256 = sha256_of(path, folder, roots, is_stopped)
     except OutsideError:
         message = f"The model file {path} lies outside the prompt's folder and the folders you work in."
         remedy = "Name it yourself instead: with --model, in APO_MODEL or in your configuration file."
@@ -87,7 +98,11 @@ def load_embedded(
         raise ModelError(Problem("model-not-found", message, remedy, place)) from error
     version, file = _runtime_version(), path.resolve()
     return EmbeddedModel(
-        name, _identity(sha256, version), sha256, lambda: hold_weights(file, sha256, folder, place), file=file
+        name,
+        _identity(sha256, version),
+        sha256,
+        lambda is_closed: hold_weights(file, sha256, folder, place, is_closed),
+        file=file,
     )
 
 
@@ -120,7 +135,8 @@ class EmbeddedModel:
         name: as in a prompt file.
         identity: what determines the answers.
         sha256: the hash of the weights.
-        locate: finds, checks and opens the weights. It is called once, in a thread, before the first answer.
+        locate: finds, checks and opens the weights. It is called once, in a thread, before the first answer, and is
+            given what says whether the model was closed meanwhile.
         file: the file of the weights, where this program does not bring them.
         lanes: how many requests are computed at once; by default as many as there are cores, up to four.
     """
@@ -132,7 +148,7 @@ class EmbeddedModel:
         name: str,
         identity: str,
         sha256: str,
-        locate: Callable[[], HeldWeights],
+        locate: Callable[[IsStopped], HeldWeights],
         *,
         file: Path | None = None,
         lanes: int | None = None,
@@ -145,6 +161,7 @@ class EmbeddedModel:
         self._cores = _cores()
         self._lanes = lanes or min(self._cores, _MAX_LANES)
         self._executor = ThreadPoolExecutor(self._lanes, thread_name_prefix="embedded-model")
+        self._closed = threading.Event()
         self._lock = threading.Lock()
         self._loading = threading.Lock()
         self._weights: HeldWeights | None = None
@@ -176,6 +193,7 @@ class EmbeddedModel:
 
     async def close(self) -> None:
         """Drop what was not begun, wait for the rest, and free the model."""
+        self._closed.set()
         with self._lock:
             for job in self._pending:
                 job.answer.cancel()
@@ -221,7 +239,7 @@ class EmbeddedModel:
     def _new_lane(self) -> _FreeLane:
         with self._loading:
             if self._weights is None:
-                self._weights = self._locate()
+                self._weights = self._locate(self._closed.is_set)
         weights = self._weights
         threads = self._cores if weights.size > _LARGE_FILE else max(1, self._cores // self._lanes)
         return _FreeLane(weights.load(lambda path: Lane(path, threads, weights.path)))

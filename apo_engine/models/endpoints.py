@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,8 +43,9 @@ def open_model(
     roots: Sequence[Path] | None = None,
     parameters: Collection[str] = (),
     digest: KeyedDigest | None = None,
+    is_stopped: Callable[[], bool] = lambda: False,
 ) -> ChatModel:
-    """The model of that name; nothing is sent or loaded yet.
+    """The model of that name; nothing is sent or loaded yet. A model file is read once, which may take minutes.
 
     Args:
         name: ``openai/<model>``, ``embedded/<name or path>`` or ``<named endpoint>/<model>``; None for the embedded
@@ -57,6 +58,7 @@ def open_model(
         roots: the folders that a model file may lie in; None where the user named it, so that it may lie anywhere.
         parameters: what the user lets a prompt set beyond the built-in parameters.
         digest: makes what is secret part of the model's identity.
+        is_stopped: asked while a model file is read; one that is stopped is not opened.
 
     Raises:
         InputError: there is no such provider, its address is none, or a model file lies elsewhere.
@@ -78,7 +80,7 @@ def open_model(
     if provider == _EMBEDDED:
         from apo_engine.models.embedded import load_embedded
 
-        embedded: ChatModel = load_embedded(name, cache_dir, place, roots)
+        embedded: ChatModel = load_embedded(name, cache_dir, place, roots, is_stopped)
         return embedded
     if provider != _OPENAI and provider not in endpoints:
         raise _unknown(name, endpoints, place)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -29,8 +30,9 @@ OUTPUT_BOUND = 4096
 _BOUND_KEYS = ("maxOutputTokens", "max_output_tokens", "max_completion_tokens", "max_tokens")
 # What chat templates add to a request (a preamble with a date, say) and to each message (roles, separators).
 _REQUEST_OVERHEAD, _MESSAGE_OVERHEAD = 64, 16
-# An answer that is counted at more than so many times what was asked for is counted wrongly.
-_MOST_TIMES = 2
+# A request or an answer that is counted at more than so many times what it can have is counted wrongly. To a request,
+# templates and endpoints may add so many tokens of their own: instructions, descriptions of tools.
+_MOST_TIMES, _MOST_ADDED = 2, 10_000
 # How long a request that was given up may take to be counted as spent.
 _SETTLING_SECONDS = 0.5
 
@@ -211,10 +213,11 @@ class Gateway:
         return replace(request, params={**others, "maxOutputTokens": OUTPUT_BOUND})
 
     async def _completed(self, request: ChatRequest) -> Completion:
-        """The model's answer; its tokens are estimated if they are far more than were asked for."""
+        """The model's answer; its tokens are estimated if they are far more than were sent or asked for."""
         answer = await self._model.complete(request)
         longest = _output_bound(request)
-        if longest is None or answer.usage.output <= _MOST_TIMES * longest:
+        is_possible = longest is None or answer.usage.output <= _MOST_TIMES * longest
+        if is_possible and answer.usage.input <= _most_input(request):
             return answer
         asked = sum(estimate_tokens(message.content) for message in request.messages)
         return replace(answer, usage=Usage(asked, estimate_tokens(answer.text), estimated=True))
@@ -378,6 +381,12 @@ def _input_bound(messages: Sequence[Message]) -> int:
     """At least as many tokens as any byte-level tokenizer makes of the messages."""
     texts = sum(len(message.content.encode("utf-8", "replace")) for message in messages)
     return texts + len(messages) * _MESSAGE_OVERHEAD + _REQUEST_OVERHEAD
+
+
+def _most_input(request: ChatRequest) -> int:
+    """More tokens than an endpoint can truly have read of a request, whatever it adds and however it counts."""
+    rest = len(json.dumps([request.params, request.shape and request.shape.schema], default=str))
+    return _MOST_TIMES * (_input_bound(request.messages) + rest) + _MOST_ADDED
 
 
 def _output_bound(request: ChatRequest) -> int | None:

@@ -10,11 +10,15 @@ from typing import BinaryIO, Protocol, TypeVar
 
 from apo_engine.allowed_paths import open_allowed, open_regular
 from apo_engine.models.gguf_header import GgufHeader, HeaderError, read_header
-from apo_engine.models.weights import digest_of, state_of
+from apo_engine.models.weights import IsStopped, digest_of, never, state_of
 from apo_engine.problems import ModelError, Place, Problem
 
 # On Linux, such a path leads to the open file itself, whatever its folder contains by now.
 _DESCRIPTORS = Path("/proc/self/fd")
+# A smaller file is read in a moment, whatever its disk makes of it.
+_LARGE_FILE = 64 << 20
+# `st_blocks` counts these, whatever the blocks of the disk are.
+_BLOCK = 512
 
 
 class _Closable(Protocol):
@@ -25,7 +29,7 @@ T = TypeVar("T", bound=_Closable)
 
 
 def check_header(path: Path, roots: Sequence[Path] | None, place: Place | None) -> None:
-    """Make sure that a file is one whole GGUF file, as far as its header tells.
+    """Make sure that a file is one whole GGUF file, as far as its header and its place on the disk tell.
 
     Args:
         path: the file.
@@ -33,14 +37,16 @@ def check_header(path: Path, roots: Sequence[Path] | None, place: Place | None) 
         place: where its name is written.
 
     Raises:
-        ModelError: its header is malformed, or it is one of several parts.
+        ModelError: its header is malformed, it is one of several parts, or most of it is holes.
         OSError: it cannot be read, or lies elsewhere.
     """
     with open_regular(path) if roots is None else open_allowed(path, roots) as file:
         _whole_header(file, path, place)
 
 
-def hold_weights(path: Path, sha256: str, memory: Path, place: Place | None = None) -> HeldWeights:
+def hold_weights(
+    path: Path, sha256: str, memory: Path, place: Place | None = None, is_stopped: IsStopped = never
+) -> HeldWeights:
     """Open a model file, if its content still has this hash.
 
     Args:
@@ -48,16 +54,18 @@ def hold_weights(path: Path, sha256: str, memory: Path, place: Place | None = No
         sha256: the hash that the run was planned, and agreed to, with.
         memory: where hashes are remembered.
         place: where the file's name is written.
+        is_stopped: asked while the file is read, now and later.
 
     Raises:
         ModelError: the file has changed, or is not one whole GGUF file.
+        StoppedError: it was stopped.
     """
     try:
         file = open_regular(path)
     except OSError:
         raise _changed(path) from None
     try:
-        return HeldWeights(file, path, sha256, memory, place)
+        return HeldWeights(file, path, sha256, memory, place, is_stopped)
     except BaseException:
         file.close()
         raise
@@ -72,11 +80,20 @@ class HeldWeights:
         header: what its header says.
     """
 
-    def __init__(self, file: BinaryIO, path: Path, sha256: str, memory: Path, place: Place | None) -> None:
+    def __init__(
+        self,
+        file: BinaryIO,
+        path: Path,
+        sha256: str,
+        memory: Path,
+        place: Place | None,
+        is_stopped: IsStopped = never,
+    ) -> None:
         self.path = path
         self._file = file
         self._sha256 = sha256
         self._memory = memory
+        self._is_stopped = is_stopped
         self._reading = threading.Lock()
         self._checked_state()
         self.size = os.fstat(file.fileno()).st_size
@@ -105,7 +122,7 @@ class HeldWeights:
     def _checked_state(self) -> list[int]:
         state = state_of(self._file)
         try:
-            same = digest_of(self._file, self.path, self._memory) == self._sha256
+            same = digest_of(self._file, self.path, self._memory, self._is_stopped) == self._sha256
         except OSError:
             same = False
         if not same:
@@ -120,6 +137,10 @@ class HeldWeights:
 
 
 def _whole_header(file: BinaryIO, path: Path, place: Place | None) -> GgufHeader:
+    if _is_sparse(os.fstat(file.fileno())):
+        message = f"The model file {path} is not loaded: less than half of it is on the disk, and the rest is holes."
+        remedy = "Name a GGUF file that was downloaded to its end."
+        raise ModelError(Problem("model-sparse", message, remedy, place))
     try:
         header = read_header(file)
     except HeaderError as error:
@@ -134,6 +155,12 @@ def _whole_header(file: BinaryIO, path: Path, place: Place | None) -> GgufHeader
         remedy = "Join the parts into one file with `llama-gguf-split --merge`, and name that file."
         raise ModelError(Problem("model-in-parts", message, remedy, place))
     return header
+
+
+def _is_sparse(found: os.stat_result) -> bool:
+    """Whether most of a large file is holes; unknown, so not, on a system or a disk that counts no blocks."""
+    allocated = getattr(found, "st_blocks", 0) * _BLOCK
+    return found.st_size >= _LARGE_FILE and 0 < allocated < found.st_size / 2
 
 
 def _changed(path: Path) -> ModelError:

@@ -97,8 +97,8 @@ class OpenAIChat:
         self._parameters = frozenset(parameters)
         self._digest = digest or KeyedDigest(None)
         custom = _custom_headers() if ambient else {}
-        hidden = (key, *Secrets.named((*address.query, *custom.items())), self._route.proxy_password)
-        secrets = Secrets.of(hidden, address.credentials)
+        hidden = (key, *Secrets.named((*address.query, *custom.items())))
+        secrets = Secrets.of(hidden, address.credentials, self._route.proxy_credentials)
         self._answerer = _answerer(address, key, custom, ambient=ambient)
         self._target = Target(address.host, model_id, key_env, url_env, secrets, place)
         self._struck = SecretsStruck(secrets)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from apo_engine.models.chat import ChatModel, Remote, Usage
+from apo_engine.models.listed_provider import provider_at
 from apo_engine.problems import BudgetError
 
 # What an endpoint does without a word on the tier.
@@ -26,7 +27,7 @@ class ModelFacts:
 def price_of(model: ChatModel, usage: Usage, tier: str | None = None) -> float | None:
     """What ``usage`` of ``model`` costs, in USD; 0 on this machine, None when unknown.
 
-    The price is looked up by the provider whose address the model has: the same model elsewhere may cost
+    The price is looked up by the provider whose host the model has: the same model elsewhere may cost
     something else. ``tier`` is the service tier that is asked for; the price is unknown if the list has none for it.
     """
     if model.local:
@@ -73,10 +74,13 @@ def _price(
     from genai_prices import Usage as Tokens
     from genai_prices import calc_price
 
+    provider = provider_at(base_url)
+    if provider is None:
+        return None
     tokens = Tokens(input_tokens=input_tokens, output_tokens=output_tokens)
     try:
         context = None if tier is None else {"service_tier": tier}
-        found = calc_price(tokens, model_id, provider_api_url=base_url, price_context=context)
+        found = calc_price(tokens, model_id, provider_id=provider.id, price_context=context)
     except (LookupError, ValueError):
         return None
     # The list gives the plain price for a tier that it does not know.

@@ -27,9 +27,12 @@ class Route:
     proxy: str | None = field(default=None, repr=False, compare=False)
 
     @property
-    def proxy_password(self) -> str | None:
-        """The password of the proxy, if its address holds one."""
-        return unquote(urlsplit(self.proxy).password or "") or None if self.proxy else None
+    def proxy_credentials(self) -> tuple[str, str] | None:
+        """Name and password for the proxy, if its address holds any."""
+        parts = urlsplit(self.proxy or "")
+        if parts.username is None and parts.password is None:
+            return None
+        return unquote(parts.username or ""), unquote(parts.password or "")
 
     @staticmethod
     def to(address: Address) -> Route:

@@ -43,16 +43,17 @@ class Secrets:
     words: tuple[str, ...] = field(default=(), repr=False)
 
     @staticmethod
-    def of(words: Iterable[str | None], credentials: tuple[str, str] | None = None) -> Secrets:
-        """The secrets among ``words`` and their parts, and the user's name and password of basic authentication.
+    def of(words: Iterable[str | None], *credentials: tuple[str, str] | None) -> Secrets:
+        """The secrets among ``words`` and their parts, and those of names and passwords of basic authentication.
 
-        A part of a longer word is a secret by itself: an endpoint may quote the key of "Bearer KEY" alone.
+        A part of a longer word is a secret by itself: an endpoint may quote the key of "Bearer KEY" alone. A name is
+        one only beside its password, as the header has both in base64, or if there is no password.
         """
-        found = [word for word in words if word]
-        if credentials is not None:
-            found += [credentials[1], base64.b64encode(":".join(credentials).encode()).decode()]
+        given = [pair for pair in credentials if pair is not None]
+        found = [word for word in (*words, *(password or name for name, password in given)) if word]
         found = [word for word in found if len(word) >= _SHORTEST and word.casefold() not in _PLACEHOLDERS]
-        return Secrets(tuple(dict.fromkeys(one for word in found for one in (word, *_parts(word)))))
+        pairs = [pair for one in given if len(pair := ":".join(one)) >= _SHORTEST]
+        return Secrets(tuple(dict.fromkeys([*(one for word in found for one in (word, *_parts(word))), *pairs])))
 
     @staticmethod
     def named(values: Iterable[tuple[str, str]]) -> list[str]:

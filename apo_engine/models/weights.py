@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -18,6 +18,18 @@ from apo_engine.problems import ModelError, Problem
 
 INSTALL_REMEDY = 'Install it with `pip install "apo-language-server[local]"`.'
 _BLOCK = 1 << 20
+
+#: Whether the work is to end: nobody waits for it any more.
+IsStopped = Callable[[], bool]
+
+
+class StoppedError(Exception):
+    """A file was not read to its end, because nobody waits for it any more."""
+
+
+def never() -> bool:
+    """Not stopped."""
+    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,28 +100,31 @@ def assemble(weights: PackagedWeights, folder: Path) -> Path:
     return target
 
 
-def sha256_of(path: Path, memory: Path, roots: Sequence[Path] | None = None) -> str:
+def sha256_of(path: Path, memory: Path, roots: Sequence[Path] | None = None, is_stopped: IsStopped = never) -> str:
     """The file's SHA-256 in hex; remembered in the folder ``memory`` as long as size and times of change stay.
 
     Args:
         path: a file that the user named; or, where there are ``roots``, one that somebody else named.
         memory: where hashes are remembered.
         roots: the folders that the file may lie in; None for any.
+        is_stopped: asked after every part of the file.
 
     Raises:
         OSError: the file cannot be read, is not a regular file, or lies elsewhere.
+        StoppedError: it was stopped.
     """
     with open_regular(path) if roots is None else open_allowed(path, roots) as file:
-        return _digest(file, path, _store(memory))
+        return _digest(file, path, _store(memory), is_stopped)
 
 
-def digest_of(file: BinaryIO, path: Path, memory: Path) -> str:
+def digest_of(file: BinaryIO, path: Path, memory: Path, is_stopped: IsStopped = never) -> str:
     """The SHA-256 in hex of an open file, remembered as in :func:`sha256_of`.
 
     Raises:
         OSError: the file cannot be read.
+        StoppedError: it was stopped.
     """
-    return _digest(file, path, _store(memory))
+    return _digest(file, path, _store(memory), is_stopped)
 
 
 def state_of(file: BinaryIO) -> list[int]:
@@ -140,7 +155,7 @@ def _join(parts: Sequence[Path], whole: BinaryIO) -> str:
     return digest.hexdigest()
 
 
-def _digest(file: BinaryIO, path: Path, store: PrivateFolder) -> str:
+def _digest(file: BinaryIO, path: Path, store: PrivateFolder, is_stopped: IsStopped = never) -> str:
     state = state_of(file)
     with contextlib.suppress(OSError, ValueError, AttributeError, LookupError, RecursionError):
         known = json.loads(store.read(_note(path)))
@@ -149,6 +164,8 @@ def _digest(file: BinaryIO, path: Path, store: PrivateFolder) -> str:
     digest = hashlib.sha256()
     file.seek(0)
     for block in _blocks(file):
+        if is_stopped():
+            raise StoppedError
         digest.update(block)
     with contextlib.suppress(OSError):
         _remember(path, store, digest.hexdigest(), state)

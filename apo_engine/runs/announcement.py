@@ -134,12 +134,12 @@ def few_unseen_rows(plan: Plan, looks: Looks) -> str:
     Heeds the earlier ``looks`` at them, as the verdict will. Silent where the metric's rows are not right or wrong:
     the power of other tests is not known beforehand.
     """
-    if plan.job != "optimize" or plan.metric.name not in _RIGHT_OR_WRONG or plan.rows is None or plan.whole is None:
+    if plan.job != "optimize" or plan.metric.name not in _RIGHT_OR_WRONG or plan.rows is None or plan.counted is None:
         return ""
     level = 1 - Look(looks.earlier, looks.opened).confidence
     needed = rows_needed(HOPED, level=level)
-    sealed = len(plan.whole.holdout)
-    rows = len(plan.whole.critique) + len(plan.whole.selection) + sealed
+    sealed = len(plan.counted.holdout)
+    rows = len(plan.counted.critique) + len(plan.counted.selection) + sealed
     to_label = plan.examples.holdout is None and sealed < needed
     said = shortage(len(plan.rows.holdout), sealed / rows if to_label else None, level=level)
     cap, wanted = plan.settings.budget.calls, cap_for_holdout(needed)
@@ -157,6 +157,15 @@ def shown_before(plan: Plan) -> str:
         return ""
     rows, were = ("1 hold-out row", "was") if shown == 1 else (f"{shown:,} hold-out rows", "were")
     return f"{rows} {were} shown to an earlier run: they count as looked at. Hold out rows that no run has shown."
+
+
+def copied_words(plan: Plan) -> str:
+    """What to tell people some of whose hold-out rows are copies of others; empty if none is."""
+    if not plan.copies:
+        return ""
+    count = len(plan.copies)
+    rows = "1 hold-out row is a copy" if count == 1 else f"{count:,} hold-out rows are copies"
+    return f"{rows} of another one, as far as the model can see: the verdict counts each distinct row once."
 
 
 def sealed_words(plan: Plan) -> str:

@@ -25,6 +25,7 @@ from apo_engine.models.memory_cache import MemoryCache
 from apo_engine.problems import Severity
 from apo_engine.runs.announcement import (
     announce,
+    copied_words,
     few_unseen_rows,
     kept_words,
     lowered_caps,
@@ -239,7 +240,7 @@ async def _announce(desk: Desk, started: RunStarted, options: Options) -> None:
         reporter.emit(note)
     looks = Looks(None, 0)
     if recorder is not None and plan.rows is not None:
-        looks = await recorder.looks(plan.rows.holdout, fresh=options.fresh)
+        looks = await recorder.looks(plan.verdict_rows, fresh=options.fresh)
     warnings = (
         on_exposure(started),
         few_unseen_rows(plan, looks),
@@ -249,9 +250,15 @@ async def _announce(desk: Desk, started: RunStarted, options: Options) -> None:
     for warning in filter(None, warnings):
         reporter.note(warning, Severity.WARNING)
     left_out = ""
-    if plan.whole is not None and plan.rows is not None:
-        left_out = left_out_words(plan.whole, plan.rows, plan.settings.budget.calls)
-    informed = (lowered_caps(plan, options.flags), left_out, sealed_words(plan), kept_words(plan))
+    if plan.counted is not None and plan.rows is not None:
+        left_out = left_out_words(plan.counted, plan.rows, plan.settings.budget.calls)
+    informed = (
+        lowered_caps(plan, options.flags),
+        left_out,
+        copied_words(plan),
+        sealed_words(plan),
+        kept_words(plan),
+    )
     for information in filter(None, informed):
         reporter.note(information)
     for problem in plan.examples.problems:

@@ -127,7 +127,7 @@ async def _cached_look(desk: Desk, arms: Sequence[Arm], rows: tuple[Example, ...
     repeated = await desk.recorder.repeated_look(comparison)
     if repeated is not None:
         return repeated
-    look = await desk.recorder.look(rows)
+    look = await desk.recorder.look(desk.plan.verdict_rows)
     await desk.recorder.complete_look(comparison)
     return look
 
@@ -154,7 +154,7 @@ async def _judge(desk: Desk, task: SearchTask, winner: Arm) -> Verdict:
     if recorder is not None:
         cached = await _cached_look(desk, arms, rows)
         # No row is sent before its look is on the disk: whoever kills the process then has looked.
-        look, is_complete = (cached, True) if cached is not None else (await recorder.look(rows), False)
+        look, is_complete = cached or await recorder.look(desk.plan.verdict_rows), cached is not None
     desk.reporter.emit(HoldoutOpened(len(rows), look.earlier))
     tick = desk.reporter.phase("Judging the winner on unseen rows", 2 * len(rows))
     await fan_out(task.evaluator.score(arm.prompt, rows, tick) for arm in arms)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,7 @@ from apo_engine.runs.extra_parameters import price_with, require_known_price
 from apo_engine.runs.naming import own_meta_prompts, roots_of
 from apo_engine.runs.options import Options
 from apo_engine.runs.row_budget import within_cap
+from apo_engine.runs.row_copies import copies_among, without_copies
 from apo_engine.runs.row_history import RowHistory, read_history
 from apo_engine.scoring.metric import Metric, make_metric, require_usable
 from apo_engine.search.events import Job, ModelFile
@@ -53,10 +55,12 @@ class Plan:
     """Everything a run needs, resolved and checked.
 
     ``whole`` is the split of all rows, ``rows`` the part of it that the cap on calls leaves room for; both are None
-    where the rows are too few to split. ``judge_model`` grades answers where the metric is ``judge``; ``function`` is
-    where the user's own scoring function stands, where the metric is ``module:function``. ``partials`` are the texts
-    that the prompt includes, by name, and ``meta`` the optimizer's own prompts, where they are needed: as they were
-    read for the plan, whatever becomes of the files during the run. The ``deadline`` of the run began with the plan.
+    where the rows are too few to split. ``copies`` are the hold-out rows that are another one to the model, by id, with
+    the id of that one: a search scores none of them. ``judge_model`` grades answers where the metric is ``judge``;
+    ``function`` is where the user's own scoring function stands, where the metric is ``module:function``. ``partials``
+    are the texts that the prompt includes, by name, and ``meta`` the optimizer's own prompts, where they are needed: as
+    they were read for the plan, whatever becomes of the files during the run. The ``deadline`` of the run began with
+    the plan.
     """
 
     job: Job
@@ -65,6 +69,7 @@ class Plan:
     examples: ExampleSet
     whole: Split | None
     rows: Split | None
+    copies: Mapping[str, str]
     metric: Metric
     task_model: ChatModel
     optimizer_model: ChatModel
@@ -95,6 +100,20 @@ class Plan:
         held = frozenset(self.examples.holdout or ())
         sides = self.history.sides
         return tuple(row for row in self.examples.rows if row.id in held or sides.get(row.id) == "holdout")
+
+    @property
+    def counted(self) -> Split | None:
+        """The split of all rows, with copies of hold-out rows left out."""
+        return self.whole and without_copies(self.whole, self.copies)
+
+    @property
+    def verdict_rows(self) -> tuple[Example, ...]:
+        """The hold-out rows that a verdict opens: those that it is based on, and the copies of these."""
+        if self.rows is None or self.whole is None:
+            return ()
+        based_on = {row.id for row in self.rows.holdout}
+        copied = (row for row in self.whole.holdout if self.copies.get(row.id) in based_on)
+        return (*self.rows.holdout, *copied)
 
     @property
     def calls_per_row(self) -> int:
@@ -206,40 +225,45 @@ async def make_plan(job: Job, prompt: PromptFile, options: Options, *, fixes: bo
 
     digest = KeyedDigest(None if settings.keep == "nothing" else folder)
 
-    def opened(name: str | None, *key: str) -> ChatModel:
-        return open_model(
-            name,
-            environ=environ,
-            endpoints=endpoints,
-            cache_dir=folder,
-            concurrency=settings.concurrency,
-            place=_written(prompt, name, key),
-            roots=roots_of(layers, key, base, options),
-            parameters=allowed_parameters(settings.endpoints, name),
-            digest=digest,
+    def opened(name: str | None, *key: str) -> Awaitable[ChatModel]:
+        return _open_in_time(
+            deadline,
+            lambda is_stopped: open_model(
+                name,
+                environ=environ,
+                endpoints=endpoints,
+                cache_dir=folder,
+                concurrency=settings.concurrency,
+                place=_written(prompt, name, key),
+                roots=roots_of(layers, key, base, options),
+                parameters=allowed_parameters(settings.endpoints, name),
+                digest=digest,
+                is_stopped=is_stopped,
+            ),
         )
 
-    task = opened(settings.model, "model")
+    task = await opened(settings.model, "model")
     optimizer = task
     if settings.optimizer.model not in (None, settings.model):
-        optimizer = opened(settings.optimizer.model, "optimizer", "model")
+        optimizer = await opened(settings.optimizer.model, "optimizer", "model")
     judge = None
     if metric.name == "judge":
         name = settings.judge.model or settings.optimizer.model or settings.model
         known = {settings.optimizer.model or settings.model: optimizer, settings.model: task}
-        judge = known[name] if name in known else opened(name, "judge", "model")
+        judge = known[name] if name in known else await opened(name, "judge", "model")
     per_row = calls_per_row(settings, metric)
     if settings.budget.calls < per_row:
         message = f"A cap of {settings.budget.calls:,} calls leaves no room for one row, which takes {per_row:,}."
         raise BudgetError(Problem("budget-calls", message, "Raise 'budget.calls', or lower 'judge.repeats'."))
-    rows = whole and within_cap(whole, job, settings.budget.calls // per_row)
+    copies = await _copies(whole, prompt, partials) if job == "optimize" else {}
     plan = Plan(
         job=job,
         prompt=prompt,
         settings=settings,
         examples=examples,
         whole=whole,
-        rows=rows,
+        rows=whole and within_cap(without_copies(whole, copies), job, settings.budget.calls // per_row),
+        copies=copies,
         metric=metric,
         task_model=task,
         optimizer_model=optimizer,
@@ -262,6 +286,21 @@ async def make_plan(job: Job, prompt: PromptFile, options: Options, *, fixes: bo
     if not plan.local:
         await prices.load()
     return plan
+
+
+async def _open_in_time(deadline: Deadline, opening: Callable[[Callable[[], bool]], ChatModel]) -> ChatModel:
+    """What ``opening`` returns, in a thread: a model file may take minutes to read. It is told when nobody waits."""
+    stopped = threading.Event()
+    try:
+        return await deadline.bound(asyncio.to_thread(opening, stopped.is_set))
+    finally:
+        stopped.set()
+
+
+async def _copies(whole: Split | None, prompt: PromptFile, partials: Mapping[str, str]) -> dict[str, str]:
+    if whole is None:
+        return {}
+    return await asyncio.to_thread(copies_among, whole.holdout, prompt, partials)
 
 
 async def _usable_metric(settings: Settings, examples: ExampleSet, deadline: Deadline) -> Metric:

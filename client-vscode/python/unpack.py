@@ -14,7 +14,9 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
+import stat
 import sys
 import tempfile
 import time
@@ -27,6 +29,10 @@ UNUSED = 7 * 24 * 3600
 #: A half-finished folder of that age, in seconds, belongs to a process that was killed.
 ABANDONED = 3600
 _PART = ".part-"
+#: How the extension names an environment or that of a model (`setupFor` and `modelSetupFor` in bundle.ts), and a folder
+#: that is not finished, or half removed.
+_ENVIRONMENT = r"(?:\d[\w.+-]*-[0-9a-f]{8}|model-[0-9a-f]{8})-[a-z0-9][a-z0-9_.-]*"
+_OURS = re.compile(rf"{_ENVIRONMENT}|{re.escape(_PART)}(?:\w+|{_ENVIRONMENT})")
 
 
 class Obstacle(Exception):
@@ -111,12 +117,15 @@ def unpack(wheel: Path, digest: str, folder: Path) -> None:
 
 
 def remove_old(target: Path) -> None:
-    """Remove the environments beside ``target`` that nobody has used for a week; one in use may refuse, and stays."""
+    """Remove the environments beside ``target`` that nobody has used for a week; one in use may refuse, and stays.
+
+    What is not named like an environment, is a link or belongs to somebody else stays too.
+    """
     now = time.time()
     for folder in target.parent.iterdir():
         age = ABANDONED if folder.name.startswith(_PART) else UNUSED
         try:
-            if folder == target or not folder.is_dir() or now - folder.stat().st_mtime < age:
+            if folder == target or not _is_ours(folder) or now - folder.stat().st_mtime < age:
                 continue
             # Where files are in use, Windows renames nothing: an environment is never left half removed.
             doomed = folder.with_name(f"{_PART}{folder.name.removeprefix(_PART)}")
@@ -124,6 +133,13 @@ def remove_old(target: Path) -> None:
         except OSError:
             continue
         shutil.rmtree(_long(doomed), ignore_errors=True)
+
+
+def _is_ours(folder: Path) -> bool:
+    if not _OURS.fullmatch(folder.name):
+        return False
+    found = folder.lstat()
+    return stat.S_ISDIR(found.st_mode) and (not hasattr(os, "getuid") or found.st_uid == os.getuid())
 
 
 def _place(name: str, wheel: str) -> tuple[str, ...] | None:

@@ -51,6 +51,17 @@ describe("understood", () => {
     expect(interpreter({ platform, machine, host }).target).toBe(target);
   });
 
+  it.each(["../../x", "..", "a..b", "cpython/312", "cpython\\312", "cpython 312", "", "C:x", "-rf", "é", "x".repeat(65), 312, {}])(
+    "does not understand the tag %j, which becomes part of a path",
+    (tag) => {
+      expect(understood(JSON.stringify({ ...SAID, tag }))).toBeUndefined();
+    },
+  );
+
+  it.each(["cpython-312", "pypy39", "graalpy-38", "cpython_3.12"])("understands the tag %s", (tag) => {
+    expect(understood(JSON.stringify({ ...SAID, tag }))?.tag).toBe(tag);
+  });
+
   it("tells a build without the GIL by its tag", () => {
     expect(interpreter({ free: true }).tag).toBe("cpython-312t");
   });

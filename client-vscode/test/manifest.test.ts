@@ -34,6 +34,7 @@ describe("the manifest agrees with the code", () => {
     const { trusted, ...defaults } = settingsSnapshot(
       { get: (_key: string, fallback?: unknown) => fallback, inspect: () => undefined },
       true,
+      true,
     );
     expect(trusted).toBe(true);
     const declared = Object.entries(properties)
@@ -61,6 +62,11 @@ describe("trust", () => {
 
   it("lets only the user say where the key goes", () => {
     expect(properties["apo.baseUrl"]?.scope).toBe("application");
+  });
+
+  it("reads nothing as the user's own that a container can set, but for what settingsSnapshot leaves out there", () => {
+    const own = ["apo.consent", "apo.budget", "apo.workspaceBudget", "apo.baseUrl", "apo.cacheDir", "apo.keep"];
+    expect(own.map((key) => properties[key]?.scope)).toEqual(own.map(() => "application"));
   });
 
   it("lets only the user say where results are kept", () => {

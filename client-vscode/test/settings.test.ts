@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { type Settings, settingsSnapshot } from "../src/common/settings";
+import { areSettingsOwn, type Settings, settingsSnapshot } from "../src/common/settings";
 
 interface Layers {
   user?: Record<string, unknown>;
@@ -19,8 +19,8 @@ function configuration({ user = {}, workspace = {} }: Layers): Parameters<typeof
   };
 }
 
-function snapshot(layers: Layers, trusted = true): Settings {
-  return settingsSnapshot(configuration(layers), trusted);
+function snapshot(layers: Layers, trusted = true, own = true): Settings {
+  return settingsSnapshot(configuration(layers), trusted, own);
 }
 
 describe("settingsSnapshot", () => {
@@ -59,7 +59,7 @@ describe("settingsSnapshot", () => {
     expect(snapshot({ workspace: { keep: "nothing" } }).keep).toBe("all");
   });
 
-  it("takes the caps of a run from the user; the server lowers those of the workspace to them", () => {
+  it("takes the caps of a run from the user, never from the workspace", () => {
     const raised = { user: { budget: { calls: 9 } }, workspace: { budget: { calls: 99 } } };
     expect(snapshot(raised).budget).toEqual({ calls: 9 });
     expect(snapshot({ workspace: { budget: { calls: 99 } } }).budget).toEqual({});
@@ -78,6 +78,24 @@ describe("settingsSnapshot", () => {
   it("names no model of the workspace as the user's own", () => {
     const theirs = { model: "embedded//etc/x", optimizer: { model: "embedded//etc/y" } };
     expect(snapshot({ workspace: theirs })).toMatchObject({ model: "", optimizer: {} });
+  });
+
+  it("takes no models of a container for the user's own", () => {
+    const user = { model: "embedded//etc/x", optimizer: { model: "embedded//etc/y" } };
+    expect(snapshot({ user }, true, false)).toMatchObject({ model: "", optimizer: {} });
+    expect(snapshot({ user }, true, true)).toMatchObject(user);
+  });
+
+  it.each([
+    [undefined, true],
+    ["wsl", true],
+    ["ssh-remote", true],
+    ["dev-container", false],
+    ["attached-container", false],
+    ["codespaces", false],
+    ["something-new", false],
+  ])("knows whose settings those of the remote %s are", (remote, own) => {
+    expect(areSettingsOwn(remote)).toBe(own);
   });
 
   it("tells the server when the workspace is not trusted", () => {

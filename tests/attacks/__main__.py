@@ -19,10 +19,12 @@ KINDS = {
     "A file outside the allowed folders is read": ("allowed_paths",),
     "A stranger takes the editor's place on a socket": ("line", "line_token", "line_web_socket", "line_browser"),
     "Something leaves that nobody agreed to": ("consent", "workspaces", "destinations", "names", "token_tables"),
-    "A cap is passed, or a number breaks the program": ("caps", "caps_numbers", "caps_patterns", "raised_caps"),
+    "A cap is passed, or a number breaks the program": (
+        *("caps", "caps_numbers", "caps_patterns", "raised_caps", "large_model_files", "prices"),
+    ),
     "A parameter costs more or sends data elsewhere": ("parameters",),
     "A wrong answer is kept, or an answer is paid for twice": ("answers_kept",),
-    "A look at the hold-out is lost": ("identity", "rerolls"),
+    "A look at the hold-out is lost, or a row counts twice": ("identity", "rerolls", "copies"),
     "A foreign value is believed, or breaks the program": ("foreign_values",),
 }
 

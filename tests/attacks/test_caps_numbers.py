@@ -147,6 +147,9 @@ USAGE = {
     "NaN": '{"prompt_tokens": NaN, "completion_tokens": 2}',
     "Infinity": '{"prompt_tokens": 10, "completion_tokens": Infinity}',
     "far beyond max_tokens": '{"prompt_tokens": 10, "completion_tokens": 500000}',
+    "a million tokens for a few words": '{"prompt_tokens": 1000000, "completion_tokens": 2}',
+    "ten million tokens for a few words": '{"prompt_tokens": 10000000, "completion_tokens": 2}',
+    "more than any template adds": '{"prompt_tokens": 10400, "completion_tokens": 2, "total_tokens": 10402}',
     "no tokens for a text": '{"prompt_tokens": 10, "completion_tokens": 0}',
     "no tokens at all": '{"prompt_tokens": 0, "completion_tokens": 0}',
     "a total below its parts": '{"prompt_tokens": 10, "completion_tokens": 2, "total_tokens": 3}',
@@ -219,13 +222,21 @@ async def test_the_tokens_of_an_answer(reported: str, scripted: ScriptedServer, 
 @pytest.mark.parametrize(
     ("usage", "tokens"),
     [
+        ('{"prompt_tokens": 8000, "completion_tokens": 2}', (8000, 2)),
         ('{"prompt_tokens": 10, "completion_tokens": 2, "total_tokens": 40}', (10, 30)),
         ('{"prompt_tokens": 10.0, "completion_tokens": 2}', (10, 2)),
         ('{"prompt_tokens": 10, "completion_tokens": 2, "completion_tokens_details": {"x": NaN}}', (10, 2)),
         ('{"prompt_tokens": 10, "completion_tokens": 2, "total_tokens": null}', (10, 2)),
         ('{"prompt_tokens": 900, "completion_tokens": 70}', (900, 70)),
     ],
-    ids=["reasoning in the total alone", "whole floats", "NaN beside it", "no total", "more than was reserved"],
+    ids=[
+        "what a long template adds",
+        "reasoning in the total alone",
+        "whole floats",
+        "NaN beside it",
+        "no total",
+        "more than was reserved",
+    ],
 )
 async def test_tokens_that_can_be_true_count_as_they_are(
     usage: str, tokens: tuple[int, int], scripted: ScriptedServer, ledger: Ledger

@@ -129,6 +129,44 @@ def test_what_nobody_can_read_and_agree_to_is_refused_at_once(folder: Path, prep
     assert caught.value.problems[0].code == code
 
 
+# `httpx2` and `genai_prices` ask for their own versions as they are imported.
+PACKAGES = {
+    "a package that asks for its own version": "import httpx2\nassert httpx2.__version__[0].isdigit()",
+    "another one": "import genai_prices\nassert genai_prices.__version__[0].isdigit()",
+    "a version": "from importlib.metadata import version\nassert version('msgspec')[0].isdigit()",
+    "the list of all": "from importlib import metadata\nassert 'msgspec' in {d.name for d in metadata.distributions()}",
+    "an entry point": (
+        "from importlib.metadata import entry_points\n"
+        "(command,) = entry_points(group='console_scripts', name='apo')\nassert callable(command.load())"
+    ),
+    "the files of a package": "from importlib.metadata import files\nassert files('msgspec')",
+}
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+async def test_a_metric_is_told_of_installed_packages(folder: Path, name: str) -> None:
+    (folder / "score.py").write_text(f"{PACKAGES[name]}\n{SCORE}")
+    assert await scored(folder, lambda _: None) == 1.0
+
+
+async def test_what_a_folder_says_of_packages_runs_nothing(folder: Path) -> None:
+    """A clone that brings the description of a package, with an entry point, has none of its modules run by that."""
+    info = folder / "planted-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: planted\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[planted]\nx = planted:run\n")
+    (folder / "planted.py").write_text(evil(folder))
+    look = "from importlib import metadata\nassert not metadata.entry_points(group='planted')\n"
+    (folder / "score.py").write_text(look + SCORE)
+    assert await scored(folder, lambda _: None) == 1.0
+    point = "metadata.EntryPoint('x', 'planted:run', 'planted').load()\n"
+    named = f"import os, sys\nfrom importlib import metadata\nsys.path.append({str(folder)!r})\n{point}"
+    (folder / "score.py").write_text(named + SCORE)
+    with pytest.raises(InputError, match="code that nobody has agreed to"):
+        await scored(folder, lambda _: None)
+    assert not (folder / RAN).exists()
+
+
 @pytest.mark.parametrize("module", ["json", "asyncio", "apo_engine"])
 async def test_a_metric_cannot_have_the_name_of_what_runs_already(folder: Path, module: str) -> None:
     (folder / f"{module}.py").write_text(evil(folder))

@@ -49,7 +49,7 @@ def wheels(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def target(tmp_path: Path) -> Path:
-    return tmp_path / "storage" / "environments" / "0.1.0-cp"
+    return tmp_path / "storage" / "environments" / "0.1.0-0123abcd-cpython-312"
 
 
 def run(wheels: Path, target: Path) -> dict[str, str]:
@@ -167,12 +167,38 @@ def test_what_was_interrupted_is_done_again(wheels: Path, target: Path) -> None:
 
 
 def test_environments_that_nobody_has_used_for_a_week_are_removed(wheels: Path, target: Path) -> None:
-    for name, days in (("0.0.1-cp", 8), ("0.0.2-cp", 6), (target.name, 30)):
+    kept = "0.0.2-0123abcd-cpython-312"
+    old = ("0.0.1-0123abcd-cpython-312", "0.0.1-0123abcd-cpython-313t-pip-89abcdef", "model-0123abcd-cpython-312")
+    for name, days in (*((name, 8) for name in old), (kept, 6), (target.name, 30)):
         (target.parent / name).mkdir(parents=True)
         (target.parent / name / "x.py").touch()
         _age(target.parent / name, days * 24 * 3600)
     assert run(wheels, target) == {}
-    assert {path.name for path in target.parent.iterdir()} == {"0.0.2-cp", target.name}
+    assert {path.name for path in target.parent.iterdir()} == {kept, target.name}
+
+
+def test_nothing_is_removed_that_is_not_an_environment_of_ours(wheels: Path, target: Path) -> None:
+    outside = target.parents[2] / "outside"
+    others = ("photos", ".ssh", "1.0-cp", "0.0.1-0123abcd-..", "model-x", ".part-", ".part-a b", "3.11-work")
+    for folder in (outside, *(target.parent / name for name in others)):
+        folder.mkdir(parents=True)
+        (folder / "x.py").touch()
+        _age(folder, 30 * 24 * 3600)
+    link = target.parent / "0.0.1-0123abcd-cpython-312"
+    link.symlink_to(outside, target_is_directory=True)
+    assert run(wheels, target) == {}
+    assert {path.name for path in target.parent.iterdir()} == {*others, link.name, target.name}
+    assert (outside / "x.py").exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reason="only root gives files away")
+def test_an_environment_of_somebody_else_stays(wheels: Path, target: Path) -> None:
+    theirs = target.parent / "0.0.1-0123abcd-cpython-312"
+    theirs.mkdir(parents=True)
+    _age(theirs, 30 * 24 * 3600)
+    os.chown(theirs, 65534, 65534)
+    assert run(wheels, target) == {}
+    assert theirs.exists()
 
 
 @pytest.mark.skipif(not Path("/sys").is_dir(), reason="needs a folder that not even root may write to")

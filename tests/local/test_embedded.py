@@ -213,7 +213,7 @@ async def test_a_file_that_is_no_model_is_refused(tmp_path: Path) -> None:
 async def test_each_lane_loads_the_file_that_was_checked(model: EmbeddedModel, cache_dir: Path, tmp_path: Path) -> None:
     path = tmp_path / "models" / "own.gguf"
     path.parent.mkdir()
-    shutil.copy(model._locate().path, path)
+    shutil.copy(model._locate(lambda: False).path, path)
     named = load_embedded(f"embedded/{path}", cache_dir)
     assert (await named.score_labels(review("fine"), SENTIMENT)).probabilities
     # Another folder with another file stands there when the second lane is made.

@@ -48,15 +48,16 @@ print(json.dumps({
 /** The interpreter that printed `output`; undefined where that is no answer to {@link QUESTION}. */
 export function understood(output: string): Interpreter | undefined {
   const said = parsed(output);
-  const { command, version, implementation, tag } = said;
-  if (typeof command !== "string" || command === "" || !Array.isArray(version)) {
+  const { command, version, implementation } = said;
+  const tag = said["tag"] ?? "python";
+  if (typeof command !== "string" || command === "" || !Array.isArray(version) || !isPlainTag(tag)) {
     return undefined;
   }
   return {
     command,
     version: version.map(String).join("."),
     implementation: String(implementation),
-    tag: `${typeof tag === "string" ? tag : "python"}${said["free"] === true ? "t" : ""}`,
+    tag: `${tag}${said["free"] === true ? "t" : ""}`,
     target: target(String(said["platform"]), String(said["machine"]), String(said["host"])),
     lzma: said["lzma"] === true,
     hasServer: said["server"] === true,
@@ -75,6 +76,11 @@ export function unfit({ command, version, implementation }: Interpreter): string
 export function isTooOld(version: string): boolean {
   const [major = 0, minor = 0] = version.split(".").map(Number);
   return major < OLDEST[0] || (major === OLDEST[0] && minor < OLDEST[1]);
+}
+
+/** Whether a tag can be a part of a folder's name: it comes from whatever program was asked. */
+function isPlainTag(tag: unknown): tag is string {
+  return typeof tag === "string" && /^[a-z0-9][a-z0-9_.-]{0,63}$/.test(tag) && !tag.includes("..");
 }
 
 function parsed(output: string): Record<string, unknown> {

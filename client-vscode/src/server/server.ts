@@ -1,11 +1,11 @@
 import { setImmediate } from "node:timers/promises";
 
-import { type Disposable, type ExtensionContext, workspace } from "vscode";
+import { type Disposable, env, type ExtensionContext, workspace } from "vscode";
 
 import { offerLogs, offerRemedy } from "../common/commands";
 import { EXAMPLE_FILES } from "../common/documents";
 import { HTTP, withProxy } from "../common/proxy";
-import { SECTION, settingsSnapshot } from "../common/settings";
+import { areSettingsOwn, SECTION, settingsSnapshot } from "../common/settings";
 import { ownSurroundings, safeSurroundings, type Surroundings, workingFolder } from "../common/surroundings";
 import type { Setup } from "../environment/bundle";
 import { ownServer, type Trouble } from "../environment/trouble";
@@ -122,7 +122,7 @@ export class Server implements Disposable {
     this.#launch = launch;
     const { Connection } = await LANGUAGE_CLIENT;
     const trusted = workspace.isTrusted;
-    const settings = settingsSnapshot(workspace.getConfiguration(SECTION), trusted);
+    const settings = settingsSnapshot(workspace.getConfiguration(SECTION), trusted, areSettingsOwn(env.remoteName));
     this.#with.log.info(`Starting ${[launch.command, ...launch.args].join(" ")} (from ${launch.source})`);
     const connection = new Connection({
       launch,

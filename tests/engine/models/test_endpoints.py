@@ -12,7 +12,7 @@ from apo_engine.models.endpoints import Endpoint, list_models, open_model
 from apo_engine.models.failure import FinalFailure
 from apo_engine.models.openai_chat import OpenAIChat
 from apo_engine.models.reachable import EndpointStatus
-from apo_engine.problems import ApoError, InputError, ModelError, Place, Problem
+from apo_engine.problems import ApoError, InputError, ModelError, Problem
 from tests.engine.models.support import KEY, Canned, ask
 from tests.scripted import ScriptedServer, html
 
@@ -28,7 +28,7 @@ def embedded(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Path]]:
     """A stand-in for the embedded runtime, which is an extra: what it is asked to load."""
     loaded: list[tuple[str, Path]] = []
 
-    def load_embedded(name: str, cache_dir: Path, place: Place | None = None, roots: object = None) -> Canned:
+    def load_embedded(name: str, cache_dir: Path, *_: object) -> Canned:
         loaded.append((name, cache_dir))
         return Canned()
 
@@ -150,7 +150,7 @@ async def test_what_is_reachable_is_listed_with_models_and_what_is_not_with_its_
 async def test_a_runtime_that_is_not_installed_is_a_reason_not_an_error(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    def load_embedded(name: str, cache_dir: Path, place: Place | None = None, roots: object = None) -> Canned:
+    def load_embedded(name: str, cache_dir: Path, *_: object) -> Canned:
         raise ModelError(Problem("no-runtime", "Not installed.", 'Run pip install "apo-language-server[local]".'))
 
     module = types.ModuleType("apo_engine.models.embedded")
