@@ -170,7 +170,7 @@ class LiveView:
         self._console.print()
         before = event.earlier_looks
         again = (
-            f" They were opened {count(before, 'time')} before; the verdict is corrected for that." if before else ""
+            f" They were opened {count(before, 'time')} before; the verdict takes that into account." if before else ""
         )
         opened = f"{count(event.n, 'unseen row')}, for the winner and your prompt alone.{again}"
         say(self._console, literal("Opening the hold-out", "bold"), f"  {opened}")

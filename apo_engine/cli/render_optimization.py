@@ -62,8 +62,8 @@ def _print_verdict(console: Console, result: Optimization, metric: str, *, chang
     name = words.metric_name(metric)
     both = f"{name} {percent(compared.start)} → {percent(compared.best)} on {count(compared.n, 'unseen row')}"
     looks = verdict.earlier_looks
-    corrected = f", corrected for {count(looks, 'earlier look')} at these rows" if looks else ""
-    _fact(console, "Hold-out", f"{both}, {probability(compared.p)}{corrected}")
+    asked = f" (two-sided; look {looks + 1} at these rows asks for {2 * verdict.level:.2g})" if looks else ""
+    _fact(console, "Hold-out", f"{both}, {probability(compared.p)}{asked}")
     others = words.figures(verdict.start, verdict.best, metric) if verdict.start and verdict.best else ""
     if others:
         _fact(console, "Besides", f"{others}, on the same rows")

@@ -20,13 +20,16 @@ from apo_engine.runs.extra_parameters import notices
 from apo_engine.runs.plan import CRITIQUE_GROUPS, MEASURED_FIXES, Plan
 from apo_engine.runs.row_budget import cap_for_holdout
 from apo_engine.scoring.power import HOPED, rows_needed, shortage
+from apo_engine.search import exemplars
 from apo_engine.search.arm import seed_arm
 from apo_engine.search.events import CustomMetric, Estimate, FileRows, RowCounts, RunCaps, RunStarted
-from apo_engine.search.proposer import most_children
+from apo_engine.search.proposer import EvidenceProposer, most_children
 from apo_engine.search.verdict import Look
 from apo_engine.store import Looks
 
 _SAMPLE = 20
+# What stands around the row of a worked example.
+_EXEMPLAR_TOKENS = 4
 _ANSWER_TOKENS = 8
 # What a critic or editor is told besides the prompt and rows, and about what it writes.
 _WRITING_TOKENS = 400
@@ -214,6 +217,7 @@ def _estimate(plan: Plan, counts: RowCounts) -> Estimate:
     sample = plan.examples.rows[:_SAMPLE]
     renderer = Renderer(plan.prompt, plan.partials)
     per_row = _average([sum(estimate_tokens(m.content) for m in renderer.messages(row.inputs)) for row in sample])
+    per_row += _quoted(plan)
     tasks = Usage(likely.rows * per_row, 0 if plan.by_probability else likely.rows * _ANSWER_TOKENS)
     # A critique or an edit is shown the prompt and a few rows, and answers with about as much as the prompt.
     shown = _WRITING_TOKENS + per_row * (1 + plan.settings.optimizer.group_size)
@@ -227,6 +231,15 @@ def _estimate(plan: Plan, counts: RowCounts) -> Estimate:
     known = [cost for cost in costs if cost is not None]
     tokens = sum(usage.input + usage.output for _, usage in spent)
     return Estimate(calls, tokens, sum(known) if len(known) == len(costs) else None)
+
+
+def _quoted(plan: Plan) -> int:
+    """The tokens of the worked examples that the prompts of this search quote, on average."""
+    if plan.job != "optimize" or not plan.evidence_only:
+        return 0
+    rows = exemplars.usable(plan.examples.rows[:_SAMPLE])
+    each = [sum(map(estimate_tokens, (*row.inputs.values(), row.expected))) + _EXEMPLAR_TOKENS for row in rows]
+    return _average(EvidenceProposer.sizes) * _average(each)
 
 
 def _judging(plan: Plan, rows: int) -> Usage:

@@ -153,7 +153,7 @@ def test_two_labels_have_a_binary_f1_and_a_second_look_is_corrected_for(apo: Apo
     assert "98.33 % interval" in person
     assert "Look 2 at these rows: tested at 0.83 % one-sided" in person
     assert "by 36 new rows" in person
-    assert "corrected for 1 earlier look at these rows" in person
+    assert "(two-sided; look 2 at these rows asks for 0.017)" in person
     assert "accuracy " in person
     assert "macro F1 " in person
 

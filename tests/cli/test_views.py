@@ -238,7 +238,7 @@ def test_what_reads_no_labels_has_nothing_beside_its_figure() -> None:
 
 
 def test_earlier_looks_at_the_unseen_rows_are_told() -> None:
-    assert "corrected for 2 earlier looks at these rows" in printed(optimization("keep", earlier_looks=2))
+    assert "(two-sided; look 3 at these rows asks for" in printed(optimization("keep", earlier_looks=2))
     assert "corrected" not in printed(optimization("keep"))
 
 
