@@ -239,6 +239,7 @@ async def make_plan(job: Job, prompt: PromptFile, options: Options, *, fixes: bo
                 parameters=allowed_parameters(settings.endpoints, name),
                 digest=digest,
                 is_stopped=is_stopped,
+                may_send=options.may_send,
             ),
         )
 

@@ -18,7 +18,10 @@ KINDS = {
     "A link or another user's file is written, read or believed": ("stored_files",),
     "A file outside the allowed folders is read": ("allowed_paths",),
     "A stranger takes the editor's place on a socket": ("line", "line_token", "line_web_socket", "line_browser"),
-    "Something leaves that nobody agreed to": ("consent", "workspaces", "destinations", "names", "token_tables"),
+    "Something leaves that nobody agreed to": (
+        *("consent", "workspaces", "destinations", "names", "token_tables"),
+        "sends",
+    ),
     "A cap is passed, or a number breaks the program": (
         *("caps", "caps_numbers", "caps_patterns", "raised_caps", "large_model_files", "prices"),
     ),
