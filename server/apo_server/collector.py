@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from apo_engine.evaluation.result import RowResult
@@ -29,10 +29,14 @@ _DOUBTS = 50
 
 
 class Collector:
-    """Reads one run's events; what it has understood so far is `knowledge`."""
+    """Reads one run's events; what it has understood so far is `knowledge`.
 
-    def __init__(self, text: str) -> None:
+    Rows are read only from files in the folders ``roots``.
+    """
+
+    def __init__(self, text: str, roots: Sequence[Path]) -> None:
         self._text = text
+        self._roots = roots
         self._started: RunStarted | None = None
         self._score: CandidateScored | None = None
         self._failing: dict[str, RowResult] = {}
@@ -123,7 +127,7 @@ class Collector:
 
     def _doubts(self) -> tuple[Doubt, ...]:
         rows = self._unanimity.doubtful()[:_DOUBTS]
-        texts = _read((result for result, *_ in rows))
+        texts = _read((result for result, *_ in rows), self._roots)
         return tuple(
             Doubt(
                 line=result.line,
@@ -139,7 +143,7 @@ class Collector:
 
     def _excerpts(self) -> dict[tuple[str, int], str]:
         named = (self._failing.get(row) for gradient in self._gradients.values() for row in gradient.rows)
-        return _read(result for result in named if result is not None)
+        return _read((result for result in named if result is not None), self._roots)
 
     def _rewrites(self) -> tuple[Rewrite, ...]:
         """The measured candidates, those with a finding of the text first, then by falling score."""
@@ -172,9 +176,13 @@ class Collector:
         return Winner(ended.best.id, ended.best.text, ended.operators, self._verdict, ended.best.suspicions)
 
 
-def _read(results: Iterable[RowResult]) -> dict[tuple[str, int], str]:
-    """Excerpts of rows, by file and line."""
+def _read(results: Iterable[RowResult], roots: Sequence[Path]) -> dict[tuple[str, int], str]:
+    """Excerpts of rows, by file and line, as far as they lie in the folders ``roots``."""
     wanted: dict[str, dict[int, str]] = {}
     for result in results:
         wanted.setdefault(result.path, {})[result.line] = result.expected
-    return {(path, line): text for path, lines in wanted.items() for line, text in excerpts(Path(path), lines).items()}
+    return {
+        (path, line): text
+        for path, lines in wanted.items()
+        for line, text in excerpts(Path(path), lines, roots).items()
+    }

@@ -62,7 +62,7 @@ class Session:
     _memories: dict[str, _Memory] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.texts = Texts(lambda: self.documents)
+        self.texts = Texts(lambda: self.documents, lambda: tuple(map(Path, self.allowed_roots)))
 
     @property
     def allowed_roots(self) -> tuple[str, ...]:
