@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from apo_engine.evaluation.result import RowResult
@@ -18,7 +20,7 @@ from apo_engine.search.events import (
     VerdictReached,
 )
 from apo_engine.search.gradient import Gradient
-from apo_server.knowledge import Doubt, Finding, Knowledge, Ran, Rewrite, Row, Score, Winner
+from apo_server.knowledge import Doubt, Finding, Knowledge, Ran, Rewrite, Row, Score, Winner, rows_beside
 from apo_server.rows import excerpts, shortened
 from apo_server.unanimity import Unanimity
 
@@ -37,6 +39,7 @@ class Collector:
     def __init__(self, text: str, roots: Sequence[Path]) -> None:
         self._text = text
         self._roots = roots
+        self._files: dict[str, str] | None = None
         self._started: RunStarted | None = None
         self._score: CandidateScored | None = None
         self._failing: dict[str, RowResult] = {}
@@ -86,7 +89,17 @@ class Collector:
             last_job=started.job if started else None,
             doubtful=self._doubts(),
             ran=Ran(started.run, started.job) if started else None,
+            rows=self._read_files(),
         )
+
+    def _read_files(self) -> dict[str, str] | None:
+        """The example files as they are when the run first shows something."""
+        if self._files is None and self._started is not None and self._started.file:
+            folder = Path(self._started.file).parent
+            with suppress(ValueError):  # on another drive
+                names = [os.path.relpath(file.path, folder) for file in self._started.files]
+                self._files = rows_beside(folder, names, self._roots)
+        return self._files
 
     @property
     def _seed(self) -> str | None:

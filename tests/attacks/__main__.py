@@ -15,7 +15,10 @@ import pytest
 
 KINDS = {
     "Code of a workspace runs without agreement": ("code", "code_in_editor", "model_files"),
-    "A link or another user's file is written, read or believed": ("stored_files",),
+    "A link or another user's file is written, read or believed": (
+        "stored_files",
+        "moved_results",
+    ),
     "A file outside the allowed folders is read": (
         "allowed_paths",
         "rows_shown",

@@ -99,5 +99,5 @@ async def test_an_editor_shows_and_keeps_no_rows_from_outside(
     assert any(b"# Critique of" in one for one in kept)
     assert not any(SECRET.encode() in one for one in kept)
     assert SECRET not in json.dumps([one.message for one in editor.diagnostics(uri)])
-    assert not any(SECRET in json.dumps(one.body) for one in scripted.log)
+    assert not any(SECRET in json.dumps(one.body) for one in scripted.log.exchanges)
     await editor.stop()
