@@ -15,8 +15,14 @@ import pytest
 
 KINDS = {
     "Code of a workspace runs without agreement": ("code", "code_in_editor", "model_files"),
-    "A link or another user's file is written, read or believed": ("stored_files",),
-    "A file outside the allowed folders is read": ("allowed_paths",),
+    "A link or another user's file is written, read or believed": (
+        "stored_files",
+        "moved_results",
+    ),
+    "A file outside the allowed folders is read": (
+        "allowed_paths",
+        "rows_shown",
+    ),
     "A stranger takes the editor's place on a socket": ("line", "line_token", "line_web_socket", "line_browser"),
     "Something leaves that nobody agreed to": (
         *("consent", "workspaces", "destinations", "names", "token_tables"),
