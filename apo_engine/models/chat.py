@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from apo_engine.models.route import Route
+from apo_engine.models.secrets import Secrets
 from apo_engine.prompt.message import Message, Role
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "ChatRequest",
     "Completion",
     "FromFile",
+    "HoldsSecrets",
     "LabelScorer",
     "LabelScores",
     "Message",
@@ -186,4 +188,14 @@ class Remote(Protocol):
     @property
     def model_id(self) -> str:
         """The model's name at that address."""
+        ...
+
+
+@runtime_checkable
+class HoldsSecrets(Protocol):
+    """A model whose requests carry what nobody may read."""
+
+    @property
+    def secrets(self) -> Secrets:
+        """What has to be struck out of all that the model says, again wherever it is decoded anew."""
         ...
