@@ -12,7 +12,17 @@ from typing import TypeVar
 from apo_engine.models import failure, prices
 from apo_engine.models.budget import Budget, CallRole, Debt, Reservation
 from apo_engine.models.cache import answer_key
-from apo_engine.models.chat import ChatModel, ChatRequest, Completion, LabelScorer, LabelScores, Message, Remote, Usage
+from apo_engine.models.chat import (
+    ChatModel,
+    ChatRequest,
+    Completion,
+    HoldsSecrets,
+    LabelScorer,
+    LabelScores,
+    Message,
+    Remote,
+    Usage,
+)
 from apo_engine.models.failure import CallFailure, FormRefused
 from apo_engine.models.limits import Limiter
 from apo_engine.models.memory_cache import Answers
@@ -148,6 +158,10 @@ class Gateway:
     def scores_labels(self) -> bool:
         """Whether :meth:`score_labels` can be used."""
         return isinstance(self._model, LabelScorer)
+
+    def struck(self, text: str) -> str:
+        """A text that was decoded from an answer, without the secrets of the model's requests."""
+        return self._model.secrets.struck(text) if isinstance(self._model, HoldsSecrets) else text
 
     @contextmanager
     def only_cached(self) -> Iterator[None]:

@@ -148,6 +148,11 @@ class OpenAIChat:
         """The model's name at the endpoint."""
         return self._model_id
 
+    @property
+    def secrets(self) -> Secrets:
+        """What requests carry that nobody may read: struck out of answers and errors here."""
+        return self._target.secrets
+
     async def complete(self, request: ChatRequest) -> Completion:
         """Answer once, with one request.
 

@@ -29,7 +29,7 @@ from apo_engine.problems import BudgetError, InputError, Place, Problem
 from apo_engine.prompt.checks import check_prompt
 from apo_engine.prompt.file import PromptFile, require_runnable
 from apo_engine.prompt.partials import load_partials
-from apo_engine.runs.extra_parameters import price_with, require_known_price
+from apo_engine.runs.extra_parameters import price_with, require_known_price, require_leave
 from apo_engine.runs.naming import own_meta_prompts, roots_of
 from apo_engine.runs.options import Options
 from apo_engine.runs.row_budget import within_cap
@@ -278,7 +278,7 @@ async def make_plan(job: Job, prompt: PromptFile, options: Options, *, fixes: bo
         history=history,
         deadline=deadline,
     )
-    _require_agreed_files(plan, options)
+    _require_agreed_models(plan, options)
     _require_open_rows(plan)
     if settings.budget.usd is not None:
         await require_known_price(settings.config, plan.task_model, prompt.layer())
@@ -379,7 +379,11 @@ def _require_agreed(function: ScoringFunction, options: Options, place: Place | 
         raise InputError(Problem("code-not-agreed", message, remedy, place))
 
 
-def _require_agreed_files(plan: Plan, options: Options) -> None:
+def _require_agreed_models(plan: Plan, options: Options) -> None:
+    named = ((plan.task_model, ("model",)), (plan.optimizer_model, ("optimizer", "model")))
+    for model, key in (*named, *(((plan.judge_model, ("judge", "model")),) if plan.judge_model else ())):
+        allowed = allowed_parameters(plan.settings.endpoints, model.name)
+        require_leave(model, allowed, _written(plan.prompt, model.name, key))
     for file in plan.model_files if options.model_files is not None else ():
         if file not in (options.model_files or ()):
             message = f"Nobody has agreed to load the model file {file.path} as it is now."

@@ -32,7 +32,10 @@ KINDS = {
         *("caps", "caps_numbers", "caps_patterns", "raised_caps", "large_model_files", "prices"),
     ),
     "A parameter costs more or sends data elsewhere": ("parameters",),
-    "A wrong answer is kept, or an answer is paid for twice": ("answers_kept",),
+    "A wrong answer is kept, or an answer is paid for twice": (
+        "answers_kept",
+        "finish_reasons",
+    ),
     "A look at the hold-out is lost, or a row counts twice": ("identity", "rerolls", "copies"),
     "A foreign value is believed, or breaks the program": ("foreign_values",),
 }
