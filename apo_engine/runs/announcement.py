@@ -168,7 +168,7 @@ def copied_words(plan: Plan) -> str:
         return ""
     count = len(plan.copies)
     rows = "1 hold-out row is a copy" if count == 1 else f"{count:,} hold-out rows are copies"
-    return f"{rows} of another one, as far as the model can see: the verdict counts each distinct row once."
+    return f"{rows} of another one, apart from form, ids and unread columns: the verdict counts each distinct row once."
 
 
 def sealed_words(plan: Plan) -> str:

@@ -55,7 +55,7 @@ class Plan:
     """Everything a run needs, resolved and checked.
 
     ``whole`` is the split of all rows, ``rows`` the part of it that the cap on calls leaves room for; both are None
-    where the rows are too few to split. ``copies`` are the hold-out rows that are another one to the model, by id, with
+    where the rows are too few to split. ``copies`` are the hold-out rows that say the same as another one, by id, with
     the id of that one: a search scores none of them. ``judge_model`` grades answers where the metric is ``judge``;
     ``function`` is where the user's own scoring function stands, where the metric is ``module:function``. ``partials``
     are the texts that the prompt includes, by name, and ``meta`` the optimizer's own prompts, where they are needed: as
@@ -256,7 +256,7 @@ async def make_plan(job: Job, prompt: PromptFile, options: Options, *, fixes: bo
     if settings.budget.calls < per_row:
         message = f"A cap of {settings.budget.calls:,} calls leaves no room for one row, which takes {per_row:,}."
         raise BudgetError(Problem("budget-calls", message, "Raise 'budget.calls', or lower 'judge.repeats'."))
-    copies = await _copies(whole, prompt, partials) if job == "optimize" else {}
+    copies = await _copies(whole, prompt, partials, history.groups) if job == "optimize" else {}
     plan = Plan(
         job=job,
         prompt=prompt,
@@ -298,10 +298,12 @@ async def _open_in_time(deadline: Deadline, opening: Callable[[Callable[[], bool
         stopped.set()
 
 
-async def _copies(whole: Split | None, prompt: PromptFile, partials: Mapping[str, str]) -> dict[str, str]:
+async def _copies(
+    whole: Split | None, prompt: PromptFile, partials: Mapping[str, str], groups: Mapping[str, bytes]
+) -> dict[str, str]:
     if whole is None:
         return {}
-    return await asyncio.to_thread(copies_among, whole.holdout, prompt, partials)
+    return await asyncio.to_thread(copies_among, whole.holdout, prompt, partials, groups)
 
 
 async def _usable_metric(settings: Settings, examples: ExampleSet, deadline: Deadline) -> Metric:
