@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -13,11 +13,16 @@ from apo_engine.prompt.file import PromptFile
 from apo_engine.prompt.render import Renderer
 
 
-def copies_among(rows: Sequence[Example], prompt: PromptFile, partials: Mapping[str, str]) -> dict[str, str]:
+def copies_among(
+    rows: Sequence[Example],
+    prompt: PromptFile,
+    partials: Mapping[str, str],
+    is_stopped: Callable[[], bool] = lambda: False,
+) -> dict[str, str]:
     """The rows that repeat an earlier one, whatever columns the prompt does not read: by id, the id of that one.
 
     Rows are the same if the prompt makes the same messages of them and the same answer is expected, but for case and
-    white space.
+    white space. Ends early if ``is_stopped`` says so: nobody waits for the result then.
 
     Raises:
         InputError: the prompt cannot be rendered.
@@ -26,6 +31,8 @@ def copies_among(rows: Sequence[Example], prompt: PromptFile, partials: Mapping[
     first: dict[bytes, str] = {}
     copies = {}
     for row in rows:
+        if is_stopped():
+            break
         seen = (renderer.messages(row.inputs), " ".join(row.expected.casefold().split()))
         earlier = first.setdefault(hashlib.sha256(msgspec.json.encode(seen)).digest(), row.id)
         if earlier != row.id:
