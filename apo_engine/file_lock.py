@@ -92,7 +92,7 @@ class FileLock:
 
 
 @contextmanager
-def locked(path: Path, seconds: float) -> Iterator[None]:
+def hold_lock(path: Path, seconds: float) -> Iterator[None]:
     """Hold the lock of a file in the folder ``locks`` beside it, so that others neither begin, change nor rename it.
 
     Raises:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from apo_engine.file_lock import locked
+from apo_engine.file_lock import hold_lock
 from apo_engine.models.layout import OtherLayoutError, file_id, prepare, set_unusable_aside
 from apo_engine.private import (
     SIDE_FILES,
@@ -138,8 +138,8 @@ class AnswerStore:
     def _connect(self) -> sqlite3.Connection:
         try:
             private_folder(self._path.parent, shared=True)
-            with locked(self._path, _BUSY_SECONDS):
-                return self._sound()
+            with hold_lock(self._path, _BUSY_SECONDS):
+                return self._open_sound()
         except NotPrivateError:
             raise
         except OSError as error:
@@ -148,7 +148,7 @@ class AnswerStore:
             self._warn(error)
             return _reading(self._path)
 
-    def _sound(self) -> sqlite3.Connection:
+    def _open_sound(self) -> sqlite3.Connection:
         """The file, or a new one in its place if it cannot be used."""
         for path in (self._path, *(Path(f"{self._path}{suffix}") for suffix in SIDE_FILES)):
             if (aside := set_aside_what_is_no_file(path)) is not None:
@@ -174,7 +174,7 @@ class AnswerStore:
             return False
         self.close()
         try:
-            with locked(self._path, _BUSY_SECONDS):
+            with hold_lock(self._path, _BUSY_SECONDS):
                 # Another process may have set it aside meanwhile, and begun a new one.
                 if file_id(self._path) == self._opened:
                     self._set_aside(error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -65,6 +66,20 @@ class Deadline:
             if not scope.expired():
                 raise
             raise self.over() from None
+
+    async def run_in_thread(self, work: Callable[[Callable[[], bool]], T]) -> T:
+        """Run ``work`` in a thread and return its result, at the deadline at the latest.
+
+        A thread cannot be cancelled: ``work`` is given a function that says whether nobody waits for it any more.
+
+        Raises:
+            BudgetError: the time was over before ``work`` was done.
+        """
+        stopped = threading.Event()
+        try:
+            return await self.bound(asyncio.to_thread(work, stopped.is_set))
+        finally:
+            stopped.set()
 
     def over(self) -> BudgetError:
         """Says that the time is over."""

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from apo_engine.file_lock import locked
+from apo_engine.file_lock import hold_lock
 from apo_engine.models.layout import file_id, prepare, set_unusable_aside
 from apo_engine.models.money import MOST, PICO, cap_of
 from apo_engine.models.purse import DailyCaps
@@ -111,7 +111,7 @@ class Ledger:
             if type(error) is sqlite3.DatabaseError:
                 self.close()
                 with contextlib.suppress(OSError, sqlite3.Error):
-                    with locked(self._path, _BUSY_SECONDS):
+                    with hold_lock(self._path, _BUSY_SECONDS):
                         # Another process may have set it aside meanwhile, and begun a new one.
                         if file_id(self._path) == self._opened:
                             self._begin_anew(error, day)
@@ -122,7 +122,7 @@ class Ledger:
 
     def _made(self, day: str) -> sqlite3.Connection:
         private_folder(self._path.parent, shared=True)
-        with locked(self._path, _BUSY_SECONDS):
+        with hold_lock(self._path, _BUSY_SECONDS):
             if (aside := set_aside_what_is_no_file(self._path)) is not None:
                 self._mark(self._connect(), day, f"It is not a file. Kept as {aside}")
             try:

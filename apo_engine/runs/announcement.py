@@ -217,8 +217,8 @@ def _estimate(plan: Plan, counts: RowCounts) -> Estimate:
     sample = plan.examples.rows[:_SAMPLE]
     renderer = Renderer(plan.prompt, plan.partials)
     per_row = _average([sum(estimate_tokens(m.content) for m in renderer.messages(row.inputs)) for row in sample])
-    per_row += _quoted(plan)
-    tasks = Usage(likely.rows * per_row, 0 if plan.by_probability else likely.rows * _ANSWER_TOKENS)
+    answered = 0 if plan.by_probability else likely.rows * _ANSWER_TOKENS
+    tasks = Usage(likely.rows * (per_row + _count_quoted_tokens(plan)), answered)
     # A critique or an edit is shown the prompt and a few rows, and answers with about as much as the prompt.
     shown = _WRITING_TOKENS + per_row * (1 + plan.settings.optimizer.group_size)
     written = Usage(likely.written * shown, likely.written * (_WRITING_TOKENS + per_row))
@@ -233,7 +233,7 @@ def _estimate(plan: Plan, counts: RowCounts) -> Estimate:
     return Estimate(calls, tokens, sum(known) if len(known) == len(costs) else None)
 
 
-def _quoted(plan: Plan) -> int:
+def _count_quoted_tokens(plan: Plan) -> int:
     """The tokens of the worked examples that the prompts of this search quote, on average."""
     if plan.job != "optimize" or not plan.evidence_only:
         return 0

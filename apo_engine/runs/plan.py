@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-import threading
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -226,8 +225,7 @@ async def make_plan(job: Job, prompt: PromptFile, options: Options, *, fixes: bo
     digest = KeyedDigest(None if settings.keep == "nothing" else folder)
 
     def opened(name: str | None, *key: str) -> Awaitable[ChatModel]:
-        return _open_in_time(
-            deadline,
+        return deadline.run_in_thread(
             lambda is_stopped: open_model(
                 name,
                 environ=environ,
@@ -256,7 +254,7 @@ async def make_plan(job: Job, prompt: PromptFile, options: Options, *, fixes: bo
     if settings.budget.calls < per_row:
         message = f"A cap of {settings.budget.calls:,} calls leaves no room for one row, which takes {per_row:,}."
         raise BudgetError(Problem("budget-calls", message, "Raise 'budget.calls', or lower 'judge.repeats'."))
-    copies = await _copies(whole, prompt, partials, history.groups) if job == "optimize" else {}
+    copies = await _find_copies(whole, prompt, partials, history.groups, deadline) if job == "optimize" else {}
     plan = Plan(
         job=job,
         prompt=prompt,
@@ -289,21 +287,15 @@ async def make_plan(job: Job, prompt: PromptFile, options: Options, *, fixes: bo
     return plan
 
 
-async def _open_in_time(deadline: Deadline, opening: Callable[[Callable[[], bool]], ChatModel]) -> ChatModel:
-    """What ``opening`` returns, in a thread: a model file may take minutes to read. It is told when nobody waits."""
-    stopped = threading.Event()
-    try:
-        return await deadline.bound(asyncio.to_thread(opening, stopped.is_set))
-    finally:
-        stopped.set()
-
-
-async def _copies(
-    whole: Split | None, prompt: PromptFile, partials: Mapping[str, str], groups: Mapping[str, bytes]
-) -> dict[str, str]:
-    if whole is None:
-        return {}
-    return await asyncio.to_thread(copies_among, whole.holdout, prompt, partials, groups)
+async def _find_copies(
+    whole: Split | None,
+    prompt: PromptFile,
+    partials: Mapping[str, str],
+    groups: Mapping[str, bytes],
+    deadline: Deadline,
+) -> Mapping[str, str]:
+    rows = whole.holdout if whole is not None else ()
+    return await deadline.run_in_thread(lambda is_stopped: copies_among(rows, prompt, partials, groups, is_stopped))
 
 
 async def _usable_metric(settings: Settings, examples: ExampleSet, deadline: Deadline) -> Metric:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -14,13 +14,18 @@ from apo_engine.prompt.render import Renderer
 
 
 def copies_among(
-    rows: Sequence[Example], prompt: PromptFile, partials: Mapping[str, str], groups: Mapping[str, bytes]
+    rows: Sequence[Example],
+    prompt: PromptFile,
+    partials: Mapping[str, str],
+    groups: Mapping[str, bytes],
+    is_stopped: Callable[[], bool] = lambda: False,
 ) -> dict[str, str]:
     """The rows that repeat an earlier one: by id, the id of that one.
 
     Rows are the same if they are of one of the ``groups`` (by id), whatever answers they expect: a model that gets one
     right gets the others right or wrong with it. So are rows of which the prompt makes the same messages, whatever
-    columns it does not read, if the same answer is expected, but for case and white space.
+    columns it does not read, if the same answer is expected, but for case and white space. Ends early if ``is_stopped``
+    says so: nobody waits for the result then.
 
     Raises:
         InputError: the prompt cannot be rendered.
@@ -29,6 +34,8 @@ def copies_among(
     first: dict[bytes, str] = {}
     copies = {}
     for row in rows:
+        if is_stopped():
+            break
         seen = (renderer.messages(row.inputs), " ".join(row.expected.casefold().split()))
         keys = (b"group" + groups[row.id], b"asked" + hashlib.sha256(msgspec.json.encode(seen)).digest())
         earlier = next((first[key] for key in keys if key in first), row.id)

@@ -10,7 +10,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from apo_engine.file_lock import locked
+from apo_engine.file_lock import hold_lock
 from apo_engine.private import ExposedError, require_private_database
 from apo_engine.set_aside import set_aside, set_database_aside
 from apo_engine.store.protocol import StoreError
@@ -89,7 +89,7 @@ class SqliteFile:
         """Set a file aside that turned out to be damaged; False if that cannot be done."""
         self.close()
         try:
-            with locked(self._path, _BUSY_SECONDS):
+            with hold_lock(self._path, _BUSY_SECONDS):
                 # Another process may have set it aside already.
                 if self._path.exists() and self._path.stat().st_ino == self._inode:
                     self._set_aside("damaged", "it is not a sound database")
@@ -104,7 +104,7 @@ class SqliteFile:
             connection.close()
 
     def _open(self, *, set_aside: bool) -> None:
-        with locked(self._path, _BUSY_SECONDS):
+        with hold_lock(self._path, _BUSY_SECONDS):
             if set_aside:
                 self._set_old_layout_aside()
             try:

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from apo_engine.decoding import decoded
-from apo_engine.file_lock import locked
+from apo_engine.file_lock import hold_lock
 from apo_engine.private import NotPrivateError, private_folder
 from apo_engine.private_files import PrivateFolder, warn_once
 
@@ -164,7 +164,7 @@ class ConsentFile:
             OSError: it cannot be written, or another server does not let go of it.
         """
         private_folder(self._folder.path, shared=True)
-        with locked(self._folder.path / _NAME, _LOCK_SECONDS):
+        with hold_lock(self._folder.path / _NAME, _LOCK_SECONDS):
             before = self.read()
             after = update(before)
             if after != before:

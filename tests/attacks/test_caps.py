@@ -6,8 +6,9 @@ import asyncio
 import json
 import os
 import socket
+import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from email.utils import formatdate
 from pathlib import Path
@@ -18,6 +19,7 @@ import pytest
 from apo_engine import api
 from apo_engine.models.budget import Budget, Caps
 from apo_engine.models.chat import ChatModel, ChatRequest, Completion
+from apo_engine.models.deadline import Deadline
 from apo_engine.models.gateway import Gateway
 from apo_engine.models.ledger import Ledger
 from apo_engine.models.limits import Limiter
@@ -397,3 +399,16 @@ def test_the_command_ends_with_3_and_a_sentence(command: str, busy: Apo, scripte
     assert "Traceback" not in outcome.err
     # On a busy machine nothing may have left within the time.
     assert all(exchange.began - scripted.log[0].began <= 2 for exchange in scripted.log.exchanges)
+
+
+async def test_work_in_a_thread_ends_with_the_time_and_is_told_so() -> None:
+    heard = threading.Event()
+
+    def works_on(is_stopped: Callable[[], bool]) -> None:
+        while not is_stopped():
+            time.sleep(0.01)
+        heard.set()
+
+    with pytest.raises(BudgetError, match="cap on seconds"):
+        await asyncio.wait_for(Deadline(0.1).run_in_thread(works_on), 5)
+    assert await asyncio.to_thread(heard.wait, 5)

@@ -18,7 +18,7 @@ import pytest
 
 from apo_engine import api
 from apo_engine.examples.columns import Columns
-from apo_engine.file_lock import locked
+from apo_engine.file_lock import hold_lock
 from apo_engine.problems import InputError
 from apo_engine.prompt.file import parse_prompt
 from apo_engine.search.events import (
@@ -320,7 +320,7 @@ async def test_a_withdrawal_elsewhere_ends_no_yes_of_another_workspace(tmp_path:
 
 async def test_a_yes_that_cannot_be_remembered_is_withdrawn_elsewhere_too(tmp_path: Path) -> None:
     one, two = User(tmp_path), User(tmp_path)
-    with locked(tmp_path / "consent.json", 1):
+    with hold_lock(tmp_path / "consent.json", 1):
         assert await one.may(started())
     assert one.consent.holds("file:///w", started(), needed_scope("file:///w", started()))
     two.consent.revoke("file:///w")

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import os
 import stat
+import time
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apo_engine.models import ledger
+from apo_engine.models.layout import set_unusable_aside
 from apo_engine.models.ledger import Ledger
 from apo_engine.models.purse import EMPTY, DailyCaps, Purse
 from apo_engine.problems import BudgetError
@@ -23,6 +25,10 @@ DAY = date.today()
 
 def purse(folder: Path, caps: DailyCaps, name: str = "w", day: date = DAY) -> Purse:
     return Purse(Ledger(folder / "spending.sqlite"), name, caps, today=lambda: day)
+
+
+def damaged(folder: Path) -> list[Path]:
+    return list(folder.glob("*.damaged-*"))
 
 
 async def test_calls_are_counted_to_the_cap_and_not_beyond(tmp_path: Path) -> None:
@@ -65,6 +71,26 @@ async def test_what_another_process_reserves_counts_at_once(tmp_path: Path) -> N
     await purse(tmp_path, caps).draw(0.6)
     with pytest.raises(BudgetError):
         await purse(tmp_path, caps).draw(0.6)
+
+
+async def test_two_at_once_set_one_ledger_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def hesitant(path: Path, error: Exception) -> Path:
+        time.sleep(0.1)
+        return set_unusable_aside(path, error)
+
+    monkeypatch.setattr(ledger, "set_unusable_aside", hesitant)
+    path = tmp_path / "spending.sqlite"
+    path.write_bytes(b"no database " * 100)
+    ledgers = [Ledger(path) for _ in range(4)]
+    day = DAY.isoformat()
+
+    def reserve(each: Ledger) -> None:
+        each.reserve(day, "w", 1, DailyCaps())
+        each.close()
+
+    await asyncio.gather(*(asyncio.to_thread(reserve, each) for each in ledgers))
+    assert len(damaged(tmp_path)) == 1
+    assert Ledger(path).spent(day, "w")[0] == len(ledgers)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="permissions of their own")

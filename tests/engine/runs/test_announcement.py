@@ -141,6 +141,18 @@ async def test_the_estimate_is_never_passed(
         assert 0.4 < tokens / started.estimate.tokens < 2.5 or not readable
 
 
+async def test_the_estimate_counts_the_rows_that_prompts_quote(scripted: ScriptedServer, tmp_path: Path) -> None:
+    world = World(120)
+    scripted.script = world.script
+    prompt = api.load_prompt(world.write(tmp_path, "apo.optimizer: {critic: evidence, rounds: 3}"))
+    options = Options(environ={"OPENAI_BASE_URL": scripted.base_url, "APO_CACHE_DIR": str(tmp_path / "cache")})
+    events = [event async for event in api.optimize(prompt, options)]
+    started, ended = events[0], events[-1]
+    assert isinstance(started, RunStarted)
+    per_call = ended.spent.input_tokens / sum(ended.spent.calls.values())
+    assert 0.5 < per_call / (started.estimate.tokens / started.estimate.calls) < 2
+
+
 async def test_few_unseen_rows_are_told_with_the_number_that_would_do(tmp_path: Path) -> None:
     few = await planned(tmp_path, rows=100)
     assert few_unseen_rows(few, NO_LOOKS) == (
