@@ -27,6 +27,7 @@ KINDS = {
     "Something leaves that nobody agreed to": (
         *("consent", "workspaces", "destinations", "names", "token_tables"),
         "sends",
+        "withdrawals",
     ),
     "A cap is passed, or a number breaks the program": (
         *("caps", "caps_numbers", "caps_patterns", "raised_caps", "large_model_files", "prices"),
