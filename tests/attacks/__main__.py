@@ -23,7 +23,10 @@ KINDS = {
         "allowed_paths",
         "rows_shown",
     ),
-    "A stranger takes the editor's place on a socket": ("line", "line_token", "line_web_socket", "line_browser"),
+    "A stranger takes the editor's place on a socket": (
+        *("line", "line_token", "line_web_socket", "line_browser"),
+        "initialize",
+    ),
     "Something leaves that nobody agreed to": (
         *("consent", "workspaces", "destinations", "names", "token_tables"),
         "sends",
