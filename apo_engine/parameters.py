@@ -317,7 +317,7 @@ def config_problems(
         if not known.fits(value) and not opened:
             remedy = "Correct or remove it."
             if known.structured:
-                remedy = f"Correct it, remove it, or {_leave(provider, name)}"
+                remedy = f"Correct it, remove it, or {leave(provider, name)}"
             yield Problem(INVALID, f"'{name}' must be {known.takes}.", remedy, place(path))
 
 
@@ -331,12 +331,13 @@ def _not_allowed(name: str, provider: str, config: Mapping[str, object], where: 
         sound = where is not None and where.span is not None and close not in config
         repairs = (Repair.respelling(where.span, close),) if sound and where and where.span else ()
         message = f"'{said}' is not a parameter that a prompt may set."
-        return Problem(UNKNOWN, message, f"Did you mean '{close}'? Or {_leave(provider, said)}", where, repairs=repairs)
+        return Problem(UNKNOWN, message, f"Did you mean '{close}'? Or {leave(provider, said)}", where, repairs=repairs)
     message = f"'{said}' {effect(name)}, so a prompt cannot set it."
-    return Problem(UNKNOWN, message, f"Remove it, or {_leave(provider, said)}", where)
+    return Problem(UNKNOWN, message, f"Remove it, or {leave(provider, said)}", where)
 
 
-def _leave(provider: str, name: str) -> str:
+def leave(provider: str, name: str) -> str:
+    """How the user allows a parameter at an endpoint, as the end of a sentence."""
     return f"allow it in your own config.yaml: `endpoints: {{{provider}: {{parameters: [{name}]}}}}`."
 
 

@@ -65,9 +65,11 @@ def critiques_object(critiques: Critiques, path: str, text: str, rows: Mapping[s
 def optimization_object(optimization: Optimization, transcript: Transcript) -> Object:
     """``run`` and ``experiment``, the ids of this execution and of what was asked; ``start`` and ``best`` {prompt,
     score, n} with the whole text of the file and its score on ``n`` selection rows (null where the search was stopped
-    before it had one); ``holdout`` {start, best, difference, interval, p, n, confidence, earlier_looks}, null if it was
-    not opened; ``calls`` by role; ``verdict``. ``p`` is two-sided, as the interval of that ``confidence`` is;
-    ``earlier_looks`` at these rows make both stricter, and are null if they are unknown.
+    before it had one); ``holdout`` {start, best, difference, interval, p, n, confidence, earlier_looks,
+    prompt_looks}, null if it was not opened; ``calls`` by role; ``verdict``. ``p`` is two-sided, as the interval of
+    that ``confidence`` is; ``earlier_looks`` at these rows make both stricter. They are null if this store holds none:
+    looks elsewhere, and before it began, are unknown. ``prompt_looks`` counts earlier looks for this prompt or its
+    files at whatever rows: if it is larger, these rows are new, or those in other words.
 
     What else is to be known: ``metric``; ``judged``, null where ``holdout`` is, of ``start`` and ``best`` on the same
     rows {invalid, invalid_share, accuracy, accuracy_interval, f1, positive} as in `evaluate`; ``discarded``
@@ -86,6 +88,7 @@ def optimization_object(optimization: Optimization, transcript: Transcript) -> O
             "n": compared.n,
             "confidence": compared.confidence,
             "earlier_looks": verdict.earlier_looks,
+            "prompt_looks": verdict.prompt_looks,
         }
     return {
         "run": optimization.run,

@@ -8,7 +8,7 @@ from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 
-from apo_engine.allowed_paths import open_regular
+from apo_engine.allowed_paths import open_allowed
 from apo_engine.cli.plain import one_line
 
 _LONGEST = 4000
@@ -24,13 +24,13 @@ def located(path: Path | str, line: int | None = None, column: int | None = None
 
 
 @lru_cache(maxsize=512)
-def row_text(path: str, line: int, expected: str) -> str:
+def row_text(path: str, line: int, expected: str, roots: tuple[Path, ...]) -> str:
     """What stands on a 1-based line of an example file; of a JSON object the values, without the ``expected`` one.
 
-    Empty where the file is gone.
+    Empty if the file is gone, or leads out of the folders ``roots`` by now.
     """
     try:
-        with open_regular(Path(path)) as file:
+        with open_allowed(Path(path), roots) as file:
             raw = next(islice(file, line - 1, line), b"")[:_LONGEST]
     except OSError:
         return ""

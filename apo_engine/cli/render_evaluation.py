@@ -12,6 +12,7 @@ from apo_engine.cli.console import say, show
 from apo_engine.cli.figures import count, percent, span
 from apo_engine.cli.location import located
 from apo_engine.cli.plain import literal
+from apo_engine.examples.files import readable_roots
 from apo_engine.scoring.noise import JudgeNoise
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def print_evaluation(console: Console, evaluation: Evaluation, path: Path, *, ro
         console.print()
         show(console, tables.confusion(evaluation.confusion, console.width))
     if rows:
-        print_failing(console, evaluation)
+        print_failing(console, evaluation, readable_roots(path.parent, None))
     console.print()
     say(console, words.spending(evaluation.spent, evaluation.seconds), style="dim")
 
@@ -62,8 +63,8 @@ def _noise(noise: JudgeNoise) -> str:
     return f"judged repeatedly: {same}, one grade is good to ± {100 * noise.deviation:.1f} points (standard deviation)"
 
 
-def print_failing(console: Console, evaluation: Evaluation) -> None:
-    """The failing rows, at most a screenful."""
+def print_failing(console: Console, evaluation: Evaluation, roots: tuple[Path, ...]) -> None:
+    """The failing rows, at most a screenful, from files in the folders ``roots``."""
     graded = any(0 < row.score < 1 for row in evaluation.failing)
     failing = sorted(evaluation.failing, key=lambda row: (row.score, row.path, row.line))
     if not failing:
@@ -72,6 +73,6 @@ def print_failing(console: Console, evaluation: Evaluation) -> None:
     console.print()
     said = f"{count(len(failing), 'row')} below the full score" if graded else count(len(failing), "failing row")
     say(console, literal(said, "bold"))
-    show(console, tables.failing_rows(failing[:_MOST_ROWS], console.width))
+    show(console, tables.failing_rows(failing[:_MOST_ROWS], console.width, roots))
     if len(failing) > _MOST_ROWS:
         say(console, f"and {len(failing) - _MOST_ROWS:,} more; --json lists them all", style="dim")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich import box
@@ -63,10 +64,10 @@ def _confused_pairs(counts: Mapping[str, Mapping[str, int]]) -> Table:
     return table
 
 
-def failing_rows(failing: Sequence[RowResult], width: int) -> Table:
+def failing_rows(failing: Sequence[RowResult], width: int, roots: tuple[Path, ...]) -> Table:
     """Where each row stands, what was expected and answered, and the row itself as far as it fits.
 
-    Where rows are more than right or wrong, their scores too.
+    Where rows are more than right or wrong, their scores too. The rows are read from files in the folders ``roots``.
     """
     graded = any(0 < row.score < 1 for row in failing)
     most = min(40, width // (6 if graded else 5))
@@ -83,7 +84,7 @@ def failing_rows(failing: Sequence[RowResult], width: int) -> Table:
     taken = sum(max(map(cell_len, column)) + _GAP for column in zip(headings, *facts, strict=True))
     table = plain_table(*headings, "what the row says")
     for row, (where, expected, answered, *score) in zip(failing, facts, strict=True):
-        said = excerpt(row_text(row.path, row.line, row.expected), max(8, width - taken))
+        said = excerpt(row_text(row.path, row.line, row.expected, roots), max(8, width - taken))
         style = "yellow" if row.invalid else ""
         table.add_row(literal(where), literal(expected), literal(answered, style), *score, literal(said, "dim"))
     return table

@@ -93,7 +93,8 @@ class RubricGrader:
             completion = await self._gateway.complete("judge", request)
             grade = read_grade(completion.text, messages[-1].content)
             if grade is not None and not completion.no_answer:
-                return grade
+                mark, reason = grade
+                return mark, self._gateway.struck(reason)
         return None
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from apo_engine.models.route import Route
+from apo_engine.models.secrets import Secrets
+from apo_engine.names import shown_name
 from apo_engine.prompt.message import Message, Role
 
 __all__ = [
@@ -15,6 +18,7 @@ __all__ = [
     "ChatRequest",
     "Completion",
     "FromFile",
+    "HoldsSecrets",
     "LabelScorer",
     "LabelScores",
     "Message",
@@ -63,12 +67,33 @@ class Usage:
         return Usage(self.input + other.input, self.output + other.output, self.estimated or other.estimated)
 
 
-# Why an answer ended, in the words of the endpoints in use, where it is no answer to what was asked.
-_CUT_OFF = ("length", "max_tokens", "max_output_tokens", "model_length", "model_context_window_exceeded", "incomplete")
-_FILTERED = (
-    *("content_filter", "content_filtered", "safety", "recitation", "blocklist", "prohibited_content", "spii"),
-    *("guardrail_intervened", "sensitive"),
+# Why an answer ended, in the words of the endpoints in use, in small letters alone (see `finish_letters`).
+_ENDED = frozenset(
+    {
+        *("", "null", "none", "unspecified", "finishreasonunspecified"),
+        *("stop", "stopped", "stopsequence", "stopstring", "stoptoken", "eos", "eostoken", "endturn", "endofturn"),
+        *("complete", "completed", "finished", "done", "normal", "success"),
+        *("toolcalls", "toolcall", "tooluse", "functioncall"),
+    }
 )
+_CUT_OFF = frozenset(
+    {
+        *("length", "maxlength", "maxtokens", "maxoutputtokens", "modellength", "tokenlimit", "incomplete"),
+        *("contextlength", "modelcontextwindowexceeded"),
+    }
+)
+_REFUSED = frozenset({"refusal", "refused"})
+_FILTERED = frozenset(
+    {
+        *("contentfilter", "contentfiltered", "safety", "imagesafety", "recitation", "blocklist", "prohibitedcontent"),
+        *("spii", "guardrailintervened", "sensitive", "toxic", "errortoxic"),
+    }
+)
+
+
+def finish_letters(finish: str) -> str:
+    """A reason as it is compared: endpoints write ``max_tokens``, ``MAX-TOKENS`` and ``maxTokens``."""
+    return re.sub(r"[\W_]", "", finish.casefold())
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,21 +108,29 @@ class Completion:
     @property
     def is_cut_off(self) -> bool:
         """Whether it ended at a bound on its length."""
-        return self.finish.casefold() in _CUT_OFF
+        return finish_letters(self.finish) in _CUT_OFF
 
     @property
     def is_refused(self) -> bool:
         """Whether the model refused, or a filter kept the question or the answer back."""
-        return self.finish.casefold() in ("refusal", "refused", *_FILTERED)
+        return finish_letters(self.finish) in _REFUSED | _FILTERED
 
     @property
     def no_answer(self) -> str:
-        """Why this is no answer that can be scored, in a sentence; empty where it is one."""
-        if self.is_cut_off:
+        """Why this is no answer that can be scored, in a sentence; empty where it is one.
+
+        A reason that is not known is none that an answer could rest on.
+        """
+        letters = finish_letters(self.finish)
+        if letters in _ENDED:
+            return ""
+        if letters in _CUT_OFF:
             return f"The answer was cut off after {self.usage.output:,} tokens ({self.finish})."
-        filtered = self.finish.casefold() in _FILTERED
-        said = "A filter of the endpoint kept the answer back" if filtered else "The model refused to answer"
-        return f"{said} ({self.finish})." if self.is_refused else ""
+        if letters in _FILTERED:
+            return f"A filter of the endpoint kept the answer back ({self.finish})."
+        if letters in _REFUSED:
+            return f"The model refused to answer ({self.finish})."
+        return f"The endpoint ended the answer for a reason of its own: {shown_name(self.finish)}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,4 +219,14 @@ class Remote(Protocol):
     @property
     def model_id(self) -> str:
         """The model's name at that address."""
+        ...
+
+
+@runtime_checkable
+class HoldsSecrets(Protocol):
+    """A model whose requests carry what nobody may read."""
+
+    @property
+    def secrets(self) -> Secrets:
+        """What has to be struck out of all that the model says, again wherever it is decoded anew."""
         ...

@@ -13,7 +13,8 @@ _LOG = logging.getLogger(__name__)
 # bound that is known by neither name: a cap may rest on it.
 _OTHER_NAMES = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
 _OPTIONAL = frozenset({"temperature", "top_p", "top_k", "seed", "stop"})
-_REFUSED = frozenset({400, 422})
+#: The statuses with which an endpoint refuses a request for its form; nothing is charged for one.
+REFUSED = frozenset({400, 422})
 # A value out of range is the author's mistake and must be told, not dropped.
 _UNSUPPORTED = re.compile(
     r"support|unrecogni[sz]ed|unknown|unexpected|not (?:permitted|allowed|accept)|extra |cannot|deprecated",
@@ -39,9 +40,9 @@ class Dialect:
 
     def refuses_shape(self, status: int, param: str, detail: str) -> bool:
         """Whether a refusal is about the shape that was asked for; if so, none is asked for from now on."""
-        if status in _REFUSED and _ABOUT_SHAPE.search(f"{param} {detail}"):
-            self._takes_shapes = False
-        return not self._takes_shapes
+        about_shape = status in REFUSED and _ABOUT_SHAPE.search(f"{param} {detail}") is not None
+        self._takes_shapes = self._takes_shapes and not about_shape
+        return about_shape
 
     def spoken(self, params: Mapping[str, object]) -> dict[str, object]:
         """``params`` as this model takes them."""
@@ -57,7 +58,7 @@ class Dialect:
             param: the parameter that the endpoint names in its own field, if it does.
             detail: the endpoint's own words, in which a parameter is looked for otherwise.
         """
-        if status not in _REFUSED or not _UNSUPPORTED.search(detail):
+        if status not in REFUSED or not _UNSUPPORTED.search(detail):
             return
         refused = param if param in sent else _named_in(detail, sent)
         other = _OTHER_NAMES.get(refused)

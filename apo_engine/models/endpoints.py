@@ -44,6 +44,7 @@ def open_model(
     parameters: Collection[str] = (),
     digest: KeyedDigest | None = None,
     is_stopped: Callable[[], bool] = lambda: False,
+    may_send: Callable[[], bool] | None = None,
 ) -> ChatModel:
     """The model of that name; nothing is sent or loaded yet. A model file is read once, which may take minutes.
 
@@ -59,6 +60,7 @@ def open_model(
         parameters: what the user lets a prompt set beyond the built-in parameters.
         digest: makes what is secret part of the model's identity.
         is_stopped: asked while a model file is read; one that is stopped is not opened.
+        may_send: whether requests may still leave this machine, asked directly before each one leaves.
 
     Raises:
         InputError: there is no such provider, its address is none, or a model file lies elsewhere.
@@ -94,6 +96,7 @@ def open_model(
         place=place,
         parameters=parameters,
         digest=digest,
+        may_send=may_send,
     )
 
 
@@ -154,6 +157,7 @@ def _open_remote(
     place: Place | None = None,
     parameters: Collection[str] = (),
     digest: KeyedDigest | None = None,
+    may_send: Callable[[], bool] | None = None,
 ) -> OpenAIChat:
     address = base_url(provider, environ, endpoints)
     named = endpoints.get(provider)
@@ -179,6 +183,7 @@ def _open_remote(
         place=place,
         parameters=parameters,
         digest=digest,
+        may_send=may_send,
     )
 
 

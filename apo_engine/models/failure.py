@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 
 from apo_engine.models.secrets import Secrets
-from apo_engine.problems import ModelError, Place, Problem
+from apo_engine.problems import InputError, ModelError, Place, Problem
 from apo_engine.unseen import spelled
 
 _BAD_REQUEST, _UNAUTHORIZED, _PAYMENT, _FORBIDDEN, _NOT_FOUND, _THROTTLED = 400, 401, 402, 403, 404, 429
@@ -61,6 +61,11 @@ class TransientFailure(CallFailure):
 
 class FinalFailure(CallFailure):
     """The same request would fail again."""
+
+
+class FormRefused(FinalFailure):
+    """The endpoint refused a parameter, or the shape that was asked for. The model leaves it out or renames it from
+    now on: the request can be sent again at once, as a request of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +227,11 @@ def not_agreed(host: str, model: str, agreed: str = "") -> FinalFailure:
     """A request that was stopped before it left: its host is not among those that the run may send to."""
     message = f"A request to '{model}' at {host} was stopped: this run may send to {agreed or 'no other machine'} only."
     return FinalFailure(Problem("destination-refused", message, "Nothing was sent there. Please report this."))
+
+
+def consent_withdrawn() -> InputError:
+    """The user has withdrawn consent: the request does not leave."""
+    return InputError(Problem("consent-withdrawn", "The run ended: consent to it was withdrawn."))
 
 
 def unusable_key(target: Target, what: str) -> FinalFailure:

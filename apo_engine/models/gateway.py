@@ -5,22 +5,31 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from apo_engine.models import failure, prices
 from apo_engine.models.budget import Budget, CallRole, Debt, Reservation
 from apo_engine.models.cache import answer_key
-from apo_engine.models.chat import ChatModel, ChatRequest, Completion, LabelScorer, LabelScores, Message, Remote, Usage
-from apo_engine.models.failure import CallFailure
+from apo_engine.models.chat import (
+    ChatModel,
+    ChatRequest,
+    Completion,
+    HoldsSecrets,
+    LabelScorer,
+    LabelScores,
+    Message,
+    Remote,
+    Usage,
+)
+from apo_engine.models.failure import CallFailure, FormRefused
 from apo_engine.models.limits import Limiter
 from apo_engine.models.memory_cache import Answers
 from apo_engine.models.purse import Purse
 from apo_engine.models.reported_usage import is_plausible
 from apo_engine.models.route import Route
 from apo_engine.models.tokens import estimate_tokens
-from apo_engine.problems import InputError, Problem
 
 __all__ = ["OUTPUT_BOUND", "CallRole", "Gateway", "NotCached"]
 
@@ -35,6 +44,8 @@ _REQUEST_OVERHEAD, _MESSAGE_OVERHEAD = 64, 16
 _MOST_TIMES, _MOST_ADDED = 2, 10_000
 # How long a request that was given up may take to be counted as spent.
 _SETTLING_SECONDS = 0.5
+# How often a request is sent again in another form: there are fewer parameters that a model may leave out or rename.
+_MOST_FORMS = 10
 
 AnswerT = TypeVar("AnswerT", Completion, LabelScores)
 
@@ -148,6 +159,10 @@ class Gateway:
         """Whether :meth:`score_labels` can be used."""
         return isinstance(self._model, LabelScorer)
 
+    def struck(self, text: str) -> str:
+        """A text that was decoded from an answer, without the secrets of the model's requests."""
+        return self._model.secrets.struck(text) if isinstance(self._model, HoldsSecrets) else text
+
     @contextmanager
     def only_cached(self) -> Iterator[None]:
         """Send nothing meanwhile: a request whose answer is not at hand raises NotCached instead."""
@@ -200,7 +215,7 @@ class Gateway:
 
     def _require_consent(self) -> None:
         if self._may_send is not None and not self._may_send():
-            raise InputError(Problem("consent-withdrawn", "The run ended: consent to it was withdrawn."))
+            raise failure.consent_withdrawn()
 
     def _bounded(self, request: ChatRequest) -> ChatRequest:
         """The request with a longest answer, where a cap could not be kept without one."""
@@ -314,11 +329,20 @@ class Gateway:
         self, key: str, bound: Usage, ask: Callable[[], Awaitable[AnswerT]], flight: _Flight
     ) -> AnswerT:
         # The answer is kept before the slot is given on: a killed run loses no more answers than it has slots.
-        answer = await self._attempt(bound, ask, flight)
+        answer = await self._attempt_in_each_form(bound, ask, flight)
         if self._cache is not None:
             await self._cache.put(key, answer)
             self._stored.add(key)
         return answer
+
+    async def _attempt_in_each_form(
+        self, bound: Usage, ask: Callable[[], Awaitable[AnswerT]], flight: _Flight
+    ) -> AnswerT:
+        # Each form is a request like any other: it needs consent, money and its place in the day.
+        for _ in range(_MOST_FORMS):
+            with suppress(FormRefused):
+                return await self._attempt(bound, ask, flight)
+        return await self._attempt(bound, ask, flight)
 
     async def _attempt(self, bound: Usage, ask: Callable[[], Awaitable[AnswerT]], flight: _Flight) -> AnswerT:
         most = self._price(self._model, bound)
@@ -340,7 +364,7 @@ class Gateway:
                 if failure.charged and flight.waiters:
                     flight.debt = self._budget.owe(flight.tokens)
                 drawn = None if failure.charged else 0.0
-                attempt.fail(charged=failure.charged)
+                attempt.fail(charged=failure.charged, failed=not isinstance(failure, FormRefused))
                 raise
             except Exception:
                 flight.sent = False

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, cast
 from apo_engine.models import failure, wire
 from apo_engine.models.address import Address
 from apo_engine.models.chat import ChatRequest, Completion, Usage
-from apo_engine.models.dialect import Dialect, dialect_of
-from apo_engine.models.failure import CallFailure, Target
+from apo_engine.models.dialect import REFUSED, Dialect, dialect_of
+from apo_engine.models.failure import CallFailure, FormRefused, Target
 from apo_engine.models.keyed_digest import KeyedDigest
 from apo_engine.models.refusal import Refusal
 from apo_engine.models.route import Route
 from apo_engine.models.secrets import Secrets, SecretsStruck
 from apo_engine.models.tokens import TokenCounter, estimate_tokens
-from apo_engine.problems import Place
+from apo_engine.problems import InputError, Place
 
 if TYPE_CHECKING:
     import httpx2
@@ -31,6 +31,8 @@ _CONNECT_SECONDS = 10.0
 _READ_SECONDS = 120.0
 _IDLE_SECONDS = 30.0
 _OK, _SERVER_ERRORS = 200, 500
+# What the transport says when the next thing that it does is to write a part of a request to the connection.
+_BEFORE_BYTES = ("send_request_headers.started", "send_request_body.started")
 
 #: Hosts at which every key gets the same answer from a model of that name: changing the key asks nothing anew. Anywhere
 #: else, a gateway may choose the model, or who pays for it, by the key.
@@ -63,6 +65,8 @@ class OpenAIChat:
         place: where the user has written the name; None where that is in no file.
         parameters: the names that the user lets a prompt set here beyond the built-in ones.
         digest: makes what is secret part of the identity; of this process alone where None.
+        may_send: whether the user still allows requests to leave this machine; asked when a connection is there,
+            directly before the bytes of each request leave.
 
     Raises:
         InputError: the environment names a proxy that cannot be used.
@@ -84,6 +88,7 @@ class OpenAIChat:
         place: Place | None = None,
         parameters: Collection[str] = (),
         digest: KeyedDigest | None = None,
+        may_send: Callable[[], bool] | None = None,
     ) -> None:
         self._name = name
         self._model_id = model_id
@@ -96,6 +101,7 @@ class OpenAIChat:
         self._read_seconds = read_seconds
         self._parameters = frozenset(parameters)
         self._digest = digest or KeyedDigest(None)
+        self._may_send = None if address.loopback else may_send
         custom = _custom_headers() if ambient else {}
         hidden = (key, *Secrets.named((*address.query, *custom.items())))
         secrets = Secrets.of(hidden, address.credentials, self._route.proxy_credentials)
@@ -142,37 +148,46 @@ class OpenAIChat:
         """The model's name at the endpoint."""
         return self._model_id
 
-    async def complete(self, request: ChatRequest) -> Completion:
-        """Answer once.
+    @property
+    def secrets(self) -> Secrets:
+        """What requests carry that nobody may read: struck out of answers and errors here."""
+        return self._target.secrets
 
-        A request that is refused for a sampling parameter, or for the shape of the answer that it asks for, is sent
-        again without it, or with its other name; later requests to the same model go out that way from the start.
+    async def complete(self, request: ChatRequest) -> Completion:
+        """Answer once, with one request.
+
+        A request that is refused for a sampling parameter, or for the shape of the answer that it asks for, can be
+        made again: it and later requests to the same model go out without it, or with its other name.
         What a filter of the endpoint keeps from the model is answered with nothing: it would be kept from it again.
 
         Raises:
             TransientFailure: trying again may help.
+            FormRefused: so it does at once, as the request has another form then.
             FinalFailure: it would not.
+            InputError: the user has withdrawn consent; the code is ``consent-withdrawn``.
         """
         messages, params = wire.messages(request.messages), wire.params(request.params, self._parameters)
         client = await self._client()
-        while True:
-            sent = self._dialect.spoken(params)
-            shape = wire.shape(request.shape) if self._dialect.takes_shapes else {}
-            body = {**shape, **sent, "model": self._model_id, "messages": messages}
-            response = await self._send(client.post, "/chat/completions", self._read_seconds, body=body)
-            if response.status_code == _OK:
-                answer = wire.completion(self._target, response.content, response.headers)
-            else:
-                answer = wire.refusal(self._target, response)
-            if not isinstance(answer, Completion) and answer.filtered:
-                answer = Completion("", Usage(estimated=True), "content_filter")
-            if isinstance(answer, Completion):
-                return self._with_usage(request, answer)
-            if shape and self._dialect.refuses_shape(answer.status, answer.param, answer.detail):
-                continue
+        sent = self._dialect.spoken(params)
+        shape = wire.shape(request.shape) if self._dialect.takes_shapes else {}
+        body = {**shape, **sent, "model": self._model_id, "messages": messages}
+        response = await self._send(client.post, "/chat/completions", self._read_seconds, body=body)
+        if response.status_code == _OK:
+            answer = wire.completion(self._target, response.content, response.headers)
+        else:
+            answer = wire.refusal(self._target, response)
+        if not isinstance(answer, Completion) and answer.filtered:
+            answer = Completion("", Usage(estimated=True), "content_filter")
+        if isinstance(answer, Completion):
+            return self._with_usage(request, answer)
+        failed = self._failure(answer)
+        if answer.status not in REFUSED:
+            raise failed
+        if not (shape and self._dialect.refuses_shape(answer.status, answer.param, answer.detail)):
             self._dialect.learn(sent, answer.status, answer.param, answer.detail)
             if self._dialect.spoken(params) == sent:
-                raise self._failure(answer)
+                raise failed
+        raise FormRefused(*failed.problems)
 
     async def model_ids(self, seconds: float) -> tuple[str, ...]:
         """The models that the endpoint lists, within ``seconds``.
@@ -209,7 +224,7 @@ class OpenAIChat:
             raise failure.timed_out(self._target, seconds) from None
         except openai.APIConnectionError as error:
             cause = error.__cause__
-            if isinstance(cause, CallFailure):
+            if isinstance(cause, (CallFailure, InputError)):
                 raise cause from None
             if isinstance(cause, (httpx2.ReadTimeout, httpx2.WriteTimeout)):
                 raise failure.timed_out(self._target, self._read_seconds) from None
@@ -221,14 +236,21 @@ class OpenAIChat:
             connected = not isinstance(cause, httpx2.ConnectError)
             raise failure.unreachable(self._target, str(cause or ""), connected=connected) from None
 
-    async def _stop_elsewhere(self, request: httpx2.Request) -> None:
-        """Stop what the SDK would send to another host, or without encryption, before it leaves."""
+    async def _guard(self, request: httpx2.Request) -> None:
+        """Stop what the SDK would send to another host, or without encryption, or without consent, before it leaves."""
+        if self._may_send is not None:
+            request.extensions["trace"] = self._require_consent
         try:
             address = Address.parse(str(request.url))
         except ValueError:
             raise failure.not_agreed("an unknown host", self._model_id, self._route.host) from None
         if (address.host, address.encrypted) != (self._route.host, self._route.encrypted):
             raise failure.not_agreed(address.host, self._model_id, self._route.host)
+
+    async def _require_consent(self, step: str, _: object) -> None:
+        """Called before each step of a request: to connect may take long, and consent may be withdrawn meanwhile."""
+        if step.endswith(_BEFORE_BYTES) and self._may_send is not None and not self._may_send():
+            raise failure.consent_withdrawn()
 
     def _failure(self, refusal: Refusal) -> CallFailure:
         if refusal.begun and refusal.status >= _SERVER_ERRORS:
@@ -262,7 +284,7 @@ class OpenAIChat:
             headers=answer_size.UNPACKED,
             # An endpoint's cookies are neither kept nor sent back: they would choose who answers, or follow the user.
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
-            event_hooks={"request": [self._stop_elsewhere], "response": [answer_size.limit]},
+            event_hooks={"request": [self._guard], "response": [answer_size.limit]},
             follow_redirects=False,
             # The proxy is the one that was resolved with the route.
             trust_env=False,

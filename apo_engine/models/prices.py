@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from apo_engine.models.chat import ChatModel, Remote, Usage
 from apo_engine.models.listed_provider import provider_at
+from apo_engine.models.web_search import searches_web
 from apo_engine.problems import BudgetError
 
 # What an endpoint does without a word on the tier.
@@ -28,7 +29,8 @@ def price_of(model: ChatModel, usage: Usage, tier: str | None = None) -> float |
     """What ``usage`` of ``model`` costs, in USD; 0 on this machine, None when unknown.
 
     The price is looked up by the provider whose host the model has: the same model elsewhere may cost
-    something else. ``tier`` is the service tier that is asked for; the price is unknown if the list has none for it.
+    something else. ``tier`` is the service tier that is asked for; the price is unknown if the list has none for it,
+    or if the model takes a fee besides that for tokens.
     """
     if model.local:
         return 0.0
@@ -75,13 +77,15 @@ def _price(
     from genai_prices import calc_price
 
     provider = provider_at(base_url)
-    if provider is None:
+    if provider is None or searches_web(model_id):
         return None
     tokens = Tokens(input_tokens=input_tokens, output_tokens=output_tokens)
     try:
         context = None if tier is None else {"service_tier": tier}
         found = calc_price(tokens, model_id, provider_id=provider.id, price_context=context)
     except (LookupError, ValueError):
+        return None
+    if found.model_price.requests_kcount is not None:
         return None
     # The list gives the plain price for a tier that it does not know.
     tiers = {variant.when.get("service_tier") for variant in found.model.price_variants or ()}

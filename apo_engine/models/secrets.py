@@ -7,9 +7,12 @@ import html
 import json
 import logging
 import re
+import sys
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 from urllib.parse import quote, quote_plus
 
 # What stands in place of a secret.
@@ -29,6 +32,20 @@ _PUBLIC_NAMES = frozenset(
         *("anthropic-version", "anthropic-beta", "api-version", "version"),
     }
 )
+# One character, spelled as JSON, Python, JavaScript, HTML, Markdown or a URL may spell it.
+_ESCAPE = re.compile(
+    r"(?-i:\\U([0-9a-fA-F]{8}))|\\u\{([0-9a-f]{1,6})\}|\\u([0-9a-f]{4})|\\x([0-9a-f]{2})|%u([0-9a-f]{4})|%([0-9a-f]{2})"
+    r"|&\#x0*([0-9a-f]{1,6});?|&\#0*([0-9]{1,7});?|(&[a-z]{2,24};)|\\([^\w\s])",
+    re.IGNORECASE | re.ASCII,
+)
+_DECIMAL, _NAMED, _BARE = 8, 9, 10
+# Text in a text in a text: more often than that, nobody undoes it by accident. The longest spelling has ten characters
+# (`\U0000006b`, and `\\` for a backslash of it).
+_MOST_LAYERS, _LONGEST_ESCAPE = 4, 12
+# No model writes so many escapes in one answer. Looking through all that 16 MiB can hold would stall the program.
+_MOST_ESCAPES = 100_000
+# So many characters at either end of a key are too much of it. They hold a digit: a word alone is no part of a key.
+_END, _SHORTEST_ENDED = 12, 16
 # An error is an object in an object or two; what is nested deeper is not read.
 _DEEPEST = 32
 _LIBRARIES = ("httpx2", "httpcore2", "openai")
@@ -38,7 +55,11 @@ _LATE = ("httpcore2.connection", "httpcore2.http11", "httpcore2.http2", "httpcor
 
 @dataclass(frozen=True)
 class Secrets:
-    """Secret words, and each form in which a server or a library may return them: plain, quoted, in base64, in hex."""
+    """Secret words, and each form in which a server or a library may return them: plain, quoted, in base64, in hex.
+
+    Characters may be written as escapes of JSON, Python, HTML, Markdown or URLs, some or all of them, several times
+    over: whoever decodes the text later finds no secret in it. A long beginning or end of a key counts as well.
+    """
 
     words: tuple[str, ...] = field(default=(), repr=False)
 
@@ -67,7 +88,7 @@ class Secrets:
         """
         end = len(text) if most is None else most
         pieces, at = [], 0
-        for begin, after in self._spans(text[: end + self._longest]):
+        for begin, after in self._spans(text[: end + self._longest * _LONGEST_ESCAPE]):
             if begin >= end:
                 break
             pieces += [text[at:begin], _STRUCK]
@@ -88,16 +109,22 @@ class Secrets:
 
     def _spans(self, text: str) -> list[tuple[int, int]]:
         """Where secrets stand, in order; those that overlap count as one."""
-        lowered = text.lower()
-        if len(lowered) != len(text):
-            # Positions must be those of the text, and a few letters become two.
-            lowered = "".join(small if len(small := char.lower()) == 1 else char for char in text)
-        found: list[tuple[int, int]] = []
-        for form in self._forms:
-            at = lowered.find(form)
-            while at >= 0:
-                found.append((at, at + len(form)))
-                at = lowered.find(form, at + 1)
+        if not self.words:
+            return []
+        found = self._found(text)
+        layers: list[_Decoded] = []
+        decoded, rest = text, _beyond_escapes(text)
+        if rest < len(text):
+            decoded = text[:rest]
+            found.append((rest, len(text)))
+        while len(layers) < _MOST_LAYERS and (layer := _Decoded.of(decoded)) is not None:
+            layers.insert(0, layer)
+            decoded = layer.text
+            for begin, end in self._found(decoded):
+                first, last = begin, end - 1
+                for outer in layers:
+                    first, last = outer.begin(first), outer.end(last) - 1
+                found.append((first, last + 1))
         merged: list[tuple[int, int]] = []
         for begin, end in sorted(found):
             if merged and begin < merged[-1][1]:
@@ -106,14 +133,90 @@ class Secrets:
                 merged.append((begin, end))
         return merged
 
+    def _found(self, text: str) -> list[tuple[int, int]]:
+        """Where forms of secrets stand in a text as it is."""
+        lowered = text.lower()
+        if len(lowered) != len(text):
+            # Positions must be those of the text, and a few letters become two.
+            lowered = "".join(small if len(small := char.lower()) == 1 else char for char in text)
+        found = [(at, at + len(form)) for form in self._forms for at in _places(lowered, form)]
+        for key, least in self._beginnings:
+            for at in _places(lowered, key[:least]):
+                found.append((at, at + _alike(key, lowered[at : at + len(key)])))
+        for key, least in self._ends:
+            for at in _places(lowered, key[-least:]):
+                end = at + least
+                found.append((end - _alike(key[::-1], lowered[max(0, end - len(key)) : end][::-1]), end))
+        return found
+
     @cached_property
     def _forms(self) -> tuple[str, ...]:
         # In small letters: percent-encoding and hex have letters of either case.
         return tuple({form.lower() for word in self.words for form in _forms(word)})
 
     @cached_property
+    def _beginnings(self) -> tuple[tuple[str, int], ...]:
+        """Keys in small letters, and how much of each is too much."""
+        return tuple((key, least) for key in self._keys if (least := _least(key)))
+
+    @cached_property
+    def _ends(self) -> tuple[tuple[str, int], ...]:
+        return tuple((key, least) for key in self._keys if (least := _least(key[::-1])))
+
+    @cached_property
+    def _keys(self) -> tuple[str, ...]:
+        # A longer secret, such as a header, may begin with what is public: its parts count by themselves.
+        alone = (word.lower() for word in self.words if not _SEPARATORS.search(word))
+        return tuple(word for word in alone if len(word) >= _SHORTEST_ENDED)
+
+    @cached_property
     def _longest(self) -> int:
         return max(map(len, self._forms), default=0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Decoded:
+    """A text with one layer of escapes decoded, each to one character: ``at`` that position, from that of ``spans``."""
+
+    text: str
+    at: list[int]
+    spans: list[tuple[int, int]]
+
+    @staticmethod
+    def of(text: str) -> _Decoded | None:
+        """The decoded text; None if nothing in it is an escape."""
+        pieces: list[str] = []
+        at: list[int] = []
+        spans: list[tuple[int, int]] = []
+        length = done = 0
+        for escape in _ESCAPE.finditer(text) if "\\" in text or "&" in text or "%" in text else ():
+            char = _character(escape)
+            if char is None:
+                continue
+            begin, end = escape.span()
+            pieces += [text[done:begin], char]
+            length += begin - done
+            at.append(length)
+            spans.append((begin, end))
+            length, done = length + 1, end
+        return _Decoded("".join([*pieces, text[done:]]), at, spans) if at else None
+
+    def begin(self, position: int) -> int:
+        """Where a character of the decoded text begins in the text."""
+        return self._span(position)[0]
+
+    def end(self, position: int) -> int:
+        """Where a character of the decoded text ends in the text."""
+        return self._span(position)[1]
+
+    def _span(self, position: int) -> tuple[int, int]:
+        before = bisect_right(self.at, position) - 1
+        if before < 0:
+            return position, position + 1
+        if self.at[before] == position:
+            return self.spans[before]
+        begin = self.spans[before][1] + position - self.at[before] - 1
+        return begin, begin + 1
 
 
 class SecretsStruck(logging.Filter):
@@ -143,6 +246,45 @@ class SecretsStruck(logging.Filter):
         """Stand there no longer."""
         for logger in _loggers():
             logger.removeFilter(self)
+
+
+def _character(escape: re.Match[str]) -> str | None:
+    """The character that an escape stands for; None if it stands for none, or for several."""
+    kind = escape.lastindex or 0
+    written = escape[kind]
+    if kind == _BARE:
+        return written
+    if kind == _NAMED:
+        named = html.unescape(written)
+        return named if len(named) == 1 else None
+    code = int(written, 10 if kind == _DECIMAL else 16)
+    return chr(code) if code <= sys.maxunicode else None
+
+
+def _beyond_escapes(text: str) -> int:
+    """Where more may be escaped in a text than is looked through; its length where nothing is."""
+    if sum(map(text.count, "\\&%")) <= _MOST_ESCAPES:
+        return len(text)
+    begins = (found.start() for found in re.finditer(r"[\\&%]", text))
+    return next(islice(begins, _MOST_ESCAPES, None))
+
+
+def _places(text: str, part: str) -> Iterator[int]:
+    at = text.find(part)
+    while at >= 0:
+        yield at
+        at = text.find(part, at + 1)
+
+
+def _alike(one: str, other: str) -> int:
+    """How many characters both begin with."""
+    return next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+
+
+def _least(key: str) -> int:
+    """How many characters at the beginning of a key are too much of it; 0 if it is not made as keys are."""
+    digit = re.search("[0-9]", key)
+    return 0 if digit is None else max(_END, digit.end())
 
 
 def _parts(word: str) -> Iterator[str]:

@@ -12,7 +12,7 @@ from apo_engine.decoding import decoded
 from apo_engine.encodable import encodable
 from apo_engine.endpoint_settings import BUILT_IN
 from apo_engine.models import failure
-from apo_engine.models.chat import Completion, Message, Params, Shape
+from apo_engine.models.chat import Completion, Message, Params, Shape, finish_letters
 from apo_engine.models.refusal import Refusal, error_in_answer, error_instead, refused, says_error
 from apo_engine.models.reported_usage import parse_lenient, read_usage
 from apo_engine.parameters import config_problems, wire_parameters
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 KindT = TypeVar("KindT")
 _ROLES = {"model": "assistant"}
-# How endpoints say that an answer came to nothing half way: asking again may help.
+# How endpoints say, in small letters alone, that an answer came to nothing half way: asking again may help.
 _BROKEN_OFF = frozenset(
     {
         *("error", "failed", "failure", "abort", "aborted", "cancelled", "canceled", "timeout", "overloaded"),
-        *("upstream_error", "internal_error", "server_error", "network_error", "insufficient_system_resource"),
+        *("upstreamerror", "internalerror", "servererror", "networkerror", "insufficientsystemresource"),
     }
 )
 
@@ -116,7 +116,7 @@ def completion(target: Target, body: bytes, headers: Mapping[str, str] | None = 
     if says_error(error):
         return error_in_answer(error, headers or {}, begun=True)
     finish = target.secrets.struck(choice.finish_reason or "stop")
-    if finish.casefold() in _BROKEN_OFF:
+    if finish_letters(finish) in _BROKEN_OFF:
         return error_in_answer({"message": f"the answer ended with {finish}"}, headers or {}, begun=True)
     if choice.message is None:
         raise failure.no_answer(target, "its first choice has no message")

@@ -16,7 +16,7 @@ from apo_engine.models.chat import ChatModel, Usage
 from apo_engine.models.tokens import estimate_tokens
 from apo_engine.prompt.render import Renderer
 from apo_engine.runs.destinations import destinations_of, fingerprint
-from apo_engine.runs.extra_parameters import notices
+from apo_engine.runs.extra_parameters import model_notice, notices
 from apo_engine.runs.plan import CRITIQUE_GROUPS, MEASURED_FIXES, Plan
 from apo_engine.runs.row_budget import cap_for_holdout
 from apo_engine.scoring.power import HOPED, rows_needed, shortage
@@ -72,7 +72,7 @@ def announce(plan: Plan, run: str = "", experiment: str = "") -> RunStarted:
         file=str(plan.prompt.path.absolute()) if plan.prompt.path else "",
         caps=RunCaps(budget.calls, budget.tokens, budget.usd, budget.seconds),
         model_files=plan.model_files,
-        notices=notices(plan.settings.config, plan.task_model),
+        notices=(*filter(None, map(model_notice, plan.models)), *notices(plan.settings.config, plan.task_model)),
         fingerprint=fingerprint(plan, destinations, files),
         rows_fingerprint=plan.examples.fingerprint,
         experiment=experiment,
@@ -168,7 +168,7 @@ def copied_words(plan: Plan) -> str:
         return ""
     count = len(plan.copies)
     rows = "1 hold-out row is a copy" if count == 1 else f"{count:,} hold-out rows are copies"
-    return f"{rows} of another one, as far as the model can see: the verdict counts each distinct row once."
+    return f"{rows} of another one, apart from form, ids and unread columns: the verdict counts each distinct row once."
 
 
 def sealed_words(plan: Plan) -> str:

@@ -39,6 +39,7 @@ from apo_engine.runs.options import Options
 from apo_engine.runs.plan import Plan
 from apo_engine.runs.recorder import Recorder
 from apo_engine.runs.row_budget import left_out_words
+from apo_engine.runs.secret_free import secrets_of, without_secrets
 from apo_engine.search.allowance import Allowance
 from apo_engine.search.apo import ApoSearch
 from apo_engine.search.arm import Arm, seed_arm
@@ -213,7 +214,10 @@ async def open_desk(plan: Plan, options: Options, emit: Emit, recorder: Recorder
     task, optimizer = gateways[id(plan.task_model)], gateways[id(plan.optimizer_model)]
     grader = _grader(plan, options, gateways.get(id(plan.judge_model)))
 
+    secrets = secrets_of(plan)
+
     def tell(event: AnyEvent) -> None:
+        event = without_secrets(event, secrets)
         emit(event)
         if recorder is not None:
             recorder.record(event)

@@ -12,6 +12,7 @@ from apo_engine.runs.experiment import experiment_id
 from apo_engine.runs.options import Options
 from apo_engine.runs.plan import Plan
 from apo_engine.runs.recorder import Recorder
+from apo_engine.runs.secret_free import secrets_of, without_secrets
 from apo_engine.runs.stored_run import StoredEvents, finished_events, read_events
 from apo_engine.search.events import AnyEvent, Noted, RunEnded
 from apo_engine.search.reporter import Emit
@@ -51,7 +52,7 @@ async def execute(
         recorder = Recorder(plan, run, experiment, lock, emit)
         try:
             async with open_desk(plan, options, emit, recorder) as desk:
-                return await work(desk)
+                return without_secrets(await work(desk), secrets_of(plan))
         finally:
             await asyncio.shield(recorder.close())
     finally:
@@ -68,9 +69,11 @@ async def _finished(store: Store, experiment: str) -> tuple[str, Sequence[AnyEve
 def _replayed(
     plan: Plan, emit: Emit, events: Sequence[AnyEvent], result_of: Callable[[Plan, Sequence[AnyEvent]], ResultT]
 ) -> ResultT:
-    for event in events:
+    # It was stored when other keys were in use, or by a version that missed one.
+    told = [without_secrets(event, secrets_of(plan)) for event in events]
+    for event in told:
         emit(event)
-    return result_of(plan, events)
+    return result_of(plan, told)
 
 
 class _Claim:

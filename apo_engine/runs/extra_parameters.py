@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from apo_engine import parameters
+from apo_engine.endpoint_settings import provider_of
 from apo_engine.models import prices
 from apo_engine.models.address import Address
 from apo_engine.models.chat import ChatModel, Remote, Usage
-from apo_engine.problems import BudgetError, Problem
+from apo_engine.models.web_search import PARAMETER, searches_web
+from apo_engine.names import shown_name
+from apo_engine.problems import BudgetError, InputError, Place, Problem
 from apo_engine.settings import Layer
 
 _TIER = "service_tier"
@@ -21,6 +24,26 @@ def notices(config: Mapping[str, object], model: ChatModel) -> tuple[str, ...]:
         return ()
     host = Address.parse(model.base_url).host
     return tuple(_notice(name, config[name], model, host) for name in parameters.needs_leave(config))
+
+
+def model_notice(model: ChatModel) -> str:
+    """A sentence on a model that does by itself what only the user can allow; empty for any other."""
+    if not _searches(model):
+        return ""
+    name = shown_name(model.name)
+    return f"{name} searches the web: it {parameters.effect(PARAMETER)}. Its price is not known."
+
+
+def require_leave(model: ChatModel, allowed: Collection[str], place: Place | None) -> None:
+    """Refuse a model that searches the web, unless the user has ``allowed`` the parameter that asks others for it.
+
+    Raises:
+        InputError: no workspace may choose it by itself.
+    """
+    if _searches(model) and PARAMETER not in allowed:
+        message = f"{shown_name(model.name)} searches the web: it {parameters.effect(PARAMETER)}."
+        remedy = f"Use another model, or {parameters.leave(provider_of(model.name), PARAMETER)}"
+        raise InputError(Problem(parameters.UNKNOWN, message, remedy, place))
 
 
 def unread_parameters(config: Mapping[str, object], model: ChatModel) -> tuple[str, ...]:
@@ -76,6 +99,10 @@ def _notice(name: str, value: object, model: ChatModel, host: str) -> str:
         price = " Its price is not known." if _unpriced({name: value}, model) else " The estimate includes its price."
     said = f"'{parameters.shown(f'{name}: {json.dumps(value, default=str)}')}'"
     return f"{said} is sent to {host}: it {parameters.effect(name)}.{price}"
+
+
+def _searches(model: ChatModel) -> bool:
+    return isinstance(model, Remote) and not model.local and searches_web(model.model_id)
 
 
 def _unpriced(config: Mapping[str, object], model: ChatModel) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ import msgspec
 from apo_engine.evaluation.fanout import fan_out
 from apo_engine.evaluation.figures import figures_of
 from apo_engine.examples.example import Example
-from apo_engine.problems import BudgetError, ModelError
+from apo_engine.problems import BudgetError, ModelError, Severity
 from apo_engine.prompt.file import PromptFile
 from apo_engine.runs.desk import Desk
 from apo_engine.runs.execution import execute
@@ -37,6 +37,10 @@ from apo_engine.search.verdict import Look, judge
 
 # With a cap on time, the search ends at this share of it: the rest is for the verdict.
 _SEARCH_SHARE = 0.8
+_UNRECORDED = (
+    "There is no verdict: the hold-out stays sealed, because the look at it cannot be recorded. "
+    "Set APO_CACHE_DIR to a folder that can be written, then run again."
+)
 
 
 def optimize_job(prompt: PromptFile, options: Options, *, judge_always: bool = False) -> Job[Optimization]:
@@ -114,21 +118,21 @@ async def _search(desk: Desk, task: SearchTask, pool: Pool) -> Found:
 
 
 async def _cached_look(desk: Desk, arms: Sequence[Arm], rows: tuple[Example, ...]) -> Look | None:
-    """Open the hold-out, if the prompts can be scored on it from cached answers alone; None if they cannot.
+    """The look at the hold-out, given that the prompts can be scored on it from cached answers alone.
 
     The scores are then known before the look, so that it can be told from the one in which they were shown before: only
     the same texts with the same answers and scores are the same comparison. The same model answers may be scored
     otherwise, by a metric that is random or reads a clock or a file; that is another comparison, and another look.
+    None if it cannot be recorded.
     """
     assert desk.recorder is not None
-    if not await desk.has_answers(arms, rows):
-        return None
     comparison = _comparison(desk, arms, rows)
     repeated = await desk.recorder.repeated_look(comparison)
     if repeated is not None:
         return repeated
-    look = await desk.recorder.look(desk.plan.verdict_rows)
-    await desk.recorder.complete_look(comparison)
+    look = await desk.recorder.look(desk.plan.verdict_rows, arms[-1].prompt.text)
+    if look is not None:
+        await desk.recorder.complete_look(comparison)
     return look
 
 
@@ -147,18 +151,23 @@ def _comparison(desk: Desk, arms: Sequence[Arm], rows: tuple[Example, ...]) -> b
     return hashlib.sha256(msgspec.json.encode(compared)).digest()
 
 
-async def _judge(desk: Desk, task: SearchTask, winner: Arm) -> Verdict:
+async def _judge(desk: Desk, task: SearchTask, winner: Arm) -> None:
+    """Open the hold-out for the seed and the winner, and say the verdict; not if the look cannot be recorded."""
     rows, arms = task.rows.holdout, (task.seed, winner)
     recorder = desk.recorder
-    look, is_complete = Look(recorded=False), True
-    if recorder is not None:
-        cached = await _cached_look(desk, arms, rows)
-        # No row is sent before its look is on the disk: whoever kills the process then has looked.
-        look, is_complete = cached or await recorder.look(desk.plan.verdict_rows), cached is not None
+    assert recorder is not None
+    is_complete = await desk.has_answers(arms, rows)
+    # No row is sent before its look is on the disk: whoever kills the process then has looked.
+    look = await (
+        _cached_look(desk, arms, rows) if is_complete else recorder.look(desk.plan.verdict_rows, winner.prompt.text)
+    )
+    if look is None:
+        desk.reporter.note(_UNRECORDED, Severity.WARNING)
+        return
     desk.reporter.emit(HoldoutOpened(len(rows), look.earlier))
     tick = desk.reporter.phase("Judging the winner on unseen rows", 2 * len(rows))
     await fan_out(task.evaluator.score(arm.prompt, rows, tick) for arm in arms)
-    if recorder is not None and not is_complete:
+    if not is_complete:
         await recorder.complete_look(_comparison(desk, arms, rows))
     for arm in {task.seed.id: task.seed, winner.id: winner}.values():
         task.report_scored(arm, "holdout", rows)
@@ -170,9 +179,7 @@ async def _judge(desk: Desk, task: SearchTask, winner: Arm) -> Verdict:
         figures_of(task.evaluator.known(arm.prompt, rows), task.evaluator.metric, desk.plan.examples.labels)
         for arm in arms
     )
-    verdict = judge(comparison, look, start, best)
-    desk.reporter.emit(VerdictReached(verdict))
-    return verdict
+    desk.reporter.emit(VerdictReached(judge(comparison, look, start, best)))
 
 
 def optimization_of(events: Sequence[AnyEvent]) -> Optimization:

@@ -28,7 +28,7 @@ from apo_engine.problems import BudgetError, InputError, Place, Problem
 from apo_engine.prompt.checks import check_prompt
 from apo_engine.prompt.file import PromptFile, require_runnable
 from apo_engine.prompt.partials import load_partials
-from apo_engine.runs.extra_parameters import price_with, require_known_price
+from apo_engine.runs.extra_parameters import price_with, require_known_price, require_leave
 from apo_engine.runs.naming import own_meta_prompts, roots_of
 from apo_engine.runs.options import Options
 from apo_engine.runs.row_budget import within_cap
@@ -54,7 +54,7 @@ class Plan:
     """Everything a run needs, resolved and checked.
 
     ``whole`` is the split of all rows, ``rows`` the part of it that the cap on calls leaves room for; both are None
-    where the rows are too few to split. ``copies`` are the hold-out rows that are another one to the model, by id, with
+    where the rows are too few to split. ``copies`` are the hold-out rows that say the same as another one, by id, with
     the id of that one: a search scores none of them. ``judge_model`` grades answers where the metric is ``judge``;
     ``function`` is where the user's own scoring function stands, where the metric is ``module:function``. ``partials``
     are the texts that the prompt includes, by name, and ``meta`` the optimizer's own prompts, where they are needed: as
@@ -237,6 +237,7 @@ async def make_plan(job: Job, prompt: PromptFile, options: Options, *, fixes: bo
                 parameters=allowed_parameters(settings.endpoints, name),
                 digest=digest,
                 is_stopped=is_stopped,
+                may_send=options.may_send,
             ),
         )
 
@@ -253,7 +254,7 @@ async def make_plan(job: Job, prompt: PromptFile, options: Options, *, fixes: bo
     if settings.budget.calls < per_row:
         message = f"A cap of {settings.budget.calls:,} calls leaves no room for one row, which takes {per_row:,}."
         raise BudgetError(Problem("budget-calls", message, "Raise 'budget.calls', or lower 'judge.repeats'."))
-    copies = await _find_copies(whole, prompt, partials, deadline) if job == "optimize" else {}
+    copies = await _find_copies(whole, prompt, partials, history.groups, deadline) if job == "optimize" else {}
     plan = Plan(
         job=job,
         prompt=prompt,
@@ -275,7 +276,7 @@ async def make_plan(job: Job, prompt: PromptFile, options: Options, *, fixes: bo
         history=history,
         deadline=deadline,
     )
-    _require_agreed_files(plan, options)
+    _require_agreed_models(plan, options)
     _require_open_rows(plan)
     if settings.budget.usd is not None:
         await require_known_price(settings.config, plan.task_model, prompt.layer())
@@ -287,10 +288,14 @@ async def make_plan(job: Job, prompt: PromptFile, options: Options, *, fixes: bo
 
 
 async def _find_copies(
-    whole: Split | None, prompt: PromptFile, partials: Mapping[str, str], deadline: Deadline
+    whole: Split | None,
+    prompt: PromptFile,
+    partials: Mapping[str, str],
+    groups: Mapping[str, bytes],
+    deadline: Deadline,
 ) -> Mapping[str, str]:
     rows = whole.holdout if whole is not None else ()
-    return await deadline.run_in_thread(lambda is_stopped: copies_among(rows, prompt, partials, is_stopped))
+    return await deadline.run_in_thread(lambda is_stopped: copies_among(rows, prompt, partials, groups, is_stopped))
 
 
 async def _usable_metric(settings: Settings, examples: ExampleSet, deadline: Deadline) -> Metric:
@@ -368,7 +373,11 @@ def _require_agreed(function: ScoringFunction, options: Options, place: Place | 
         raise InputError(Problem("code-not-agreed", message, remedy, place))
 
 
-def _require_agreed_files(plan: Plan, options: Options) -> None:
+def _require_agreed_models(plan: Plan, options: Options) -> None:
+    named = ((plan.task_model, ("model",)), (plan.optimizer_model, ("optimizer", "model")))
+    for model, key in (*named, *(((plan.judge_model, ("judge", "model")),) if plan.judge_model else ())):
+        allowed = allowed_parameters(plan.settings.endpoints, model.name)
+        require_leave(model, allowed, _written(plan.prompt, model.name, key))
     for file in plan.model_files if options.model_files is not None else ():
         if file not in (options.model_files or ()):
             message = f"Nobody has agreed to load the model file {file.path} as it is now."

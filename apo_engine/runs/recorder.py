@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from apo_engine.examples.example import Example
 from apo_engine.problems import Severity
 from apo_engine.runs.plan import Plan
+from apo_engine.runs.prompt_names import prompt_names
 from apo_engine.runs.row_history import shown_sightings, sightings_of
 from apo_engine.search.events import EVENT_FORMAT, AnyEvent, Noted, Progressed, encode
 from apo_engine.search.reporter import Emit
@@ -65,18 +66,22 @@ class Recorder:
             looks = await self._store.recorded_look(self.experiment, comparison)
         except StoreError:
             return None
-        return None if looks is None else Look(looks.earlier, looks.opened)
+        return None if looks is None else _look_of(looks)
 
-    async def look(self, rows: Sequence[Example]) -> Look:
-        """Record that this run opens these rows. When this returns, the look is on the disk, or it is not recorded."""
+    async def look(self, rows: Sequence[Example], winner: str = "") -> Look | None:
+        """Record that this run opens these rows, for a ``winner`` of that text.
+
+        When this returns, the look is on the disk; or it returns None, and the rows must stay sealed.
+        """
+        if self._failure:
+            return None
+        names = await asyncio.to_thread(prompt_names, self._plan, winner)
         try:
-            if self._failure:
-                return Look(recorded=False)
-            looks = await self._store.record_look(self._plan.history.fingerprints(rows), self.experiment)
+            fingerprints = self._plan.history.fingerprints(rows)
+            return _look_of(await self._store.record_look(fingerprints, self.experiment, names))
         except StoreError as error:
             self._fail(error)
-            return Look(recorded=False)
-        return Look(looks.earlier, looks.opened)
+            return None
 
     async def complete_look(self, comparison: bytes) -> None:
         """Record what was compared in the look; without that, it is never shown again as the same look."""
@@ -138,6 +143,10 @@ class Recorder:
     @property
     def _unkept(self) -> str:
         return (
-            f"This run cannot be kept in {self._plan.folder} ({self._failure}), and looks at hold-out rows cannot be "
-            "counted. Set APO_CACHE_DIR to a folder that can be written."
+            f"This run cannot be kept in {self._plan.folder} ({self._failure}). Hold-out rows stay sealed if looks at "
+            "them cannot be counted. Set APO_CACHE_DIR to a folder that can be written."
         )
+
+
+def _look_of(looks: Looks) -> Look:
+    return Look(looks.earlier, looks.opened, looks.on_prompt, looks.began)

@@ -16,6 +16,7 @@ from apo_engine.runs.desk import open_desk
 from apo_engine.runs.options import Options
 from apo_engine.runs.plan import make_plan
 from apo_engine.runs.row_history import shown_sightings
+from apo_engine.runs.secret_free import secrets_of, without_secrets
 from apo_engine.search.events import AnyEvent
 from apo_engine.store import StoreError
 
@@ -49,7 +50,7 @@ async def answer_row(prompt: PromptFile, options: Options, path: Path, line: int
             messages = Renderer(plan.prompt, plan.partials).messages(row.inputs)
             (result,) = await desk.evaluator.score(plan.prompt, [row])
             said = tuple(Said(message.role, message.content) for message in messages)
-            return RowAnswer(said, result, desk.reporter.spent().usd)
+            return without_secrets(RowAnswer(said, result, desk.reporter.spent().usd), secrets_of(plan))
     finally:
         await plan.close()
 

@@ -1,4 +1,4 @@
-"""Hold-out rows that are one row to the model: a test that counted each of them would prove with copies."""
+"""Hold-out rows that say the same: a test that counted each of them would prove with copies."""
 
 from __future__ import annotations
 
@@ -17,12 +17,15 @@ def copies_among(
     rows: Sequence[Example],
     prompt: PromptFile,
     partials: Mapping[str, str],
+    groups: Mapping[str, bytes],
     is_stopped: Callable[[], bool] = lambda: False,
 ) -> dict[str, str]:
-    """The rows that repeat an earlier one, whatever columns the prompt does not read: by id, the id of that one.
+    """The rows that repeat an earlier one: by id, the id of that one.
 
-    Rows are the same if the prompt makes the same messages of them and the same answer is expected, but for case and
-    white space. Ends early if ``is_stopped`` says so: nobody waits for the result then.
+    Rows are the same if they are of one of the ``groups`` (by id), whatever answers they expect: a model that gets one
+    right gets the others right or wrong with it. So are rows of which the prompt makes the same messages, whatever
+    columns it does not read, if the same answer is expected, but for case and white space. Ends early if ``is_stopped``
+    says so: nobody waits for the result then.
 
     Raises:
         InputError: the prompt cannot be rendered.
@@ -34,7 +37,10 @@ def copies_among(
         if is_stopped():
             break
         seen = (renderer.messages(row.inputs), " ".join(row.expected.casefold().split()))
-        earlier = first.setdefault(hashlib.sha256(msgspec.json.encode(seen)).digest(), row.id)
+        keys = (b"group" + groups[row.id], b"asked" + hashlib.sha256(msgspec.json.encode(seen)).digest())
+        earlier = next((first[key] for key in keys if key in first), row.id)
+        for key in keys:
+            first.setdefault(key, earlier)
         if earlier != row.id:
             copies[row.id] = earlier
     return copies

@@ -118,8 +118,8 @@ class ModelCritic:
         gradients = tuple(
             make_gradient(
                 arm,
-                critique=_bounded(answer.critique.strip()),
-                quote=_bounded(answer.quote),
+                critique=_bounded(self._gateway.struck(answer.critique.strip())),
+                quote=_bounded(self._gateway.struck(answer.quote)),
                 rows=[group[number - 1][0].id for number in answer.rows if 1 <= number <= len(group)]
                 or [row.id for row, _ in group],
                 failures=failures,

@@ -246,7 +246,7 @@ class RoundEnded(Event, frozen=True):
 class HoldoutOpened(Event, frozen=True):
     """The sealed rows are about to be scored, for the winner and the seed alone.
 
-    ``earlier_looks`` is the number of executions that opened them before, None if it is unknown.
+    ``earlier_looks`` is the number of executions that opened them before, None if the store holds none.
     """
 
     n: int
@@ -258,7 +258,9 @@ class Verdict(msgspec.Struct, frozen=True):
 
     ``comparison`` is of the metric, and alone decides; ``start`` and ``best`` hold what else the answers of the seed
     and of the winner come to. ``level`` is that of the one-sided test, which ``earlier_looks`` at these rows make
-    stricter (None if they are unknown); ``opened_rows`` were opened before, and as many new ones would restore it.
+    stricter (None if the store holds none); ``opened_rows`` were opened before, and as many new ones would restore it.
+    ``prompt_looks`` counts the earlier looks for this prompt or its files, whatever rows they were at. If it is the
+    larger number, these rows are new, or those in other words.
     """
 
     comparison: Comparison
@@ -269,6 +271,7 @@ class Verdict(msgspec.Struct, frozen=True):
     best: Figures | None = None
     level: float = level_of_look(1)
     opened_rows: int = 0
+    prompt_looks: int = 0
 
 
 class VerdictReached(Event, frozen=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 from apo_engine.evaluation.figures import Figures
@@ -14,13 +15,15 @@ from apo_engine.search.events import Verdict
 class Look:
     """One opening of the hold-out.
 
-    ``earlier`` is the number of looks before this one, None if that is unknown; ``opened_rows`` were opened before.
-    Of a look that is not ``recorded`` nobody knows how many others there were: it shows figures, and proves nothing.
+    ``earlier`` is the number of looks at these rows before this one, None if the store holds none; it ``began`` then
+    (seconds since 1970), and knows nothing of looks before that. ``opened_rows`` were opened before. ``on_prompt`` is
+    the number of earlier looks for this prompt at whatever rows.
     """
 
     earlier: int | None = None
     opened_rows: int = 0
-    recorded: bool = True
+    on_prompt: int = 0
+    began: float | None = None
 
     @property
     def number(self) -> int:
@@ -39,7 +42,7 @@ class Look:
 
 
 def judge(comparison: Comparison, look: Look, start: Figures, best: Figures) -> Verdict:
-    """Adopt only if both interval and test say that the gain is real, and the look was recorded.
+    """Adopt only if both interval and test say that the gain is real.
 
     ``start`` and ``best`` are what else the answers of the seed and of the winner come to on these rows.
     """
@@ -51,29 +54,52 @@ def judge(comparison: Comparison, look: Look, start: Figures, best: Figures) -> 
         words += ": not enough to tell it from chance"
     return Verdict(
         comparison=comparison,
-        decision="adopt" if comparison.significant and look.recorded else "keep",
+        decision="adopt" if comparison.significant else "keep",
         words=f"{words}{_about(look)}",
         earlier_looks=look.earlier,
         start=start,
         best=best,
         level=look.level,
         opened_rows=look.opened_rows,
+        prompt_looks=look.on_prompt,
     )
 
 
 def _about(look: Look) -> str:
     """What the looks at these rows mean for the verdict, as sentences without a full stop at the end."""
-    if not look.recorded:
-        return ". This look could not be recorded, so nobody can tell how many there were: nothing is claimed"
-    if look.earlier is None:
-        return ". Earlier looks at these rows are unknown: this store holds none yet"
+    return f"{_about_rows(look)}{_about_prompt(look)}"
+
+
+def _about_rows(look: Look) -> str:
     if look.earlier == 0:
         return ""
+    if look.earlier is None:
+        began = "" if look.began is None else f"; it began on {_date(look.began)}"
+        return f". This store holds no earlier look at these rows{began}"
     rows = f"{look.opened_rows:,} new rows" if look.opened_rows > 1 else "1 new row"
     return (
         f". Look {look.number} at these rows: tested at {_percent(look.level)} one-sided, in place of "
         f"{_percent(level_of_look(1))}. To restore that, replace the opened rows by {rows}"
     )
+
+
+def _about_prompt(look: Look) -> str:
+    """Rows that were reworded look like new ones: what cannot be told apart is said."""
+    if look.on_prompt <= (look.earlier or 0):
+        return ""
+    looks = "1 earlier look" if look.on_prompt == 1 else f"{look.on_prompt:,} earlier looks"
+    number = look.on_prompt + 1
+    return (
+        f". This prompt or its files had {looks} in all: if these rows are those in other words, this is "
+        f"look {number}, which asks for {_percent(level_of_look(number))} one-sided"
+    )
+
+
+def _date(seconds: float) -> str:
+    try:
+        return time.strftime("%Y-%m-%d", time.localtime(seconds))
+    except (OverflowError, OSError, ValueError):
+        return "an unknown day"
 
 
 def _percent(fraction: float) -> str:

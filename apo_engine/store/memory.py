@@ -36,7 +36,9 @@ class MemoryStore:
     _sightings: dict[bytes, Sighting] = field(default_factory=dict)
     _looks: dict[bytes, set[int]] = field(default_factory=dict)
     _experiments: dict[str, list[tuple[Looks, bytes | None]]] = field(default_factory=dict)
+    _prompts: dict[bytes, set[int]] = field(default_factory=dict)
     _executions: int = 0
+    _began: float = field(default_factory=time.time)
 
     async def begin(self, run: str, experiment: str, event_format: int) -> None:
         """See `Store`."""
@@ -106,16 +108,21 @@ class MemoryStore:
 
     async def looks(self, rows: Sequence[RowFingerprints]) -> Looks:
         """See `Store`."""
-        return looks_at(rows, self._looks, self._sightings, is_new=not self._looks)
+        return replace(looks_at(rows, self._looks, self._sightings), began=self._began)
 
-    async def record_look(self, rows: Sequence[RowFingerprints], experiment: str) -> Looks:
+    async def record_look(
+        self, rows: Sequence[RowFingerprints], experiment: str, prompt: Sequence[bytes] = ()
+    ) -> Looks:
         """See `Store`."""
-        found = await self.looks(rows)
+        opened = set().union(*(self._prompts.get(name, ()) for name in prompt))
+        found = replace(await self.looks(rows), on_prompt=len(opened))
         self._experiments.setdefault(experiment, []).append((found, None))
         self._executions += 1
         for row in rows:
             for name in row.recorded_as:
                 self._looks.setdefault(name, set()).add(self._executions)
+        for name in prompt:
+            self._prompts.setdefault(name, set()).add(self._executions)
         return found
 
     async def complete_look(self, experiment: str, comparison: bytes) -> None:
@@ -140,13 +147,10 @@ def looks_at(
     rows: Sequence[RowFingerprints],
     executions: Mapping[bytes, set[int]],
     sightings: Mapping[bytes, Sighting],
-    *,
-    is_new: bool,
 ) -> Looks:
-    """Count the looks at rows, given what is recorded under their fingerprints; ``is_new``: the store has no look."""
+    """Count the looks at rows, given what is recorded under their fingerprints."""
     counts = [_looks_at_row(row, executions, sightings) for row in rows]
-    most = max(counts, default=0)
-    return Looks(None if is_new and not most else most, sum(count > 0 for count in counts))
+    return Looks(max(counts, default=0) or None, sum(count > 0 for count in counts))
 
 
 def _looks_at_row(

@@ -37,9 +37,11 @@ class _RowsAlone(MemoryStore):
         """See `Store`."""
         return await self._rows.looks(rows)
 
-    async def record_look(self, rows: Sequence[RowFingerprints], experiment: str) -> Looks:
+    async def record_look(
+        self, rows: Sequence[RowFingerprints], experiment: str, prompt: Sequence[bytes] = ()
+    ) -> Looks:
         """See `Store`."""
-        return await self._rows.record_look(rows, experiment)
+        return await self._rows.record_look(rows, experiment, prompt)
 
     async def complete_look(self, experiment: str, comparison: bytes) -> None:
         """See `Store`."""

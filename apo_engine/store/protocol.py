@@ -63,12 +63,16 @@ class Looks:
     """Earlier looks at hold-out rows.
 
     ``earlier`` is the maximum, over the rows, of the executions that opened the row before; a row that was shown to a
-    search or an evaluation, under any of its fingerprints, counts as opened once. None means unknown: this store holds
-    no earlier look at any row. ``opened`` is the number of rows that were opened or shown before.
+    search or an evaluation, under any of its fingerprints, counts as opened once. None means that this store holds no
+    earlier look at any of the rows: looks before it ``began`` (seconds since 1970, None if there is no store yet), and
+    looks in other stores, are unknown. ``opened`` is the number of rows that were opened or shown before.
+    ``on_prompt`` is the number of earlier executions that opened hold-out rows, these or others, for the same prompt.
     """
 
     earlier: int | None
     opened: int
+    on_prompt: int = 0
+    began: float | None = None
 
 
 class WriterLock(Protocol):
@@ -131,8 +135,13 @@ class Store(Protocol):
         """The looks at these rows so far."""
         ...
 
-    async def record_look(self, rows: Sequence[RowFingerprints], experiment: str) -> Looks:
-        """Record that one more execution, of this experiment, opens these rows; the looks before this one."""
+    async def record_look(
+        self, rows: Sequence[RowFingerprints], experiment: str, prompt: Sequence[bytes] = ()
+    ) -> Looks:
+        """Record that one more execution, of this experiment, opens these rows; the looks before this one.
+
+        The ``prompt`` is known by any of these names. A back end keeps keyed digests of them, as of fingerprints.
+        """
         ...
 
     async def complete_look(self, experiment: str, comparison: bytes) -> None:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,7 +25,7 @@ from apo_engine.store.protocol import (
     WriterLock,
 )
 from apo_engine.store.sqlite_file import SqliteFile, is_damage
-from apo_engine.store.stored_values import bytes_of, count_of, key_of, looks_of, require_run, sighting_of
+from apo_engine.store.stored_values import bytes_of, count_of, key_of, looks_of, require_run, sighting_of, time_of
 
 T = TypeVar("T")
 _NAMES_AT_ONCE = 500
@@ -165,15 +165,20 @@ class SqliteStore:
         """See `Store`."""
         return await self._read(lambda db: _looks(db, rows), Looks(None, 0))
 
-    async def record_look(self, rows: Sequence[RowFingerprints], experiment: str) -> Looks:
+    async def record_look(
+        self, rows: Sequence[RowFingerprints], experiment: str, prompt: Sequence[bytes] = ()
+    ) -> Looks:
         """See `Store`."""
 
         def insert(db: sqlite3.Connection) -> Looks:
-            found = _looks(db, rows)
-            values = (_keyed_name(db, experiment), found.earlier, found.opened)
+            prompts = [*_keyed(db, prompt).values()]
+            opened = {number for (number,) in _selected(db, "SELECT execution FROM prompts WHERE name IN", prompts)}
+            found = replace(_looks(db, rows), on_prompt=len(opened))
+            values = (_keyed_name(db, experiment), found.earlier, found.opened, found.on_prompt)
             execution = db.execute(
-                "INSERT INTO executions (experiment, earlier, opened) VALUES (?, ?, ?)", values
+                "INSERT INTO executions (experiment, earlier, opened, on_prompt) VALUES (?, ?, ?, ?)", values
             ).lastrowid
+            db.executemany("INSERT INTO prompts VALUES (?, ?)", [(name, execution) for name in prompts])
             names = _keyed(db, (name for row in rows for name in row.recorded_as))
             db.executemany("INSERT INTO looks VALUES (?, ?)", [(name, execution) for name in names.values()])
             return found
@@ -199,11 +204,11 @@ class SqliteStore:
         def select(db: sqlite3.Connection) -> Looks | None:
             digest = None if comparison is None else _keyed(db, [comparison])[comparison]
             found = db.execute(
-                "SELECT earlier, opened FROM executions WHERE experiment = ? AND (? IS NULL OR comparison = ?)"
-                " ORDER BY execution DESC LIMIT 1",
+                "SELECT earlier, opened, on_prompt FROM executions"
+                " WHERE experiment = ? AND (? IS NULL OR comparison = ?) ORDER BY execution DESC LIMIT 1",
                 (_keyed_name(db, experiment), digest, digest),
             ).fetchone()
-            return None if found is None else looks_of(*found)
+            return None if found is None else replace(looks_of(*found), began=_began(db))
 
         return await self._read(select, None)
 
@@ -324,8 +329,11 @@ def _looks(db: sqlite3.Connection, rows: Sequence[RowFingerprints]) -> Looks:
     executions: dict[bytes, set[int]] = {}
     for stored, number in _selected(db, "SELECT fingerprint, execution FROM looks WHERE fingerprint IN", [*plain]):
         executions.setdefault(plain[bytes(stored)], set()).add(count_of(number))
-    (has_looks,) = db.execute("SELECT EXISTS (SELECT 1 FROM looks)").fetchone()
-    return looks_at(rows, executions, _sightings(db, names), is_new=not has_looks)
+    return replace(looks_at(rows, executions, _sightings(db, names)), began=_began(db))
+
+
+def _began(db: sqlite3.Connection) -> float:
+    return time_of(db.execute("SELECT began FROM secret LIMIT 1").fetchone())
 
 
 def _selected(db: sqlite3.Connection, statement: str, names: Sequence[bytes]) -> list[Any]:

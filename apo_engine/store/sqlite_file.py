@@ -6,6 +6,7 @@ import os
 import re
 import secrets
 import sqlite3
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -34,6 +35,15 @@ _MIGRATIONS: tuple[tuple[str, ...], ...] = (
         " PRIMARY KEY (fingerprint, execution)) WITHOUT ROWID",
     ),
     ("ALTER TABLE executions ADD COLUMN comparison BLOB",),
+    (
+        "ALTER TABLE executions ADD COLUMN on_prompt INTEGER NOT NULL DEFAULT 0",
+        "CREATE TABLE prompts (name BLOB NOT NULL, execution INTEGER NOT NULL, PRIMARY KEY (name, execution))"
+        " WITHOUT ROWID",
+        "ALTER TABLE secret ADD COLUMN began REAL",
+        # Of an older store, only its runs say when it began.
+        "UPDATE secret SET began ="
+        " coalesce((SELECT min(started) FROM runs), (julianday('now') - julianday('1970-01-01')) * 86400.0)",
+    ),
 )
 SCHEMA_VERSION = len(_MIGRATIONS)
 # The folders of an earlier version, and the names that it gave to what is in them.
@@ -184,7 +194,7 @@ def _migrate(connection: sqlite3.Connection) -> None:
             for statement in steps:
                 connection.execute(statement)
         if version == 0:
-            connection.execute("INSERT INTO secret VALUES (?)", (secrets.token_bytes(32),))
+            connection.execute("INSERT INTO secret VALUES (?, ?)", (secrets.token_bytes(32), time.time()))
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         connection.execute("COMMIT")
     except BaseException:

@@ -36,13 +36,24 @@ def sighting_of(side: Any, shown: Any) -> Sighting:
     return Sighting(side, bool(shown))
 
 
-def looks_of(earlier: Any, opened: Any) -> Looks:
+def looks_of(earlier: Any, opened: Any, on_prompt: Any) -> Looks:
     """The looks that an execution was recorded with.
 
     Raises:
         sqlite3.DatabaseError: the values are not counts.
     """
-    return Looks(None if earlier is None else count_of(earlier), count_of(opened))
+    return Looks(None if earlier is None else count_of(earlier) or None, count_of(opened), count_of(on_prompt))
+
+
+def time_of(found: Sequence[Any] | None) -> float:
+    """Seconds since 1970, given a row of one column.
+
+    Raises:
+        sqlite3.DatabaseError: there is no row, or it holds something else.
+    """
+    if found is None or not isinstance(found[0], float):
+        raise _damage("the time at which it began")
+    return found[0]
 
 
 def count_of(value: Any) -> int:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from apo_engine.evaluation.result import RowResult
@@ -18,7 +20,7 @@ from apo_engine.search.events import (
     VerdictReached,
 )
 from apo_engine.search.gradient import Gradient
-from apo_server.knowledge import Doubt, Finding, Knowledge, Ran, Rewrite, Row, Score, Winner
+from apo_server.knowledge import Doubt, Finding, Knowledge, Ran, Rewrite, Row, Score, Winner, rows_beside
 from apo_server.rows import excerpts, shortened
 from apo_server.unanimity import Unanimity
 
@@ -29,10 +31,15 @@ _DOUBTS = 50
 
 
 class Collector:
-    """Reads one run's events; what it has understood so far is `knowledge`."""
+    """Reads one run's events; what it has understood so far is `knowledge`.
 
-    def __init__(self, text: str) -> None:
+    Rows are read only from files in the folders ``roots``.
+    """
+
+    def __init__(self, text: str, roots: Sequence[Path]) -> None:
         self._text = text
+        self._roots = roots
+        self._files: dict[str, str] | None = None
         self._started: RunStarted | None = None
         self._score: CandidateScored | None = None
         self._failing: dict[str, RowResult] = {}
@@ -82,7 +89,17 @@ class Collector:
             last_job=started.job if started else None,
             doubtful=self._doubts(),
             ran=Ran(started.run, started.job) if started else None,
+            rows=self._read_files(),
         )
+
+    def _read_files(self) -> dict[str, str] | None:
+        """The example files as they are when the run first shows something."""
+        if self._files is None and self._started is not None and self._started.file:
+            folder = Path(self._started.file).parent
+            with suppress(ValueError):  # on another drive
+                names = [os.path.relpath(file.path, folder) for file in self._started.files]
+                self._files = rows_beside(folder, names, self._roots)
+        return self._files
 
     @property
     def _seed(self) -> str | None:
@@ -123,7 +140,7 @@ class Collector:
 
     def _doubts(self) -> tuple[Doubt, ...]:
         rows = self._unanimity.doubtful()[:_DOUBTS]
-        texts = _read((result for result, *_ in rows))
+        texts = _read((result for result, *_ in rows), self._roots)
         return tuple(
             Doubt(
                 line=result.line,
@@ -139,7 +156,7 @@ class Collector:
 
     def _excerpts(self) -> dict[tuple[str, int], str]:
         named = (self._failing.get(row) for gradient in self._gradients.values() for row in gradient.rows)
-        return _read(result for result in named if result is not None)
+        return _read((result for result in named if result is not None), self._roots)
 
     def _rewrites(self) -> tuple[Rewrite, ...]:
         """The measured candidates, those with a finding of the text first, then by falling score."""
@@ -172,9 +189,13 @@ class Collector:
         return Winner(ended.best.id, ended.best.text, ended.operators, self._verdict, ended.best.suspicions)
 
 
-def _read(results: Iterable[RowResult]) -> dict[tuple[str, int], str]:
-    """Excerpts of rows, by file and line."""
+def _read(results: Iterable[RowResult], roots: Sequence[Path]) -> dict[tuple[str, int], str]:
+    """Excerpts of rows, by file and line, as far as they lie in the folders ``roots``."""
     wanted: dict[str, dict[int, str]] = {}
     for result in results:
         wanted.setdefault(result.path, {})[result.line] = result.expected
-    return {(path, line): text for path, lines in wanted.items() for line, text in excerpts(Path(path), lines).items()}
+    return {
+        (path, line): text
+        for path, lines in wanted.items()
+        for line, text in excerpts(Path(path), lines, roots).items()
+    }

@@ -47,7 +47,7 @@ def _place(path: Path, line: int, column: str, texts: Texts, encoding: Encoding)
         lines = document.positions.lines
         text = lines.span_of_line(line - 1).of(document.text) if line <= len(lines.starts) else ""
     else:
-        text = lines_on_disk(path, [line]).get(line, "") if line <= _LINES else ""
+        text = lines_on_disk(path, [line], texts.roots).get(line, "") if line <= _LINES else ""
     begin, name = _named(text, column, path.suffix.lower())
     start = types.Position(line - 1, units(text[:begin], encoding))
     end = types.Position(line - 1, start.character + units(name, encoding))

@@ -131,9 +131,12 @@ class Consent:
         """The mark of the last withdrawal, by any server of the user's: with another one, no earlier yes holds."""
         return self._file.withdrawal(workspace)
 
-    def holds(self, workspace: str, started: RunStarted) -> bool:
-        """Whether a run that was allowed still is: any server of the user's may have withdrawn its consent."""
-        return self.waits(workspace, started) or self._covers(needed_scope(workspace, started))
+    def holds(self, workspace: str, started: RunStarted, needed: Grant) -> bool:
+        """Whether a run that was allowed still is: any server of the user's may have withdrawn its consent.
+
+        ``needed`` is its scope as it was when it was allowed.
+        """
+        return self.waits(workspace, started) or self._covers(needed)
 
     async def to_run(self, workspace: str, prompt: str, code: CustomMetric, *, asked: bool) -> bool:
         """Whether a metric that is code may be run as it is now; asks the user if that is not known."""

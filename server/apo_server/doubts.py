@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from apo_engine.problems import Place, Problem, Severity
@@ -12,10 +12,11 @@ from apo_server.knowledge import Doubt
 from apo_server.rows import excerpts
 
 
-def doubts(doubtful: tuple[Doubt, ...], buffers: Mapping[Path, str]) -> tuple[Problem, ...]:
+def doubts(doubtful: tuple[Doubt, ...], buffers: Mapping[Path, str], roots: Sequence[Path]) -> tuple[Problem, ...]:
     """A piece of information for each doubtful row that still stands on its line. Reads the files.
 
-    ``buffers`` are unsaved texts of files, which count in their place.
+    They lie in the folders ``roots``; what lies elsewhere is not read. ``buffers`` are unsaved texts of files, which
+    count in their place.
     """
     files: defaultdict[str, list[Doubt]] = defaultdict(list)
     for doubt in doubtful:
@@ -23,7 +24,7 @@ def doubts(doubtful: tuple[Doubt, ...], buffers: Mapping[Path, str]) -> tuple[Pr
     found = []
     for name, rows in files.items():
         path = Path(name)
-        there = excerpts(path, {doubt.line: doubt.expected for doubt in rows}, buffers.get(path))
+        there = excerpts(path, {doubt.line: doubt.expected for doubt in rows}, roots, buffers.get(path))
         found += [_problem(doubt, path) for doubt in rows if doubt.text and there.get(doubt.line) == doubt.text]
     return tuple(found)
 

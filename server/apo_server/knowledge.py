@@ -10,13 +10,14 @@ import errno
 import hashlib
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from stat import S_ISDIR
 from typing import TypeVar
 
 import msgspec
 
+from apo_engine.allowed_paths import open_allowed
 from apo_engine.decoding import decoded
 from apo_engine.positions import Span
 from apo_engine.private import NotPrivateError
@@ -28,6 +29,7 @@ _log = logging.getLogger(__name__)
 # Texts remembered for one prompt; the oldest go first.
 _TEXTS = 20
 _IGNORED = "ignored.json"
+_KNOWN = ".known.json"
 # The path of the prompt that a folder is about.
 _ORIGIN = "prompt.json"
 KindT = TypeVar("KindT")
@@ -124,7 +126,8 @@ class Knowledge(msgspec.Struct, frozen=True):
     """Everything that is known about ``text``. Findings stand by falling share of failures.
 
     ``doubtful`` are rows whose expected answer may be wrong. ``ran`` is the run that there is most to read of: the
-    last search, else the last run.
+    last search, else the last run. ``rows`` are the SHA-256 of the example files, by their paths from the prompt's
+    folder (`rows_beside`); None if they are not known.
     """
 
     text: str
@@ -135,6 +138,7 @@ class Knowledge(msgspec.Struct, frozen=True):
     last_job: Job | None = None
     doubtful: tuple[Doubt, ...] = ()
     ran: Ran | None = None
+    rows: dict[str, str] | None = None
 
     @property
     def empty(self) -> bool:
@@ -155,6 +159,29 @@ class Knowledge(msgspec.Struct, frozen=True):
         if self.winner is not None and self.winner.id == candidate:
             return self.winner.text
         return next((rewrite.text for rewrite in self.rewrites if rewrite.id == candidate), None)
+
+
+def rows_beside(folder: Path, names: Iterable[str], roots: Sequence[Path]) -> dict[str, str] | None:
+    """The SHA-256 of example files, named from a prompt's folder.
+
+    None if one cannot be read there, or in one of the folders ``roots``.
+    """
+    found = {}
+    for name in names:
+        digest = hashlib.sha256()
+        try:
+            with open_allowed(Path(os.path.normpath(folder / name)), (folder, *roots)) as file:
+                while block := file.read(2**20):
+                    digest.update(block)
+        except OSError:
+            return None
+        found[name] = digest.hexdigest()
+    return found
+
+
+def _is_of_rows(known: Knowledge | None, folder: Path, roots: Sequence[Path]) -> bool:
+    """Whether a prompt in a folder has the rows that something is known of."""
+    return known is not None and known.rows is not None and rows_beside(folder, known.rows, roots) == known.rows
 
 
 def merged(earlier: Knowledge | None, later: Knowledge) -> Knowledge:
@@ -179,6 +206,7 @@ def merged(earlier: Knowledge | None, later: Knowledge) -> Knowledge:
         last_job=later.last_job,
         # Only a search measures enough prompts to doubt a row.
         doubtful=later.doubtful if later.last_job == "optimize" else earlier.doubtful,
+        rows=later.rows,
         ran=max((ran for ran in (later.ran, earlier.ran) if ran), key=lambda ran: ran.job == "optimize", default=None),
     )
 
@@ -196,15 +224,15 @@ class KnowledgeStore:
         self._prompts = PrivateFolder(folder).child("editor")
         self._keeps = keeps
 
-    def load(self, path: Path, text: str) -> Knowledge | None:
+    def load(self, path: Path, text: str, roots: Sequence[Path] = ()) -> Knowledge | None:
         """What is known about this text, else about the text of this prompt that was measured last.
 
         A prompt of which nothing is known takes over what is known of one with this very text that is gone: it has
-        been renamed or moved.
+        been renamed or moved. Its rows, in the folders ``roots``, must be the same.
         """
         folder = self._of(path)
         if not _newest_first(folder):
-            self._adopt(path, text)
+            self._adopt(path, text, roots)
         exact = _read(folder, _name(text), Knowledge)
         if exact is not None and exact.text == text:
             return exact
@@ -224,26 +252,33 @@ class KnowledgeStore:
         for name in _newest_first(folder)[_TEXTS:]:
             folder.remove(name)
 
-    def moved(self, old: Path, new: Path) -> None:
+    def moved(self, old: Path, new: Path, roots: Sequence[Path]) -> None:
         """A prompt, or a folder with prompts, has another path now.
 
-        What is known of them, and what the user ignores, goes along.
+        What is known of them, and what the user ignores, goes along if the rows there, in the folders ``roots``, are
+        those that it was measured on.
         """
-        self._move(old, new)
+        self._move(old, new, roots)
         for folder in self._known_prompts():
             origin = Path(_read(folder, _ORIGIN, str) or "")
             if origin != old and origin.is_relative_to(old):
-                self._move(origin, new / origin.relative_to(old))
+                self._move(origin, new / origin.relative_to(old), roots)
 
-    def _move(self, old: Path, new: Path) -> None:
+    def _move(self, old: Path, new: Path, roots: Sequence[Path]) -> None:
         before, now = self._of(old), self._of(new)
         try:
             if not self._keeps() or before == now or not (names := before.entries()):
                 return
+            known = [name for name in names if name.endswith(_KNOWN)]
+            # Elsewhere, the same name may stand for other rows: a score is shown only beside those it was earned on.
+            stay = {name for name in known if not _is_of_rows(_read(before, name, Knowledge), new.parent, roots)}
+            if known and len(stay) == len(known):
+                return
             ignored = self.ignored(old) | self.ignored(new)
-            for name in names.keys() - now.entries().keys():
+            for name in names.keys() - now.entries().keys() - stay - ({_ORIGIN} if stay else set()):
                 before.move(name, now)
-            self._prompts.remove(before.parts[-1])
+            if not stay:
+                self._prompts.remove(before.parts[-1])
         except OSError as error:
             _log.warning("Results of a prompt cannot be moved: %s.", error)
             return
@@ -279,13 +314,16 @@ class KnowledgeStore:
         folder.write(name, page.encode())
         return folder.path / name
 
-    def _adopt(self, path: Path, text: str) -> None:
+    def _adopt(self, path: Path, text: str, roots: Sequence[Path]) -> None:
+        if not os.path.lexists(path):
+            return
         for folder in self._known_prompts():
             origin = _read(folder, _ORIGIN, str) if _read(folder, _name(text), Knowledge) is not None else None
             # One that is still there was copied: the rows beside the copy may be others.
             if origin is not None and not os.path.lexists(origin):
-                self._move(Path(origin), path)
-                return
+                self._move(Path(origin), path, roots)
+                if _newest_first(self._of(path)):
+                    return
 
     def _known_prompts(self) -> tuple[PrivateFolder, ...]:
         """The folders of all prompts of which something is known."""
@@ -301,12 +339,12 @@ class KnowledgeStore:
 
 
 def _name(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:24] + ".known.json"
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:24] + _KNOWN
 
 
 def _newest_first(folder: PrivateFolder) -> list[str]:
     try:
-        found = [(entry.st_mtime_ns, name) for name, entry in folder.entries().items() if name.endswith(".known.json")]
+        found = [(entry.st_mtime_ns, name) for name, entry in folder.entries().items() if name.endswith(_KNOWN)]
     except OSError as error:
         warn_once(f"Results are not read: {error}.")
         return []

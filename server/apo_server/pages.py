@@ -47,13 +47,13 @@ async def explain_critique(ls: ApoLanguageServer, *arguments: object) -> None:
     view = _view(ls, arguments)
     if view is None:
         return
-    known, name = view.known, _name(view)
+    known, name, roots = view.known, _name(view), ls.session.texts.roots
     wanted = str(arguments[1]) if len(arguments) > 1 else ""
     finding = next((one for one in known.findings if one.id == wanted), None) if known else None
     if known is None or finding is None:
         ls.screen.tell("This critique is not known any more.", Severity.INFORMATION)
         return
-    await _show(ls, view, "critique", lambda: critique_page.page(name, known, finding))
+    await _show(ls, view, "critique", lambda: critique_page.page(name, known, finding, roots))
 
 
 async def run_row(ls: ApoLanguageServer, *arguments: object) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from lsprotocol import types
 
-from apo_engine.allowed_paths import open_regular
+from apo_engine.allowed_paths import open_allowed
 from apo_server.documents import Document
 from apo_server.positions import Encoding, units
 
@@ -22,20 +22,25 @@ def ranges_in(document: Document, lines: Collection[int]) -> dict[int, types.Ran
     return {line: document.positions.range(starts.span_of_line(line - 1)) for line in there}
 
 
-def ranges_on_disk(path: Path, lines: Collection[int], encoding: Encoding) -> dict[int, types.Range]:
-    """The ranges of 1-based lines of a file, which is read only as far as the last; none if it cannot be read."""
+def ranges_on_disk(
+    path: Path, lines: Collection[int], encoding: Encoding, roots: Sequence[Path]
+) -> dict[int, types.Range]:
+    """The ranges of 1-based lines of a file in one of the folders ``roots``; as :func:`lines_on_disk`."""
     return {
         line: types.Range(types.Position(line - 1, 0), types.Position(line - 1, units(text, encoding)))
-        for line, text in lines_on_disk(path, lines).items()
+        for line, text in lines_on_disk(path, lines, roots).items()
     }
 
 
-def lines_on_disk(path: Path, lines: Collection[int]) -> dict[int, str]:
-    """The beginnings of 1-based lines of a file, which is read only as far as the last; none if it cannot be read."""
+def lines_on_disk(path: Path, lines: Collection[int], roots: Sequence[Path]) -> dict[int, str]:
+    """The beginnings of 1-based lines of a file in one of the folders ``roots``.
+
+    It is read only as far as the last line; there are none if it cannot be read, or lies elsewhere.
+    """
     wanted, last = frozenset(lines), max(lines, default=0)
     found = {}
     try:
-        with open_regular(path) as file:
+        with open_allowed(path, roots) as file:
             number = 1
             while number <= last and (part := file.readline(_LONGEST)):
                 whole = part

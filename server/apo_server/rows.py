@@ -6,28 +6,28 @@ import csv
 import io
 import itertools
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
-from apo_engine.allowed_paths import open_regular
+from apo_engine.allowed_paths import open_allowed
 
 _WIDTH = 80
 # A line beyond this is no row that anybody reads in a hover.
 _LONGEST = 100_000
 
 
-def excerpts(path: Path, wanted: Mapping[int, str], text: str | None = None) -> dict[int, str]:
+def excerpts(path: Path, wanted: Mapping[int, str], roots: Sequence[Path], text: str | None = None) -> dict[int, str]:
     """The inputs of rows, shortened, by the 1-based line on which each begins; rows that cannot be read are left out.
 
-    ``wanted`` gives each row's expected answer, which is no input. The file is read only as far as the last row;
-    ``text`` is read in its place where it is given.
+    ``wanted`` gives each row's expected answer, which is no input. The file, in one of the folders ``roots``, is
+    read only as far as the last row; ``text`` is read in its place where it is given.
     """
     if not wanted:
         return {}
     suffix = path.suffix.lower()
     try:
-        with _opened(path, text) as file:
+        with _opened(path, roots, text) as file:
             rows = _table(file, "\t" if suffix == ".tsv" else ",") if suffix in (".csv", ".tsv") else _objects(file)
             until_last = itertools.takewhile(lambda row: row[0] <= max(wanted), rows)
             return {line: _in_one_line(cells, wanted[line]) for line, cells in until_last if line in wanted}
@@ -35,17 +35,20 @@ def excerpts(path: Path, wanted: Mapping[int, str], text: str | None = None) -> 
         return {}
 
 
-def _opened(path: Path, text: str | None) -> TextIO:
+def _opened(path: Path, roots: Sequence[Path], text: str | None) -> TextIO:
     if text is not None:
         return io.StringIO(text.removeprefix("\ufeff"), newline="")
-    return io.TextIOWrapper(open_regular(path), encoding="utf-8-sig", errors="replace", newline="")
+    return io.TextIOWrapper(open_allowed(path, roots), encoding="utf-8-sig", errors="replace", newline="")
 
 
-def whole_rows(path: Path, lines: Collection[int]) -> dict[int, dict[str, str]]:
-    """Rows with all their cells, by the 1-based line on which each begins; what cannot be read is left out."""
+def whole_rows(path: Path, lines: Collection[int], roots: Sequence[Path]) -> dict[int, dict[str, str]]:
+    """Rows with all their cells, by the 1-based line on which each begins.
+
+    What cannot be read, or lies in none of the folders ``roots``, is left out.
+    """
     suffix, last = path.suffix.lower(), max(lines, default=0)
     try:
-        with _opened(path, None) as file:
+        with _opened(path, roots, None) as file:
             if suffix not in (".csv", ".tsv"):
                 numbered = itertools.islice(enumerate(file, 1), last)
                 return {line: found for line, text in numbered if line in lines and (found := _object(text))}

@@ -19,6 +19,8 @@ from apo_engine.search.events import AnyEvent, CustomMetric, Job, ModelFile, Not
 from apo_server.advance import Advance
 from apo_server.code_questions import code_not_allowed, files_in_full, model_file_not_allowed
 from apo_server.consent import Consent
+from apo_server.consent_file import Grant
+from apo_server.consent_scope import needed_scope
 from apo_server.engine import EngineClient, WorkerDied
 from apo_server.jobs import Order, Turn
 from apo_server.session import Session
@@ -74,11 +76,14 @@ class Screen(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Permit:
-    """A request that may be made, and what it will say first. ``granted`` tells a user's yes from a setting's."""
+    """A request that may be made, and what it will say first.
+
+    ``needed`` is what the user's yes must cover, as it was when the rows were counted; None if a setting allows it.
+    """
 
     request: Request
     started: RunStarted
-    granted: bool
+    needed: Grant | None
 
 
 class Runner:
@@ -200,7 +205,9 @@ class Runner:
         """
         workspace = permit.request.workspace
         same = self._consent.withdrawal(workspace) == permit.request.withdrawal
-        if not same or (permit.granted and not self._consent.holds(workspace, permit.started)):
+        if not same or (
+            permit.needed is not None and not self._consent.holds(workspace, permit.started, permit.needed)
+        ):
             raise ApoError(_WITHDRAWN)
 
     def _require_replan(self, permit: _Permit, error: ApoError) -> None:
@@ -250,9 +257,11 @@ class Runner:
         # Whoever allowed it, the engine sends what was planned here, and to nobody else.
         request = msgspec.structs.replace(request, agreed=started.fingerprint)
         if started.local or settings.consent:
-            return _Permit(request, started, granted=False)
+            return _Permit(request, started, None)
+        # A link that is put in a file's place later changes nothing of what was read, and of what a yes covers.
+        needed = needed_scope(workspace, started)
         if await self._consent.to_send(workspace, started, asked=order.asked):
-            return _Permit(request, started, granted=True)
+            return _Permit(request, started, needed)
         self._explain_consent(order)
         return None
 
@@ -279,7 +288,7 @@ class Runner:
         from apo_server.collector import Collector
 
         self._require_consent(permit)
-        collector = Collector(order.text)
+        collector = Collector(order.text, (order.path.parent, *self._session.texts.roots))
         progress = self._screen.progress(f"{_TITLES[order.job]} {shown_name(order.path.name)}", order.uri)
         workspace = permit.request.workspace
         self._paused.pop(order.uri, None)

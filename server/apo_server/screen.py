@@ -144,7 +144,8 @@ class EditorScreen:
         if document is not None:
             ranges = row_lines.ranges_in(document, lines)
         else:
-            ranges = await asyncio.to_thread(row_lines.ranges_on_disk, path, lines, session.client.encoding)
+            roots = session.texts.roots
+            ranges = await asyncio.to_thread(row_lines.ranges_on_disk, path, lines, session.client.encoding, roots)
         if self._latest.get(path) != number:
             return
         params = types.PublishDiagnosticsParams(

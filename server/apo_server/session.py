@@ -62,7 +62,7 @@ class Session:
     _memories: dict[str, _Memory] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.texts = Texts(lambda: self.documents)
+        self.texts = Texts(lambda: self.documents, lambda: tuple(map(Path, self.allowed_roots)))
 
     @property
     def allowed_roots(self) -> tuple[str, ...]:
@@ -123,10 +123,11 @@ class Session:
     async def recall(self, uri: str) -> None:
         """Remember what earlier sessions found out about a prompt."""
         view = self.view(uri)
-        if view is None or view.document.path is None:
+        # To load is also to move what is known of a prompt that was renamed: only for a user who trusts the workspace.
+        if view is None or view.document.path is None or not self.settings.trusted:
             return
-        store, path, text = self.store, view.document.path, view.prompt.text
-        known, ignored = await asyncio.to_thread(lambda: (store.load(path, text), store.ignored(path)))
+        store, path, text, roots = self.store, view.document.path, view.prompt.text, self.texts.roots
+        known, ignored = await asyncio.to_thread(lambda: (store.load(path, text, roots), store.ignored(path)))
         memory = self._memories.get(view.document.uri)
         # A run may have been quicker, or the document may be closed again.
         if memory is not None and memory.known is None and self.settings.trusted:

@@ -145,8 +145,9 @@ class Surveys:
         if doubtful:
             from apo_server.doubts import doubts
 
+            roots = self._session.texts.roots
             buffers = {path: document.text for path, document in opened if document is not None}
-            problems += [_normal(found) for found in await asyncio.to_thread(doubts, doubtful, buffers)]
+            problems += [_normal(found) for found in await asyncio.to_thread(doubts, doubtful, buffers, roots)]
         return SurveyOf(prompt.text, files, reply.survey.facts, tuple(problems))
 
     def _show_all(self) -> None:

@@ -15,9 +15,19 @@ _KEPT = 64
 class Texts:
     """Reads small files; one that has not changed on disk is read once."""
 
-    def __init__(self, documents: Callable[[], Documents]) -> None:
+    def __init__(
+        self, documents: Callable[[], Documents], folders: Callable[[], tuple[Path, ...]] = lambda: ()
+    ) -> None:
         self._documents = documents
+        self._folders = folders
         self._read: OrderedDict[Path, tuple[tuple[int, int], str]] = OrderedDict()
+
+    @property
+    def roots(self) -> tuple[Path, ...]:
+        """Where rows may lie: in the workspace's folders, and in the folders of open prompts."""
+        prompts = (document.path for document in self._documents() if document.is_prompt)
+        own = dict.fromkeys(path.parent for path in prompts if path is not None)
+        return (*self._folders(), *own)
 
     def read(self, path: Path, folder: Path) -> str | None:
         """The text at a path in a folder; None where there is no file.

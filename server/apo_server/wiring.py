@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import os
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 
 from lsprotocol import types
 
+from apo_engine.allowed_paths import is_within
 from apo_engine.problems import Severity
 from apo_engine.search.events import Job
 from apo_server import capabilities, pages, providers, reports, settings
@@ -200,6 +202,8 @@ def files_changed(ls: ApoLanguageServer, params: types.DidChangeWatchedFilesPara
 
 def files_renamed(ls: ApoLanguageServer, params: types.RenameFilesParams) -> None:
     """Prompts, or folders with prompts, were renamed or moved in the editor: what is known of them goes along."""
+    if not ls.session.settings.trusted or not ls.may_change_stored():
+        return
     for renamed in params.files:
         old, new = path_of(renamed.old_uri), path_of(renamed.new_uri)
         if old is not None and new is not None:
@@ -207,10 +211,21 @@ def files_renamed(ls: ApoLanguageServer, params: types.RenameFilesParams) -> Non
 
 
 async def _moved(ls: ApoLanguageServer, old: Path, new: Path) -> None:
-    await asyncio.to_thread(ls.session.store.moved, old, new)
-    for view in ls.session.prompts:
+    session = ls.session
+    folders = tuple(map(Path, session.allowed_roots))
+    if not await asyncio.to_thread(_is_moved, old, new, folders):
+        return
+    await asyncio.to_thread(session.store.moved, old, new, session.texts.roots)
+    for view in session.prompts:
         if view.document.path is not None and view.document.path.is_relative_to(new):
-            await ls.session.recall(view.document.uri)
+            await session.recall(view.document.uri)
+
+
+def _is_moved(old: Path, new: Path, folders: tuple[Path, ...]) -> bool:
+    """Whether a path within the workspace was renamed to another one within it, as a client says."""
+    if os.path.lexists(old) or not os.path.lexists(new):
+        return False
+    return is_within(old, folders) and is_within(new, folders)
 
 
 def show_lenses(ls: ApoLanguageServer, params: types.CodeLensParams) -> list[types.CodeLens]:

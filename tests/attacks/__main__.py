@@ -15,15 +15,27 @@ import pytest
 
 KINDS = {
     "Code of a workspace runs without agreement": ("code", "code_in_editor", "model_files"),
-    "A link or another user's file is written, read or believed": ("stored_files",),
-    "A file outside the allowed folders is read": ("allowed_paths",),
+    "A link or another user's file is written, read or believed": (
+        "stored_files",
+        "moved_results",
+    ),
+    "A file outside the allowed folders is read": (
+        "allowed_paths",
+        "rows_shown",
+    ),
     "A stranger takes the editor's place on a socket": ("line", "line_token", "line_web_socket", "line_browser"),
-    "Something leaves that nobody agreed to": ("consent", "workspaces", "destinations", "names", "token_tables"),
+    "Something leaves that nobody agreed to": (
+        *("consent", "workspaces", "destinations", "names", "token_tables"),
+        "sends",
+    ),
     "A cap is passed, or a number breaks the program": (
         *("caps", "caps_numbers", "caps_patterns", "raised_caps", "large_model_files", "prices"),
     ),
     "A parameter costs more or sends data elsewhere": ("parameters",),
-    "A wrong answer is kept, or an answer is paid for twice": ("answers_kept",),
+    "A wrong answer is kept, or an answer is paid for twice": (
+        "answers_kept",
+        "finish_reasons",
+    ),
     "A look at the hold-out is lost, or a row counts twice": ("identity", "rerolls", "copies"),
     "A foreign value is believed, or breaks the program": ("foreign_values",),
 }

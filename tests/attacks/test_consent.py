@@ -34,7 +34,7 @@ from apo_engine.search.events import (
 from apo_engine.settings import ExamplesSettings
 from apo_server.consent import ALLOW, Consent, words_on_code
 from apo_server.consent_file import ConsentFile, FileScope, Grant, Recipient, Remembered
-from apo_server.consent_scope import question
+from apo_server.consent_scope import needed_scope, question
 from apo_server.features.plain import said
 from tests.attacks.plans import started
 from tests.scripted import Reply, ScriptedServer
@@ -301,9 +301,9 @@ async def test_a_yes_after_the_withdrawal_counts_for_nothing(tmp_path: Path) -> 
 async def test_a_withdrawal_elsewhere_ends_a_yes_to_a_run_that_has_not_begun(tmp_path: Path) -> None:
     one, two = User(tmp_path), User(tmp_path)
     assert await one.may(started(), begins=False)
-    assert one.consent.holds("file:///w", started())
+    assert one.consent.holds("file:///w", started(), needed_scope("file:///w", started()))
     two.consent.revoke("file:///w")
-    assert not one.consent.holds("file:///w", started())
+    assert not one.consent.holds("file:///w", started(), needed_scope("file:///w", started()))
     one.consent.begun("file:///w", started())
     assert ConsentFile(tmp_path).read().grants == (), "it is not remembered either"
     one.answer = None
@@ -315,16 +315,16 @@ async def test_a_withdrawal_elsewhere_ends_no_yes_of_another_workspace(tmp_path:
     one, two = User(tmp_path), User(tmp_path)
     assert await one.may(started(), begins=False)
     two.consent.revoke("file:///other")
-    assert one.consent.holds("file:///w", started())
+    assert one.consent.holds("file:///w", started(), needed_scope("file:///w", started()))
 
 
 async def test_a_yes_that_cannot_be_remembered_is_withdrawn_elsewhere_too(tmp_path: Path) -> None:
     one, two = User(tmp_path), User(tmp_path)
     with hold_lock(tmp_path / "consent.json", 1):
         assert await one.may(started())
-    assert one.consent.holds("file:///w", started())
+    assert one.consent.holds("file:///w", started(), needed_scope("file:///w", started()))
     two.consent.revoke("file:///w")
-    assert not one.consent.holds("file:///w", started())
+    assert not one.consent.holds("file:///w", started(), needed_scope("file:///w", started()))
 
 
 async def test_a_yes_after_a_withdrawal_elsewhere_counts_for_nothing(tmp_path: Path) -> None:
@@ -342,11 +342,13 @@ async def test_a_yes_after_a_withdrawal_elsewhere_counts_for_nothing(tmp_path: P
 async def test_a_withdrawal_ends_what_another_server_runs_and_is_not_lost(tmp_path: Path) -> None:
     one, two = User(tmp_path), User(tmp_path)
     assert await one.may(started())
-    assert one.consent.holds("file:///w", started())
+    assert one.consent.holds("file:///w", started(), needed_scope("file:///w", started()))
     assert two.consent.revoke("file:///w")
-    assert not one.consent.holds("file:///w", started())
+    assert not one.consent.holds("file:///w", started(), needed_scope("file:///w", started()))
     await one.may(started(), "file:///other")
-    assert not User(tmp_path, None).consent.holds("file:///w", started()), "its next write brings nothing back"
+    assert not User(tmp_path, None).consent.holds("file:///w", started(), needed_scope("file:///w", started())), (
+        "its next write brings nothing back"
+    )
 
 
 def test_servers_that_write_at_once_lose_nothing(tmp_path: Path) -> None:

@@ -71,7 +71,10 @@ def test_an_answer_of_another_kind_is_damage(tmp_path: Path, statement: str, cap
     "statement",
     [
         "DELETE FROM secret",
-        "INSERT INTO secret VALUES (x'00')",
+        "INSERT INTO secret VALUES (x'00', 1.0)",
+        "UPDATE secret SET began = 'x'",
+        "UPDATE secret SET began = NULL",
+        "UPDATE executions SET on_prompt = 'x'",
         "UPDATE secret SET key = 5",
         "UPDATE secret SET key = x''",
         "UPDATE sightings SET side = 'x'",

@@ -80,19 +80,20 @@ class Desk:
         front = "\n".join(["---", "model: openai/a", f"apo.examples: {self.examples}", *self.front, "---"])
         self.path.write_text(f'{front}\n{{{{role "system"}}}}{self.text}{{{{role "user"}}}}{self.template}\n', "utf-8")
 
-    async def look(self) -> Look:
+    async def look(self, winner: str = "") -> Look:
         """Open the hold-out as a run does, and go no further."""
-        look, _ = await self.opened()
+        look, _ = await self.opened(winner)
         return look
 
-    async def opened(self) -> tuple[Look, list[str]]:
+    async def opened(self, winner: str = "") -> tuple[Look, list[str]]:
         """The look, and the texts of the rows that it opened."""
         self.write()
         plan = await self.plan("optimize")
         recorder = Recorder(plan, new_ulid(), experiment_id(plan), None, lambda _: None)
         await recorder.begin()
         assert plan.rows is not None
-        look = await recorder.look(plan.rows.holdout)
+        look = await recorder.look(plan.rows.holdout, winner)
+        assert look is not None
         texts = [next(iter(row.inputs.values())) for row in plan.rows.holdout]
         await recorder.close()
         await plan.close()
@@ -384,7 +385,7 @@ async def test_a_row_that_is_moved_to_train_and_back_was_seen(tmp_path: Path) ->
     await Desk(tmp_path, rows=make_rows(120, first=5000)).look()
     train, held, other = desk.rows[:60], desk.rows[60:90], desk.rows[90:]
     desk.examples = "{train: train.jsonl, holdout: held.jsonl}"
-    for some, rest, expected in ((held, train, 0), (other, [*train, *held], 0), (held, [*train, *other], 1)):
+    for some, rest, expected in ((held, train, None), (other, [*train, *held], None), (held, [*train, *other], 1)):
         _write(tmp_path / "train.jsonl", rest)
         _write(tmp_path / "held.jsonl", some)
         assert (await desk.look()).earlier == expected
@@ -490,14 +491,55 @@ async def test_a_new_store_says_that_earlier_looks_are_unknown(tmp_path: Path, h
     else:
         with closing(sqlite3.connect(store)) as database:
             database.execute("PRAGMA user_version = 99")
-    assert (await desk.look()).earlier is None
-    # An evaluation, or another prompt's rows, make nothing known of looks elsewhere; a look of this store does.
-    assert (await desk.look()).earlier == 1
+    new = await desk.look()
+    assert new.earlier is None
+    # An evaluation, or other rows, make nothing known of looks elsewhere; a look of this store at these rows does.
+    assert (await Desk(tmp_path, rows=make_rows(120, first=7000), cache=desk.cache).look()).earlier is None
+    await desk.evaluated()
+    again = await desk.look()
+    assert (again.earlier, again.began) == (1, new.began)
+
+
+REWORDED: dict[str, Callable[[Desk], None]] = {
+    "file of the prompt": settings(text="Say yes, or say no.", examples="other.jsonl"),
+    "text of the prompt": settings(prompt="b.prompt", examples="other.jsonl"),
+    "file of the rows": settings(prompt="b.prompt", text="Say yes, or say no."),
+    "text of the winner": settings(prompt="b.prompt", text="WINNER", examples="other.jsonl"),
+}
+
+
+@pytest.mark.parametrize("known_by", REWORDED)
+async def test_rows_that_resemble_none_are_not_taken_for_new_in_silence(tmp_path: Path, known_by: str) -> None:
+    """The prompt was judged before: whoever reworded every row is told what look it then is."""
+    desk = Desk(tmp_path)
+    if known_by == "text of the prompt":
+        _write(tmp_path / "other.jsonl", desk.rows)
+        desk.examples = "other.jsonl"
+    desk.write()
+    winner = desk.path.read_text("utf-8").replace("Answer yes or no.", "WINNER").replace("rows.jsonl", "other.jsonl")
+    for looks in range(2):
+        assert (await desk.look(winner)).on_prompt == looks
+    desk.rows = make_rows(120, first=7000)
+    if known_by == "text of the prompt":
+        desk.folder = tmp_path / "elsewhere"
+        desk.folder.mkdir()
+        desk.cache = str(tmp_path / "cache")
+    _write(desk.folder / "other.jsonl", desk.rows)
+    REWORDED[known_by](desk)
+    look = await desk.look()
+    assert (look.earlier, look.on_prompt) == (None, 2)
 
 
 async def test_a_look_that_cannot_be_recorded_is_not_taken_for_the_first(tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("a file where a folder should be")
-    assert not (await Desk(tmp_path).look()).recorded
+    desk = Desk(tmp_path)
+    desk.write()
+    plan = await desk.plan("optimize")
+    recorder = Recorder(plan, new_ulid(), experiment_id(plan), None, lambda _: None)
+    await recorder.begin()
+    assert await recorder.look(plan.sealed_rows) is None
+    await recorder.close()
+    await plan.close()
 
 
 async def test_looks_add_up_and_the_levels_with_them(tmp_path: Path) -> None:
@@ -514,7 +556,7 @@ async def test_new_rows_in_place_of_the_opened_ones_restore_the_level(tmp_path: 
     assert again.opened_rows == len(opened)
     desk.rows = [row for row in desk.rows if row["text"] not in opened] + make_rows(again.opened_rows, first=9000)
     restored, new = await desk.opened()
-    assert (restored.earlier, restored.level) == (0, 0.025)
+    assert (restored.earlier, restored.on_prompt, restored.level) == (None, 2, 0.025)
     assert len(new) >= 60
     assert not set(new) & set(opened)
 
@@ -527,9 +569,10 @@ async def test_rows_of_another_kind_share_no_look(tmp_path: Path, shared: str) -
         "constants": lambda number: {"source": "exported from the help desk in May"},
         "short words": lambda number: {"tag": _WORDS[number % 16]},
     }[shared]
-    for first, expected in ((0, None), (7000, 0)):
+    for looks, first in enumerate((0, 7000)):
         some = [{**row, **more(number)} for number, row in enumerate(make_rows(120, first=first))]
-        assert (await Desk(tmp_path, rows=some).look()).earlier == expected
+        look = await Desk(tmp_path, rows=some).look()
+        assert (look.earlier, look.on_prompt) == (None, looks)
 
 
 # --- whole processes ---------------------------------------------------------------------------------------------
@@ -544,6 +587,48 @@ def apo(tmp_path: Path, scripted: ScriptedServer) -> Apo:
     world.write(tmp_path)
     scripted.script = world.script
     return make_apo(tmp_path, scripted)
+
+
+def link_in_its_place(store: Path) -> None:
+    store.symlink_to("/nonexistent/x")
+
+
+def full_disk(store: Path) -> None:
+    # As with a disk that fills up during the run: what comes first is written, the look is not.
+    with closing(sqlite3.connect(store)) as database:
+        database.execute("CREATE TRIGGER full BEFORE INSERT ON executions BEGIN SELECT raise(ABORT, 'disk full'); END")
+        database.commit()
+
+
+@pytest.mark.parametrize(
+    ("broken", "fresh"),
+    [(link_in_its_place, ()), (link_in_its_place, ("--fresh",)), (full_disk, ("--fresh",))],
+    ids=["link, cached answers", "link", "full disk"],
+)
+def test_rows_stay_sealed_if_their_look_cannot_be_recorded(
+    apo: Apo, scripted: ScriptedServer, broken: Callable[[Path], None], fresh: tuple[str, ...]
+) -> None:
+    """The search ends with its result, without a verdict; no hold-out row is sent, and no figure is shown."""
+    first = apo(*SEARCH)
+    assert looks_of(first.object) is None
+    store = apo.folder / "cache" / "store.sqlite"
+    if broken is link_in_its_place:
+        for file in store.parent.glob("store.sqlite*"):
+            file.rename(apo.folder / file.name)
+    broken(store)
+    asked = len(scripted.log)
+    sealed = apo(*SEARCH, *fresh, "--seed", "0" if not fresh else "3")
+    assert sealed.code == 0, sealed.err
+    assert sealed.object["holdout"] is None
+    assert sealed.object["verdict"] == "keep"
+    assert sum("There is no verdict: the hold-out stays sealed" in line for line in sealed.object["warnings"]) == 1
+    calls = sum(sealed.object["calls"].values())
+    assert len(scripted.log) - asked == (calls if fresh else 0)
+    if broken is link_in_its_place:
+        store.unlink()
+        for file in apo.folder.glob("store.sqlite*"):
+            file.rename(store.parent / file.name)
+        assert looks_of(apo(*SEARCH, "--fresh", "--seed", "5").object) == 1
 
 
 def looks_of(found: dict[str, Any]) -> object:

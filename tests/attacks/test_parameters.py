@@ -286,6 +286,43 @@ async def test_a_cap_in_dollars_needs_a_price(folder: Path, config: str, model: 
     await uncapped.close()
 
 
+# A model that searches the web by itself does what `web_search_options` asks of others.
+@pytest.mark.parametrize(
+    "line",
+    [
+        "model: openai/gpt-4o-search-preview",
+        "model: openai/gpt-4o\napo.optimizer: {model: openai/o3-deep-research}",
+        "model: openai/gpt-4o\napo.metric: judge\napo.judge: {model: openai/gpt-5-search-api, rubric: Be kind}",
+    ],
+    ids=lambda one: one[-20:],
+)
+async def test_a_model_that_searches_needs_the_users_leave(folder: Path, line: str) -> None:
+    prompt = parse_prompt(f"---\n{line}\napo.examples: rows.jsonl\n{_BODY}", folder / "a.prompt")
+    words = [f"{chr(97 + number // 8) * 5} {chr(97 + number % 8) * 7}" for number in range(64)]
+    rows = [{"text": word, "label": "yes" if number % 3 else "no"} for number, word in enumerate(words)]
+    (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(InputError, match=r"endpoints: {openai: {parameters: \[web_search_options\]}}") as refused:
+        await make_plan("optimize", prompt, Options())
+    assert "a.prompt:" in str(refused.value)
+    allow(folder, "endpoints: {openai: {parameters: [web_search_options]}}\n")
+    plan = await make_plan("optimize", prompt, Options())
+    from apo_engine.runs.announcement import announce
+
+    started = announce(plan)
+    await plan.close()
+    assert started.estimate.usd is None
+    assert len(started.notices) == 1
+    assert "searches the web: it costs more, and may send data elsewhere. Its price is not known." in started.notices[0]
+    with pytest.raises(BudgetError, match="is unknown"):
+        await make_plan("optimize", prompt, Options(flags={"budget": {"usd": 1.0}}))
+
+
+async def test_a_model_on_this_machine_may_have_any_name(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
+    prompt = parse_prompt(prompt_text("temperature: 0", "openai/my-deep-research-8b"), folder / "a.prompt")
+    await (await make_plan("evaluate", prompt, Options())).close()
+
+
 async def test_a_tier_is_priced_as_the_list_says(folder: Path) -> None:
     allow(folder, "endpoints: {openai: {parameters: [service_tier]}}\n")
     usd = {}

@@ -87,6 +87,38 @@ def test_a_provider_is_found_by_its_host_however_it_is_written(url: str, model_i
     assert price > 0
 
 
+# Their requests cost a fee beside their tokens, or a fee for each search that the model makes.
+WITH_FEES = (
+    ("https://api.openai.com/v1", "gpt-4o-search-preview"),
+    ("https://api.openai.com/v1", "gpt-4o-mini-search-preview-2025-03-11"),
+    ("https://api.openai.com/v1", "gpt-5-search-api"),
+    ("https://api.openai.com/v1", "o3-deep-research"),
+    ("https://api.openai.com/v1", "o4-mini-deep-research-2025-06-26"),
+    ("https://api.perplexity.ai", "sonar"),
+    ("https://api.perplexity.ai", "sonar-deep-research"),
+    ("https://openrouter.ai/api/v1", "openai/gpt-4o-mini-search-preview"),
+    ("https://openrouter.ai/api/v1", "perplexity/sonar-pro"),
+    ("https://openrouter.ai/api/v1", "openai/gpt-4o-mini:online"),
+)
+
+
+@pytest.mark.parametrize(("url", "model_id"), WITH_FEES, ids=lambda one: one)
+async def test_a_model_that_takes_a_fee_has_no_known_price(url: str, model_id: str) -> None:
+    model = _model(url, model_id)
+    assert price_of(model, Usage(1000, 1000)) is None
+    assert facts_of(url, model_id).input_usd is None
+    with pytest.raises(BudgetError, match="is unknown"):
+        await require_price(model)
+
+
+def test_every_model_with_a_fee_in_the_list_has_no_known_price() -> None:
+    urls = {"openai": "https://api.openai.com/v1", "perplexity": "https://api.perplexity.ai"}
+    for provider in providers:
+        for model in provider.models if provider.id in urls else ():
+            if "K requests" in str(model.prices):
+                assert price_of(_model(urls[provider.id], model.id), Usage(1000, 1000)) is None, model.id
+
+
 def test_a_pattern_of_the_list_that_ends_within_a_host_is_completed() -> None:
     open_ended = [one.api_pattern for one in providers if one.api_pattern.endswith(r"\.")]
     assert set(open_ended) <= listed_provider._OPEN_ENDED.keys()

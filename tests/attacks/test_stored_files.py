@@ -49,7 +49,7 @@ NOBODY = 65534
 SECRET = "# the user's own file\n"
 PROMPT = Path("/somewhere/a.prompt")
 TEXT = "Answer yes or no."
-FORGED = Knowledge(text=TEXT, score=Score("label", 0.97, (0.95, 0.99), 200, "open"), last_job="evaluate")
+FORGED = Knowledge(text=TEXT, score=Score("label", 0.97, (0.95, 0.99), 200, "open"), last_job="evaluate", rows={})
 
 
 @pytest.fixture
@@ -172,7 +172,7 @@ def test_results_are_not_written_through_a_link(cache: Path, home: Path, planted
     store = KnowledgeStore(cache)
     store.save(PROMPT, FORGED)
     store.ignore(PROMPT, "g")
-    store.moved(PROMPT, Path("/somewhere/b.prompt"))
+    store.moved(PROMPT, Path("/somewhere/b.prompt"), ())
     store.save(PROMPT, FORGED)
     try:
         page = store.save_page(PROMPT, "row", "touch /tmp/ran")

@@ -24,7 +24,7 @@ def test_the_object_has_exactly_the_promised_keys(adopted: Finished) -> None:
     assert tuple(found) == KEYS
     assert set(found["start"]) == set(found["best"]) == {"prompt", "score", "n"}
     assert set(found["holdout"]) == {
-        "start", "best", "difference", "interval", "p", "n", "confidence", "earlier_looks",
+        "start", "best", "difference", "interval", "p", "n", "confidence", "earlier_looks", "prompt_looks",
     }  # fmt: skip
     assert set(found["judged"]) == {"start", "best"}
     assert set(found["calls"]) == {"task", "gradient", "edit", "paraphrase", "judge"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 
 import pytest
 
@@ -23,6 +24,19 @@ QUOTED = {
     "reversed": TOKEN[::-1],
     "in base64, behind a scheme": base64.b64encode(f"Bearer {TOKEN}".encode()).decode(),
     "in base64, behind a user": base64.b64encode(f"me:{TOKEN}".encode()).decode(),
+}
+ESCAPED = {
+    "as JSON": "".join(f"\\u{ord(char):04x}" for char in TOKEN),
+    "as JSON, in part": TOKEN.replace("k", "\\u006B"),
+    "as JSON in JSON": json.dumps("".join(f"\\u{ord(char):04x}" for char in TOKEN))[1:-1],
+    "as Python": "".join(f"\\x{ord(char):02x}" for char in TOKEN),
+    "as Python, long": "".join(f"\\U{ord(char):08x}" for char in TOKEN),
+    "as JavaScript": "".join(f"\\u{{{ord(char):x}}}" for char in TOKEN),
+    "as HTML": "".join(f"&#{ord(char)};" for char in TOKEN),
+    "as HTML in hex": "".join(f"&#x{ord(char):X};" for char in TOKEN),
+    "as a URL": "".join(f"%{ord(char):02X}" for char in TOKEN),
+    "as a URL in a URL": "".join(f"%25{ord(char):02x}" for char in TOKEN),
+    "in HTML as JSON": "".join(f"&#92;u{ord(char):04x}" for char in TOKEN),
 }
 LONGER = {
     "a scheme": f"Bearer {TOKEN}",
@@ -97,6 +111,30 @@ def test_other_spellings_are_struck_out(quoted: str) -> None:
     assert struck.startswith("you sent ")
     assert quoted not in struck
     assert quoted[8:-4] not in struck
+
+
+@pytest.mark.parametrize("quoted", ESCAPED.values(), ids=ESCAPED.keys())
+def test_escapes_are_struck_out_whole(quoted: str) -> None:
+    assert Secrets.of([TOKEN]).struck(f'A "path" C:\\new: {quoted} %d') == 'A "path" C:\\new: [key] %d'
+
+
+@pytest.mark.parametrize("part", [TOKEN[:12], TOKEN[:-1], TOKEN[1:], TOKEN[-12:], TOKEN.upper()[:15]])
+def test_a_long_beginning_or_end_of_a_key_is_struck_out(part: str) -> None:
+    assert Secrets.of([f"Bearer {TOKEN}"]).struck(f"({part})") == "([key])"
+
+
+@pytest.mark.parametrize("part", [TOKEN[:11], "internationalization", "session"])
+def test_words_and_short_pieces_of_a_key_stay(part: str) -> None:
+    assert Secrets.of([TOKEN, "internationalisation-9"]).struck(f"({part})") == f"({part})"
+
+
+@pytest.mark.parametrize("escape", ["\\u0041", "%41", "&#65;", "\\\\", "\\", "%", "&"])
+def test_an_answer_of_nothing_but_escapes_stalls_nothing(escape: str) -> None:
+    text = escape * (16_000_000 // len(escape))
+    began = time.process_time()
+    struck = Secrets.of([TOKEN]).struck(text + "".join(f"%{ord(char):02x}" for char in TOKEN))
+    assert time.process_time() - began < 5
+    assert struck.endswith("[key]")
 
 
 def test_a_canary_is_struck_out_in_every_form() -> None:

@@ -18,7 +18,7 @@ from apo_server.documents import Document, Documents
 from apo_server.positions import Encoding, PositionMapper
 from apo_server.texts import Texts
 
-TEXTS = Texts(Documents)
+TEXTS = Texts(Documents, lambda: (Path("/"),))
 WORDS = st.text(st.sampled_from('ab ,"\\é😀{}[]:\t'), max_size=6).map(str.strip)
 
 

@@ -6,10 +6,12 @@ import os
 import stat
 from pathlib import Path
 
+import msgspec
+
 from apo_engine.positions import Span
 from apo_engine.scoring.comparison import Comparison
 from apo_engine.search.events import Verdict
-from apo_server.knowledge import Finding, Knowledge, KnowledgeStore, Rewrite, Row, Score, Winner, merged
+from apo_server.knowledge import Finding, Knowledge, KnowledgeStore, Rewrite, Row, Score, Winner, merged, rows_beside
 
 PROMPT = Path("/somewhere/a.prompt")
 COMPARISON = Comparison(0.5, 0.6, 0.1, (0.02, 0.18), 0.03, 48)
@@ -20,6 +22,7 @@ KNOWN = Knowledge(
     rewrites=(Rewrite("c", "new 😀", "edit", ("g",), "s", 0.6, 48, COMPARISON),),
     winner=Winner("c", "new 😀", ("edit",), Verdict(COMPARISON, "adopt", "words")),
     last_job="optimize",
+    rows={},
 )
 
 
@@ -40,15 +43,15 @@ def test_a_prompt_that_was_renamed_keeps_what_is_known_and_ignored(tmp_path: Pat
     old.write_text(KNOWN.text)
     store.save(old, KNOWN)
     store.ignore(old, "g")
-    store.moved(old, new)
+    store.moved(old, new, ())
     assert store.load(new, "edited since") == KNOWN
     assert store.ignored(new) == {"g"}
     assert store.load(old, "edited since") is None
     store.ignore(old, "h")
-    store.moved(old, new)
+    store.moved(old, new, ())
     assert store.ignored(new) == {"g", "h"}
-    store.moved(new, new)
-    store.moved(tmp_path / "unknown.prompt", old)
+    store.moved(new, new, ())
+    store.moved(tmp_path / "unknown.prompt", old, ())
     assert store.load(new, "edited since") == KNOWN
 
 
@@ -62,6 +65,36 @@ def test_a_prompt_that_was_moved_unseen_is_known_by_its_text(tmp_path: Path) -> 
     assert store.load(new, "another text") is None
     assert store.load(new, KNOWN.text) == KNOWN
     assert store.ignored(new) == {"g"}
+
+
+def test_what_is_known_goes_along_only_to_the_rows_it_was_measured_on(tmp_path: Path) -> None:
+    for folder, rows in (("a", "one"), ("b", "other"), ("c", "one")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "rows.jsonl").write_text(rows)
+    a, b, c = (tmp_path / folder / "p.prompt" for folder in "abc")
+    measured = msgspec.structs.replace(KNOWN, rows=rows_beside(tmp_path / "a", ["rows.jsonl"], ()))
+    store = KnowledgeStore(tmp_path / "store")
+    store.save(a, measured)
+    store.ignore(a, "g")
+    b.write_text(KNOWN.text)
+    store.moved(a, b, ())
+    assert store.load(b, KNOWN.text) is None, "nor is it taken over because the text is the same"
+    assert store.ignored(b) == frozenset()
+    assert store.load(a, KNOWN.text) == measured
+    store.moved(a, c, ())
+    assert store.load(c, KNOWN.text) == measured
+    assert store.ignored(c) == {"g"}
+    store.save(c, msgspec.structs.replace(measured, text="earlier", rows=None))
+    store.moved(c, a, ())
+    assert store.load(a, KNOWN.text) == measured
+    assert store.load(c, KNOWN.text) == msgspec.structs.replace(measured, text="earlier", rows=None)
+
+
+def test_rows_outside_the_folders_are_not_compared(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "rows.jsonl").write_text("one")
+    assert rows_beside(tmp_path / "a", ["../rows.jsonl"], ()) is None
+    assert rows_beside(tmp_path / "a", ["../rows.jsonl"], (tmp_path,)) is not None
 
 
 def test_files_are_the_owners_alone(tmp_path: Path) -> None:

@@ -57,6 +57,24 @@ MAY: dict[str, tuple[set[str], str]] = {
     "server/apo_server/token_file.py": ({"open"}, "the user's own token file, through no link"),
     "server/apo_server/protocol.py": ({"open"}, "opens a document that the editor sent"),
 }
+# What opens a file wherever it lies and follows links to it. Nobody but the user may have named that file.
+_UNBOUNDED = frozenset({"open_regular", "read_regular", "load_prompt"})
+MAY_ANYWHERE: dict[str, tuple[set[str], str]] = {
+    "apo_engine/__init__.py": ({"load_prompt"}, "offers it to programs"),
+    "apo_engine/api.py": ({"load_prompt"}, "offers it to programs"),
+    "apo_engine/machine.py": ({"read_regular"}, "the user's own configuration file"),
+    "apo_engine/prompt/file.py": ({"read_regular"}, "load_prompt itself"),
+    "apo_engine/cli/check.py": ({"load_prompt"}, "a prompt that was typed, or lies in a folder that was"),
+    "apo_engine/cli/evaluate.py": ({"load_prompt"}, "a prompt that was typed"),
+    "apo_engine/cli/gradients.py": ({"load_prompt"}, "a prompt that was typed"),
+    "apo_engine/cli/optimize.py": ({"load_prompt"}, "a prompt that was typed"),
+    "apo_engine/cli/write_back.py": ({"read_regular"}, "the prompt that was typed"),
+    "apo_engine/runs/bench.py": ({"load_prompt"}, "a prompt in a new folder of its own"),
+    "apo_engine/search/meta_prompts.py": ({"load_prompt"}, "only where the user's own configuration names the folder"),
+    "apo_engine/models/token_tables.py": ({"read_regular"}, "a table in the folder that the environment names"),
+    "apo_engine/models/weights.py": ({"open_regular"}, "a model that the user named, and weights of a package"),
+    "apo_engine/models/held_weights.py": ({"open_regular"}, "a model that the user named, or whose hash was agreed to"),
+}
 
 
 def _found(tree: ast.AST) -> Iterator[tuple[str, int]]:
@@ -102,6 +120,33 @@ def test_no_module_may_what_it_does_not_do() -> None:
         f"{module}: {name}" for module, (names, _) in MAY.items() for name in names if name not in calls.get(module, {})
     ]
     assert not stale, stale
+
+
+def _unbounded(tree: ast.AST) -> set[str]:
+    """The functions that open files anywhere, as a module names them, whatever it does with them."""
+    nodes = list(ast.walk(tree))
+    names = {alias.name for node in nodes if isinstance(node, ast.ImportFrom) for alias in node.names}
+    names |= {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+    return names & _UNBOUNDED
+
+
+def test_only_names_that_the_user_typed_are_opened_anywhere() -> None:
+    """What a prompt, a run or the store remembers is opened within the folders that rows may lie in."""
+    found = {
+        path.relative_to(ROOT).as_posix(): names
+        for house in HOUSES
+        for path in sorted(house.rglob("*.py"))
+        if (names := _unbounded(ast.parse(path.read_text(encoding="utf-8"))))
+    }
+    assert found == {module: names for module, (names, _) in MAY_ANYWHERE.items()}
+
+
+def test_what_opens_files_anywhere_is_found() -> None:
+    for source in (
+        "from apo_engine.allowed_paths import open_regular", "from apo_engine.allowed_paths import read_regular as r",
+        "allowed_paths.open_regular(p)", "from apo_engine.prompt.file import load_prompt",
+    ):  # fmt: skip
+        assert _unbounded(ast.parse(source)), source
 
 
 def test_what_bypasses_the_door_is_found() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 
 from apo_server.features.candidates import difference, evidence
@@ -11,8 +12,8 @@ from apo_server.knowledge import Finding, Knowledge
 from apo_server.rows import whole_rows
 
 
-def page(name: str, known: Knowledge, finding: Finding) -> str:
-    """The page about one critique of a prompt. Reads the rows from disk."""
+def page(name: str, known: Knowledge, finding: Finding, roots: Sequence[Path]) -> str:
+    """The page about one critique of a prompt. Reads the rows from files in the folders ``roots``."""
     rows = finding.rows_in_all
     parts = [
         f"# Critique of {markdown(name)}",
@@ -21,7 +22,7 @@ def page(name: str, known: Knowledge, finding: Finding) -> str:
         "It is about this passage:",
         verbatim(finding.span.of(known.text)),
         "## Rows that show it",
-        *_rows(finding),
+        *_rows(finding, roots),
     ]
     if rows > len(finding.rows):
         parts.append(f"{rows - len(finding.rows)} more are like them.")
@@ -34,11 +35,11 @@ def page(name: str, known: Knowledge, finding: Finding) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _rows(finding: Finding) -> list[str]:
+def _rows(finding: Finding, roots: Sequence[Path]) -> list[str]:
     wanted: defaultdict[str, set[int]] = defaultdict(set)
     for row in finding.rows:
         wanted[row.path].add(row.line)
-    there = {path: whole_rows(Path(path), lines) for path, lines in wanted.items()}
+    there = {path: whole_rows(Path(path), lines, roots) for path, lines in wanted.items()}
     parts = []
     for row in finding.rows:
         parts.append(f"### {markdown(Path(row.path).name)}, line {row.line}")

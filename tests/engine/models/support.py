@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from apo_engine.models.address import Address
 from apo_engine.models.budget import Budget, Caps
 from apo_engine.models.cache import AnswerCache
 from apo_engine.models.chat import ChatModel, ChatRequest, Completion, LabelScores, Message, Usage
+from apo_engine.models.failure import FormRefused
 from apo_engine.models.gateway import Gateway
 from apo_engine.models.limits import Limiter
 from apo_engine.models.openai_chat import OpenAIChat
@@ -33,6 +35,14 @@ def ask(text: str = "hello", *, draw: int = 0, system: str = "", **params: objec
     """A request of one user message, and a system message if there is a text for it."""
     before = (Message("system", system),) if system else ()
     return ChatRequest((*before, Message("user", text)), params, draw)
+
+
+async def complete(model: ChatModel, request: ChatRequest) -> Completion:
+    """The model's answer, asked for again in each form that it takes a request in, as a gateway does."""
+    for _ in range(10):
+        with suppress(FormRefused):
+            return await model.complete(request)
+    return await model.complete(request)
 
 
 def gateway(

@@ -10,7 +10,7 @@ import pytest
 
 from apo_engine.models.chat import ChatRequest, Shape
 from apo_engine.models.failure import FinalFailure
-from tests.engine.models.support import ask, chat
+from tests.engine.models.support import ask, chat, complete
 from tests.scripted import Reply, ScriptedServer
 from tests.scripted.reply import failure
 
@@ -50,8 +50,8 @@ async def test_an_endpoint_that_cannot_is_asked_without_from_then_on(
 ) -> None:
     scripted.script = _refusing(message, param, status)
     model = chat(scripted, f"shapeless {message}")
-    assert (await model.complete(shaped())).text == "fine"
-    assert (await model.complete(shaped("And now?"))).text == "fine"
+    assert (await complete(model, shaped())).text == "fine"
+    assert (await complete(model, shaped("And now?"))).text == "fine"
     assert ["response_format" in body for body in scripted.log.bodies] == [True, False, False]
     assert all(body["temperature"] == 0 for body in scripted.log.bodies)
     await model.close()

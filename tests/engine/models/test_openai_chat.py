@@ -15,7 +15,7 @@ from apo_engine.models.address import Address
 from apo_engine.models.chat import ChatModel, ChatRequest, Message, Remote, Usage
 from apo_engine.models.failure import CallFailure, FinalFailure, TransientFailure
 from apo_engine.problems import InputError
-from tests.engine.models.support import KEY, ask, chat
+from tests.engine.models.support import KEY, ask, chat, complete
 from tests.scripted import (
     Reply,
     ScriptedServer,
@@ -89,7 +89,7 @@ async def test_a_bound_that_is_known_by_neither_name_is_not_left_out(scripted: S
     scripted.script = _knows("temperature")
     model = chat(scripted, "boundless")
     with pytest.raises(FinalFailure, match="max_completion_tokens"):
-        await model.complete(ask(maxOutputTokens=9))
+        await complete(model, ask(maxOutputTokens=9))
     assert len(scripted.log) == 2
     await model.close()
 
@@ -125,7 +125,7 @@ async def test_parameters_that_a_model_does_not_know_are_dropped_or_renamed_once
 ) -> None:
     scripted.script = _knows("max_completion_tokens")
     first, params = chat(scripted, "reasoner"), {"temperature": 0, "maxOutputTokens": 9}
-    assert (await first.complete(ask(**params))).text == "fine"
+    assert (await complete(first, ask(**params))).text == "fine"
     assert len(scripted.log) == 3
     assert [record.getMessage() for record in caplog.records if record.name.startswith("apo_engine")] == [
         "'reasoner' does not accept 'temperature'; it is left out from now on."
@@ -136,7 +136,7 @@ async def test_parameters_that_a_model_does_not_know_are_dropped_or_renamed_once
     assert scripted.log[3].body["max_completion_tokens"] == 9
     assert "temperature" not in scripted.log[3].body
     other = chat(scripted, "another")
-    await other.complete(ask(temperature=0))
+    await complete(other, ask(temperature=0))
     assert "temperature" in scripted.log[4].body
     for model in (first, again, other):
         await model.close()
@@ -156,7 +156,7 @@ async def test_many_requests_refused_at_once_all_find_the_way(scripted: Scripted
     scripted.latency = 0.02
     model = chat(scripted, "busy")
     answers = await asyncio.gather(
-        *(model.complete(ask(str(i), temperature=0, top_p=1, max_tokens=3)) for i in range(16))
+        *(complete(model, ask(str(i), temperature=0, top_p=1, max_tokens=3)) for i in range(16))
     )
     assert {answer.text for answer in answers} == {"fine"}
     await model.close()

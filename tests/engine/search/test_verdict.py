@@ -57,10 +57,22 @@ def test_a_loss_is_never_adopted(metric: str) -> None:
     assert judge(compared(2, 15, metric), Look(0), START, BEST).decision == "keep"
 
 
-def test_what_is_unknown_is_said_and_a_look_that_is_not_recorded_proves_nothing() -> None:
-    first = judge(compared(15, 2, "label"), Look(None), START, BEST)
+def test_what_is_unknown_is_said() -> None:
+    first = judge(compared(15, 2, "label"), Look(None, began=1_000_000_000), START, BEST)
     assert (first.decision, first.earlier_looks, first.level) == ("adopt", None, 0.025)
-    assert "Earlier looks at these rows are unknown" in first.words
-    lost = judge(compared(15, 2, "label"), Look(recorded=False), START, BEST)
-    assert lost.decision == "keep"
-    assert "nothing is claimed" in lost.words
+    assert first.words.endswith(". This store holds no earlier look at these rows; it began on 2001-09-09")
+
+
+@pytest.mark.parametrize("began", [float("nan"), float("inf"), -1e300])
+def test_a_time_that_is_none_is_no_error(began: float) -> None:
+    assert judge(compared(15, 2, "label"), Look(None, began=began), START, BEST).words
+
+
+@pytest.mark.parametrize(("earlier", "on_prompt", "said"), [(None, 0, ""), (2, 2, ""), (None, 3, "4"), (1, 3, "4")])
+def test_more_looks_for_the_prompt_than_at_its_rows_are_said(earlier: int | None, on_prompt: int, said: str) -> None:
+    found = judge(compared(15, 2, "label", earlier or 0), Look(earlier, 60, on_prompt), START, BEST)
+    assert (found.earlier_looks, found.prompt_looks) == (earlier, on_prompt)
+    warned = (
+        "This prompt or its files had 3 earlier looks in all: if these rows are those in other words, this is look 4"
+    )
+    assert (f"{warned}, which asks for 0.25 % one-sided" in found.words) == bool(said)

@@ -103,7 +103,7 @@ class StoreConformance:
         store = opened()
         assert (await store.record_look([row(b"a"), row(b"b")], "e1")).earlier is None
         assert await store.looks([row(b"c")]) == await store.looks([])
-        assert (await store.looks([row(b"c")])).earlier == 0
+        assert (await store.looks([row(b"c")])).earlier is None, "looks at other rows make nothing known of these"
         again = await store.record_look([row(b"b"), row(b"c")], "e2")
         assert (again.earlier, again.opened) == (1, 1)
         third = await store.record_look([row(b"a"), row(b"b"), row(b"d")], "e1")
@@ -112,10 +112,20 @@ class StoreConformance:
         assert await store.recorded_look("e2") == again
         await store.close()
 
+    async def test_looks_for_a_prompt_are_counted_by_any_of_its_names(self, opened: Open) -> None:
+        store = opened()
+        named: tuple[tuple[bytes, ...], ...] = ((b"p", b"q"), (b"q", b"r"), (b"r",), (b"p", b"r"), (b"s",), ())
+        looks = [await store.record_look([row(b"%d" % at)], f"e{at}", names) for at, names in enumerate(named)]
+        assert [look.on_prompt for look in looks] == [0, 1, 1, 3, 0, 0]
+        assert {look.earlier for look in looks} == {None}
+        assert len({look.began for look in looks}) == 1
+        assert await store.recorded_look("e3") == looks[3]
+        await store.close()
+
     async def test_a_row_is_known_by_any_fingerprint_and_each_execution_counts_once(self, opened: Open) -> None:
         store = opened()
         await store.record_look([row(b"a", b"b", recorded=(b"a",)), row(b"a", b"c")], "e")
-        assert (await store.looks([row(b"b")])).earlier == 0, "not recorded"
+        assert (await store.looks([row(b"b")])).earlier is None, "not recorded"
         assert (await store.looks([row(b"a", b"c")])).earlier == 1
         await store.close()
 
