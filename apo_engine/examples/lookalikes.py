@@ -8,7 +8,7 @@ import unicodedata
 # A Latin letter, then lower-case letters of other scripts that look like it: Greek, Coptic, Cyrillic, Armenian,
 # Cherokee and Lisu (which have no lower case here).
 _LOOK_LIKE = """
-a αⲁаᎪꓮ  b βⲃвьᏴꓐƅь  c ⲥсᏟꓚ  d ԁᎠꓓꮷ  e εⲉеҽєᎬꓰ  f ϝꓝ  g ԍᏀꓖց  h ⲏһнᎻꓧհ  i ιⲓіıɩɪꓲᎥ  j јᎫꓙյ  k κⲕкᏦꓗ  l ӏᏞꓡլ
+a αⲁаɑᎪꓮ  b βⲃвьᏴꓐƅь  c ⲥсᏟꓚ  d ԁᎠꓓꮷ  e εⲉе℮ҽєᎬꓰ  f ϝꓝ  g ԍᏀꓖց  h ⲏһнᎻꓧհ  i ιⲓіıɩɪꓲᎥ  j јᎫꓙյ  k κⲕкᏦꓗ  l ӏᏞꓡլ
 m ⲙмᎷꓟ  n ηⲛпиոꓠ  o οσⲟоөօꓳ  p ρⲣрᏢꓑ  q ԛգզ  r гᎡᏒꓣ  s ѕᏚꓢտ  t τⲧтᎢꓔ  u υμսꓴʋ  v νѵᏙꓦ  w ωѡԝшᎳꓪա  x χⲭхꓫ
 y γⲩуүᎩꓬ  z ζᏃꓜ
 """

@@ -138,7 +138,7 @@ def sketches(
                 of_cells.update(dict.fromkeys((*_wordings([cells[column]], bits), *_bands(grams[column] - shared))))
             for column in telling.intersection(cells):
                 hints.update(dict.fromkeys(_hints(cells[column], bits)))
-            if len(long) < 2:
+            if not long:
                 recorded = frozenset(hints)
         found[name] = Sketch(own, _bands(whole), tuple(of_cells), tuple(hints), recorded)
     return found
