@@ -1,8 +1,11 @@
 """By what a row is recognized again, whatever its file, its columns' names and the prompt's template have become.
 
 A row is known by each of its cells of 16 characters or more, and as a whole. Short rows are known by what is left
-without any one cell, too. After small edits, a row is known by sketches of all its text together. What many rows of the
-set share identifies none of them: nothing is recorded under it. Rows that repeat a text count as one.
+without any one cell, too. After small edits, a row is known by sketches of all its text together, and of each long
+cell. If all rows were edited, short ones are known by hints: what is left without one word or one letter. What many
+rows of the set share identifies none of them: nothing is recorded under it. Rows that repeat a text count as one.
+
+Not recognized after edits: rows of one short word, and short cells after a long column beside them was removed.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from apo_engine.examples.sketch import Sketch, letters, sketches
 from apo_engine.store import RowFingerprints
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from apo_engine.examples.example import Example
 
@@ -57,47 +60,61 @@ class _Cell:
     is_text: bool
 
 
-def identify(rows: Sequence[Example]) -> Mapping[str, RowIdentity]:
-    """The identity of each row of a set, by row id."""
+def identify(rows: Sequence[Example], is_stopped: Callable[[], bool] = lambda: False) -> Mapping[str, RowIdentity]:
+    """The identity of each row of a set, by row id.
+
+    If ``is_stopped``, asked for each row, says so, the result is incomplete: drop it.
+    """
     known: dict[str, _Cell] = {}
-    cells = {row.id: _cells(row, known) for row in rows}
+    columns = {}
+    for row in rows:
+        if is_stopped():
+            return {}
+        columns[row.id] = _cells(row, known)
+    cells = {name: [*found.values()] for name, found in columns.items()}
     frequency = Counter(cell for found in cells.values() for cell in found)
     most = max(_FEWEST_COMMON, int(_CONSTANT_SHARE * len(cells)))
     varying = {name: [cell for cell in found if frequency[cell] <= most] or found for name, found in cells.items()}
     texts = {name: _text(found) for name, found in varying.items()}
-    sketched = _sketches(cells, texts)
+    sketched = _sketches(columns, texts, is_stopped)
+    if is_stopped():
+        return {}
     groups = _groups(varying, texts)
     # Rows with similar texts are one where it is counted how many share something: copies make nothing common.
     similar = _similar({group: sketched[texts[name]].own for name, group in groups.items()})
-    candidates = {name: _candidates(found, sketched[texts[name]]) for name, found in varying.items()}
+    candidates = {}
+    for name, found in varying.items():
+        if is_stopped():
+            return {}
+        candidates[name] = _candidates(found, sketched[texts[name]])
     of_groups: defaultdict[bytes, set[bytes]] = defaultdict(set)
-    for name, found in candidates.items():
-        of_groups[similar[groups[name]]].update(found)
-    sharing = Counter(fingerprint for found in of_groups.values() for fingerprint in found)
+    for name, candidate in candidates.items():
+        of_groups[similar[groups[name]]].update(candidate, sketched[texts[name]].hints)
+    sharing = Counter(fingerprint for fingerprints in of_groups.values() for fingerprint in fingerprints)
     common = _common(len(of_groups))
-    return {
-        name: RowIdentity(
-            groups[name],
-            RowFingerprints(
-                tuple(found),
-                # The whole row comes first, and always identifies it.
-                tuple(one for at, one in enumerate(found) if at == 0 or sharing[one] <= common),
-            ),
-        )
-        for name, found in candidates.items()
-    }
+    identities = {}
+    for name, candidate in candidates.items():
+        sketch = sketched[texts[name]]
+        # The whole row comes first, and always identifies it.
+        recorded = [one for at, one in enumerate(candidate) if at == 0 or sharing[one] <= common]
+        hints = [one for one in sketch.hints if sharing[one] <= common]
+        recorded += [one for one in hints if one in sketch.recorded_hints]
+        identities[name] = RowIdentity(groups[name], RowFingerprints(tuple(candidate), tuple(recorded), tuple(hints)))
+    return identities
 
 
-def _cells(row: Example, known: dict[str, _Cell]) -> list[_Cell]:
+def _cells(row: Example, known: dict[str, _Cell]) -> dict[str, _Cell]:
     """The row's cells that say anything, each once, in the order of the columns."""
     found: dict[str, _Cell] = {}
-    for text in row.inputs.values():
+    keys = set()
+    for column, text in row.inputs.items():
         cell = known.get(text)
         if cell is None:
             cell = known[text] = _cell(text)
-        if cell.key:
-            found[cell.key] = cell
-    return list(found.values())
+        if cell.key and cell.key not in keys:
+            keys.add(cell.key)
+            found[column] = cell
+    return found
 
 
 def _cell(text: str) -> _Cell:
@@ -120,13 +137,18 @@ def _text(cells: Sequence[_Cell]) -> bytes:
     return _digest([cell for cell in cells if cell.is_text] or cells)
 
 
-def _sketches(rows: Mapping[str, Sequence[_Cell]], texts: Mapping[str, bytes]) -> dict[bytes, Sketch]:
+def _sketches(
+    rows: Mapping[str, Mapping[str, _Cell]], texts: Mapping[str, bytes], is_stopped: Callable[[], bool]
+) -> dict[bytes, Sketch]:
     """The sketches of each text of a set, each made once, however many rows repeat the text."""
-    words: dict[bytes, list[tuple[str, ...]]] = {}
+    words: dict[bytes, dict[str, tuple[str, ...]]] = {}
     for name, cells in rows.items():
         if texts[name] not in words:
-            words[texts[name]] = [cell.words for cell in cells if cell.words]
-    return sketches(words)
+            has_text = any(cell.is_text and cell.words for cell in cells.values())
+            words[texts[name]] = {
+                column: cell.words for column, cell in cells.items() if cell.words and (cell.is_text or not has_text)
+            }
+    return sketches(words, is_stopped)
 
 
 def _groups(rows: Mapping[str, Sequence[_Cell]], texts: Mapping[str, bytes]) -> dict[str, bytes]:
@@ -178,7 +200,7 @@ def _candidates(cells: Sequence[_Cell], sketch: Sketch) -> list[bytes]:
             rest = [cell for cell in cells if cell is not left_out]
             if any(cell.is_text for cell in rest) and sum(len(cell.key) for cell in rest) >= _REST:
                 found[_digest(rest)] = None
-    found.update(dict.fromkeys((*sketch.own, *sketch.whole)))
+    found.update(dict.fromkeys((*sketch.own, *sketch.whole, *sketch.cells)))
     return list(found)
 
 

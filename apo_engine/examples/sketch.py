@@ -1,7 +1,8 @@
 """What a row's text is recognized by after small edits, wherever in the row it stands and whatever stands beside it.
 
-Only letters count, in a form without case, accents, doubled letters and characters that nobody sees. Digits and words
-with digits are left out, so ids and dates make no difference. What many texts of a set share belongs to none of them.
+Only letters count, in a form without case, accents, lookalikes, doubled letters, digits and characters that nobody
+sees; so ids, dates and digits that are added to words make no difference. What many texts of a set share belongs to
+none of them.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import html
 import re
-import unicodedata
 from bisect import bisect_left
 from collections import Counter
 from dataclasses import dataclass
@@ -18,16 +18,21 @@ from struct import Struct
 from typing import TYPE_CHECKING
 from zlib import crc32
 
+from apo_engine.examples.lookalikes import as_latin
 from apo_engine.unseen import is_unseen
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 _TAG = re.compile(r"</?[A-Za-z][^<>]*>")
 _WORD = re.compile(r"[^\W_]+")
 _DOUBLED = re.compile(r"(\w)\1+")
-# Letters of other scripts that look like Latin ones, and Latin ones that lose no mark when they are decomposed.
-_LATIN = str.maketrans("асеһіјорԛѕԝхуԁӏгкмнтвαορνικτυıȷøłđħ", "acehijopqswxydlrkmhtbaopviktuijoldh")
+_DIGIT = re.compile(r"\d")
+# Between letters, these digits may stand for letters.
+_LETTER_DIGIT = re.compile(r"(?<=[^\W\d_])[01]+(?=[^\W\d_])")
+_LETTER_OF = str.maketrans("01", "oi")
+# What looks the same in many fonts is the same: l and a capital I, m and rn, w and vv.
+_ALIKE = (("l", "i"), ("rn", "m"), ("vv", "w"))
 
 # Fewer letters than this say nothing.
 _FEWEST_LETTERS = 8
@@ -35,9 +40,10 @@ _FEWEST_LETTERS = 8
 _FORM_SHARE = 0.5
 _GRAM = 5
 _FEWEST_GRAMS = 12
-# Which grams are shared by many is counted on this many texts.
-_COUNTED_TEXTS, _SHARED_GRAMS, _SHARED_BY = 2_000, 0.1, 5
-_MOST_LETTERS = 2_000
+# Which grams are shared by many is counted on this many texts, and on this many letters of them together.
+_COUNTED_TEXTS, _COUNTED_LETTERS, _SHARED_GRAMS, _SHARED_BY = 2_000, 5_000_000, 0.1, 5
+# Of a text, so many grams count that few texts share, and of so many letters at most. It is read in parts.
+_MOST_GRAMS, _MOST_LETTERS, _PART = 2_000, 20_000, 250
 # A band is eight hashes of grams in a row, from one of six places on. For texts of a similarity s, one is the same
 # with a probability of about s**8: texts that are 85 % similar share one of the six mostly, 70 % in one case of
 # four, and 30 % in one of 2,000. A set is recognized by any of its rows.
@@ -46,19 +52,40 @@ _BAND = Struct(f"{_IN_A_ROW}I")
 _PLACES = tuple((at << 32) // 6 for at in range(6))
 # Words in whatever order tell one text from another if they are rare enough: about one in 2**24 texts has these.
 _FEWEST_BITS = 24
+# A cell alone can be a hint if this share of the rows has a text of its own in its column: tags and names repeat.
+_OWN_TEXTS = 0.9
+# Texts of so few letters are compared without each one word, and without some of their letters.
+_SHORT_LETTERS, _FEWEST_HINT_LETTERS = 40, 4
+_MOST_WITHOUT_LETTER = 8
+
+Words = tuple[str, ...]
 
 
-def letters(text: str) -> tuple[str, ...]:
-    """The words of a text that have no digit, in the form that is compared."""
+def letters(text: str) -> Words:
+    """The words of a text, in the form that is compared. What has more digits than letters is no word."""
     if "&" in text:
         text = html.unescape(text)
     if "<" in text:
         text = _TAG.sub(" ", text)
     if not text.isascii():
-        text = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).casefold())
-        text = "".join(c for c in text if not is_unseen(c) and unicodedata.category(c)[0] != "M").translate(_LATIN)
-    words = " ".join(word for word in _WORD.findall(text.lower()) if word.isalpha())
-    return tuple(_DOUBLED.sub(r"\1", words).split())
+        text = "".join(c for c in text if not is_unseen(c))
+    text = as_latin(text)
+    words = _WORD.findall(text)
+    if _DIGIT.search(text):
+        words = [_without_digits(word) for word in words]
+    text = " ".join(words)
+    for seen, read in _ALIKE:
+        text = text.replace(seen, read)
+    return tuple(_DOUBLED.sub(r"\1", text).split())
+
+
+def _without_digits(word: str) -> str:
+    if word.isalpha():
+        return word
+    found = "".join(filter(str.isalpha, word))
+    if len(word) > 2 * len(found):
+        return ""
+    return "".join(filter(str.isalpha, _LETTER_DIGIT.sub(lambda digits: digits[0].translate(_LETTER_OF), word)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,28 +93,71 @@ class Sketch:
     """Digests of a text: some of all its words, others that texts which differ in a few letters share one of, mostly.
 
     Those of what is ``own`` leave out what one in ten texts of the set has, so texts of one form differ in them. Those
-    of the ``whole`` leave out what most texts have, so they depend little on what else there is in the set.
+    of the ``whole`` leave out what most texts have, so they depend little on what else there is in the set. Those of
+    the ``cells`` are made of each long cell alone, as own ones are. ``hints`` are made of short texts: one of another
+    text may be the same by chance. A short cell beside a long one may be the subject of many rows: it is looked up, but
+    not among the ``recorded_hints``.
     """
 
     own: tuple[bytes, ...]
     whole: tuple[bytes, ...]
+    cells: tuple[bytes, ...]
+    hints: tuple[bytes, ...]
+    recorded_hints: frozenset[bytes]
 
 
-def sketches(texts: Mapping[bytes, Sequence[Sequence[str]]]) -> dict[bytes, Sketch]:
-    """The sketches of texts by their names; a text is given as the words of each of its cells."""
-    frequency = Counter(word for cells in texts.values() for word in {word for cell in cells for word in cell})
+def sketches(
+    texts: Mapping[bytes, Mapping[str, Words]], is_stopped: Callable[[], bool] = lambda: False
+) -> dict[bytes, Sketch]:
+    """The sketches of texts by their names; a text is given as the words of each of its cells, by column.
+
+    Incomplete if ``is_stopped`` says so.
+    """
+    frequency = Counter(word for cells in texts.values() for word in {word for cell in cells.values() for word in cell})
     most = max(_SHARED_BY, _FORM_SHARE * len(texts))
     bits = {word: log2(len(texts) / times) for word, times in frequency.items() if times <= most}
-    grams = {name: _grams(cells) for name, cells in texts.items()}
-    counted = sorted(texts)[:_COUNTED_TEXTS]
-    times = Counter(gram for name in counted for gram in grams[name])
-    constant = _frequent(times, _FORM_SHARE * len(counted))
-    shared = _frequent(times, _SHARED_GRAMS * len(counted))
+    distinct: dict[str, set[Words]] = {}
+    for cells in texts.values():
+        for column, words in cells.items():
+            distinct.setdefault(column, set()).add(words)
+    telling = {column for column, found in distinct.items() if len(found) >= _OWN_TEXTS * len(texts)}
+    constant, shared = _shared_grams(texts, is_stopped)
     found = {}
     for name, cells in texts.items():
-        whole = grams[name] - constant
-        found[name] = Sketch((*_wordings(cells, bits), *_bands(whole - shared)), _bands(whole))
+        if is_stopped():
+            break
+        grams = {column: _grams(words, constant, shared) for column, words in cells.items()}
+        whole = set().union(*grams.values())
+        own = (*_wordings([*cells.values()], bits), *_bands(whole - shared))
+        of_cells: dict[bytes, None] = {}
+        hints = dict.fromkeys(_hints([word for words in cells.values() for word in words], bits))
+        recorded = frozenset(hints)
+        if len(cells) > 1:
+            long = [column for column in cells if len(grams[column]) >= _FEWEST_GRAMS]
+            for column in long:
+                of_cells.update(dict.fromkeys((*_wordings([cells[column]], bits), *_bands(grams[column] - shared))))
+            for column in telling.intersection(cells):
+                hints.update(dict.fromkeys(_hints(cells[column], bits)))
+            if not long:
+                recorded = frozenset(hints)
+        found[name] = Sketch(own, _bands(whole), tuple(of_cells), tuple(hints), recorded)
     return found
+
+
+def _shared_grams(
+    texts: Mapping[bytes, Mapping[str, Words]], is_stopped: Callable[[], bool]
+) -> tuple[set[int], set[int]]:
+    """The grams that most texts have, and those that one in ten has."""
+    times: Counter[int] = Counter()
+    counted = letters_read = 0
+    for name in sorted(texts)[:_COUNTED_TEXTS]:
+        if is_stopped() or letters_read > _COUNTED_LETTERS:
+            break
+        grams = set().union(*(_grams(words) for words in texts[name].values()))
+        times.update(grams)
+        counted += 1
+        letters_read += len(grams)
+    return _frequent(times, _FORM_SHARE * counted), _frequent(times, _SHARED_GRAMS * counted)
 
 
 def _frequent(times: Counter[int], most: float) -> set[int]:
@@ -95,7 +165,7 @@ def _frequent(times: Counter[int], most: float) -> set[int]:
     return {gram for gram, count in times.items() if count > most}
 
 
-def _wordings(cells: Sequence[Sequence[str]], bits: Mapping[str, float]) -> tuple[bytes, ...]:
+def _wordings(cells: Sequence[Words], bits: Mapping[str, float]) -> tuple[bytes, ...]:
     """Digests of the words in order, with the cells in either order, and of rare words in any order.
 
     ``bits`` say how rare a word is; those without are part of a form.
@@ -111,17 +181,47 @@ def _wordings(cells: Sequence[Sequence[str]], bits: Mapping[str, float]) -> tupl
     return tuple(hashlib.sha256(one.encode()).digest() for one in found)
 
 
-def _grams(cells: Sequence[Sequence[str]]) -> set[int]:
-    """Hashes of all runs of five letters within a cell, blanks left out."""
+def _hints(words: Iterable[str], bits: Mapping[str, float]) -> Iterator[bytes]:
+    """Digests of a short text, without the s of a plural: of all of it, and without one word or one letter of it."""
+    words = [word.rstrip("s") for word in words if word in bits]
+    text = "".join(words)
+    if not _FEWEST_HINT_LETTERS <= len(text) <= _SHORT_LETTERS:
+        return
+    yield _hint(text)
+    if len(words) > 2:
+        for at in range(len(words)):
+            rest = "".join((*words[:at], *words[at + 1 :]))
+            if len(rest) >= _FEWEST_LETTERS:
+                yield _hint(rest)
+    if len(text) > _FEWEST_LETTERS:
+        yield from sorted({_hint(text[:at] + text[at + 1 :]) for at in range(len(text))})[:_MOST_WITHOUT_LETTER]
+
+
+def _hint(text: str) -> bytes:
+    return hashlib.sha256(b"hint " + text.encode()).digest()[:16]
+
+
+def _grams(words: Words, constant: Iterable[int] = (), shared: set[int] | None = None) -> set[int]:
+    """Hashes of all runs of five letters within a cell, blanks left out; of a long one, until enough are not shared."""
+    text = "".join(words)[:_MOST_LETTERS]
+    if len(text) <= _MOST_GRAMS or shared is None:
+        return _hashes(text).difference(constant)
     found: set[int] = set()
-    for words in cells:
-        text = "".join(words)[:_MOST_LETTERS]
-        if text.isascii():
-            raw = text.encode()
-            found.update(crc32(raw[at : at + _GRAM]) for at in range(len(raw) - _GRAM + 1))
-        else:
-            found.update(crc32(text[at : at + _GRAM].encode()) for at in range(len(text) - _GRAM + 1))
+    own = 0
+    for start in range(0, len(text), _PART):
+        part = _hashes(text[start : start + _PART + _GRAM - 1]).difference(constant)
+        found |= part
+        own += len(part - shared)
+        if own >= _MOST_GRAMS:
+            break
     return found
+
+
+def _hashes(text: str) -> set[int]:
+    if text.isascii():
+        raw = text.encode()
+        return {crc32(raw[at : at + _GRAM]) for at in range(len(raw) - _GRAM + 1)}
+    return {crc32(text[at : at + _GRAM].encode()) for at in range(len(text) - _GRAM + 1)}
 
 
 def _bands(grams: set[int]) -> tuple[bytes, ...]:

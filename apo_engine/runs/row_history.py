@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from apo_engine.examples.example import Example, ExampleSet
 from apo_engine.examples.fingerprints import RowIdentity, identify
 from apo_engine.examples.split import Split
-from apo_engine.store import RowFingerprints, Side, Sighting, Store, StoreError
+from apo_engine.store import RowFingerprints, Side, Sighting, Store, StoreError, recognized
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,23 +35,27 @@ class RowHistory:
         return [self.identities[row.id].fingerprints for row in rows]
 
 
-async def read_history(store: Store, examples: ExampleSet) -> RowHistory:
-    """What the store knows of a set of rows; nothing if it cannot be read."""
-    identities = await asyncio.to_thread(identify, examples.rows)
-    names = {name for identity in identities.values() for name in identity.fingerprints.known_by}
+async def read_history(
+    store: Store, examples: ExampleSet, is_stopped: Callable[[], bool] = lambda: False
+) -> RowHistory:
+    """What the store knows of a set of rows; nothing if it cannot be read.
+
+    If ``is_stopped``, asked for each row, says so, the result is incomplete: drop it.
+    """
+    identities = await asyncio.to_thread(identify, examples.rows, is_stopped)
+    prints = [identity.fingerprints for identity in identities.values()]
     try:
-        sightings = await store.sightings(sorted(names))
+        sightings = await store.sightings(sorted({name for row in prints for name in (*row.known_by, *row.hints)}))
     except StoreError as error:
         return RowHistory(identities, {}, frozenset(), str(error))
     sides: dict[str, Side] = {}
     shown = []
-    for row in examples.rows:
-        found = [sightings[name] for name in identities[row.id].fingerprints.known_by if name in sightings]
-        if found:
-            known = {sighting.side for sighting in found}
-            sides[row.id] = known.pop() if len(known) == 1 else "holdout"
-            if any(sighting.shown for sighting in found):
-                shown.append(row.id)
+    for row, names in zip(identities, recognized(prints, sightings), strict=True):
+        if names:
+            known = {sightings[name].side for name in names}
+            sides[row] = known.pop() if len(known) == 1 else "holdout"
+            if any(sightings[name].shown for name in names):
+                shown.append(row)
     return RowHistory(identities, sides, frozenset(shown))
 
 
@@ -71,7 +75,7 @@ def sightings_of(history: RowHistory, whole: Split, used: Split) -> Mapping[byte
     for side, rows in sides:
         for row in rows:
             prints = history.identities[row.id].fingerprints
-            for name in prints.known_by:
+            for name in (*prints.known_by, *prints.hints):
                 on.setdefault(name, set()).add(side)
             for name in prints.recorded_as:
                 before = found.get(name)

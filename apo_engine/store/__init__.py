@@ -17,6 +17,7 @@ from apo_engine.store.protocol import (
     StoreError,
     WriterLock,
 )
+from apo_engine.store.recognition import recognized
 from apo_engine.store.ulid import new_ulid
 
 __all__ = [
@@ -33,4 +34,5 @@ __all__ = [
     "WriterLock",
     "new_ulid",
     "open_store",
+    "recognized",
 ]

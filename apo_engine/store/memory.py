@@ -15,6 +15,7 @@ from apo_engine.store.protocol import (
     StoreError,
     WriterLock,
 )
+from apo_engine.store.recognition import recognized
 
 
 class _Lock:
@@ -149,13 +150,11 @@ def looks_at(
     sightings: Mapping[bytes, Sighting],
 ) -> Looks:
     """Count the looks at rows, given what is recorded under their fingerprints."""
-    counts = [_looks_at_row(row, executions, sightings) for row in rows]
+    shown = {name for name, sighting in sightings.items() if sighting.shown}
+    counts = [_looks_at_row(names, executions, shown) for names in recognized(rows, executions.keys() | shown)]
     return Looks(max(counts, default=0) or None, sum(count > 0 for count in counts))
 
 
-def _looks_at_row(
-    row: RowFingerprints, executions: Mapping[bytes, set[int]], sightings: Mapping[bytes, Sighting]
-) -> int:
-    opened = set().union(*(executions.get(name, ()) for name in row.known_by))
-    was_shown = any(sightings[name].shown for name in row.known_by if name in sightings)
-    return max(len(opened), int(was_shown))
+def _looks_at_row(names: Sequence[bytes], executions: Mapping[bytes, set[int]], shown: set[bytes]) -> int:
+    opened = set().union(*(executions.get(name, ()) for name in names))
+    return max(len(opened), int(not shown.isdisjoint(names)))

@@ -42,12 +42,14 @@ class StoredEvent:
 class RowFingerprints:
     """Digests by which a row is recognized.
 
-    Records are looked up under ``known_by``, and made under ``recorded_as``, the part of it that other rows of the
-    same set do not share. A back end must not store them as they are, but as digests with a secret key of its own.
+    Records are looked up under ``known_by`` and ``hints``. They are made under ``recorded_as``, the part of both that
+    other rows of the same set do not share. Hints count only if many rows of a set fit one: see `recognized`. A back
+    end must not store any of them as they are, but as digests with a secret key of its own.
     """
 
     known_by: tuple[bytes, ...]
     recorded_as: tuple[bytes, ...]
+    hints: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -324,7 +324,7 @@ def _sightings(db: sqlite3.Connection, fingerprints: Sequence[bytes]) -> dict[by
 
 
 def _looks(db: sqlite3.Connection, rows: Sequence[RowFingerprints]) -> Looks:
-    names = [name for row in rows for name in row.known_by]
+    names = [name for row in rows for name in (*row.known_by, *row.hints)]
     plain = {stored: name for name, stored in _keyed(db, names).items()}
     executions: dict[bytes, set[int]] = {}
     for stored, number in _selected(db, "SELECT fingerprint, execution FROM looks WHERE fingerprint IN", [*plain]):

@@ -40,7 +40,10 @@ KINDS = {
         "answers_kept",
         "finish_reasons",
     ),
-    "A look at the hold-out is lost, or a row counts twice": ("identity", "rerolls", "copies"),
+    "A look at the hold-out is lost, or a row counts twice": (
+        *("identity", "rerolls", "copies"),
+        "edited_rows",
+    ),
     "A foreign value is believed, or breaks the program": ("foreign_values",),
 }
 

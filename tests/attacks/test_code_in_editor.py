@@ -281,5 +281,8 @@ async def test_the_engine_process_runs_no_metric_for_a_digest_of_an_earlier_one(
 
 
 def _children(editor: Editor) -> list[int]:
-    server = editor.server.pid
-    return [int(child) for child in Path(f"/proc/{server}/task/{server}/children").read_text().split()]
+    """The processes that the server started; one that has not begun its program yet is still a copy of the server."""
+    server = Path(f"/proc/{editor.server.pid}")
+    children = (server / "task" / server.name / "children").read_text().split()
+    begun = (server / "cmdline").read_bytes()
+    return [int(child) for child in children if Path(f"/proc/{child}/cmdline").read_bytes() != begun]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import json
+from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -158,7 +159,7 @@ def test_with_two_labels_the_f1_of_the_positive_one_is_told(apo: Apo, scripted: 
 
 def test_a_judge_grades_by_the_rubric_and_its_own_noise_is_told(apo: Apo, scripted: ScriptedServer) -> None:
     set_metric(apo, "apo.metric: judge", "apo.judge: {rubric: Names the queue., model: openai/strict, repeats: 2}")
-    world, grades = World(60), itertools.cycle("45")
+    world, grades = World(60), defaultdict[str, Iterator[str]](lambda: iter("45"))
 
     def script(request: dict[str, Any]) -> str:
         if request["model"] == "scripted":
@@ -166,7 +167,7 @@ def test_a_judge_grades_by_the_rubric_and_its_own_noise_is_told(apo: Apo, script
         system, user = (message["content"] for message in request["messages"])
         assert system.lstrip().startswith("You grade answers")
         assert "Names the queue." in user
-        grade = next(grades) if "#000" in user else "3"
+        grade = next(grades[user]) if "#000" in user else "3"
         return json.dumps({"reason": "It is terse.", "grade": int(grade)})
 
     scripted.script = script

@@ -28,7 +28,7 @@ from tests.server.editor import PROFILES
 from tests.server.views import CARET, view_of
 
 HEAD = "---\ninput:\n  schema:\n    text: string\n    items(array):\n      name: string\n---\n"
-TEXTS = Texts(Documents)
+TEXTS = Texts(Documents, lambda: (Path("/"),))
 
 
 def spans(view: PromptView, ranges: list[types.Range]) -> list[str]:
