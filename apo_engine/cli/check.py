@@ -9,13 +9,13 @@ from pathlib import Path
 
 import click
 
-from apo_engine.allowed_paths import NotRegularError, is_within, require_regular
+from apo_engine.allowed_paths import is_within
 from apo_engine.api import check
 from apo_engine.cli.as_json import emit
 from apo_engine.cli.options import debug_option, json_option
 from apo_engine.cli.render_problems import problem_text, problems_object, summary
 from apo_engine.problems import InputError, Place, Problem, Severity
-from apo_engine.prompt.file import load_prompt
+from apo_engine.prompt.file import load_prompt, require_prompt_file
 
 _FINE, _FOUND = 0, 1
 # Folders of programs, not of prompts.
@@ -61,7 +61,7 @@ def _prompts(paths: tuple[Path, ...]) -> dict[Path, Path | None]:
     """The prompts that are meant, each once, with the folder that was named in its place; None where it was named.
 
     Raises:
-        InputError: a path is not there, or a folder holds no prompt.
+        InputError: a path is not there or is not a prompt, or a folder holds no prompt.
     """
     found: dict[Path, Path | None] = {}
     for path in paths:
@@ -74,20 +74,9 @@ def _prompts(paths: tuple[Path, ...]) -> dict[Path, Path | None]:
                 )
             found.update((file, path) for file in inside if file not in found)
         else:
-            _require_readable(path)
+            require_prompt_file(path)
             found[path] = None
     return found
-
-
-def _require_readable(path: Path) -> None:
-    try:
-        require_regular(path)
-    except NotRegularError as error:
-        message = f"The file cannot be read: {error.strerror}."
-        raise InputError(Problem("prompt-unreadable", message, "Name a .prompt file.", Place(path))) from None
-    except OSError:
-        message = "There is no such file."
-        raise InputError(Problem("prompt-missing", message, "Check the path.", Place(path))) from None
 
 
 def _inside(folder: Path) -> Iterator[Path]:

@@ -29,7 +29,7 @@ from apo_engine.models.memory_cache import Answers
 from apo_engine.models.purse import Purse
 from apo_engine.models.reported_usage import is_plausible
 from apo_engine.models.route import Route
-from apo_engine.models.tokens import estimate_tokens
+from apo_engine.models.tokens import are_too_few, estimate_tokens
 
 __all__ = ["OUTPUT_BOUND", "CallRole", "Gateway", "NotCached"]
 
@@ -228,11 +228,9 @@ class Gateway:
         return replace(request, params={**others, "maxOutputTokens": OUTPUT_BOUND})
 
     async def _completed(self, request: ChatRequest) -> Completion:
-        """The model's answer; its tokens are estimated if they are far more than were sent or asked for."""
+        """The model's answer; its tokens are estimated if they are far more or far fewer than can have been used."""
         answer = await self._model.complete(request)
-        longest = _output_bound(request)
-        is_possible = longest is None or answer.usage.output <= _MOST_TIMES * longest
-        if is_possible and answer.usage.input <= _most_input(request):
+        if answer.usage.estimated or _is_possible(answer, request):
             return answer
         asked = sum(estimate_tokens(message.content) for message in request.messages)
         return replace(answer, usage=Usage(asked, estimate_tokens(answer.text), estimated=True))
@@ -405,6 +403,15 @@ def _input_bound(messages: Sequence[Message]) -> int:
     """At least as many tokens as any byte-level tokenizer makes of the messages."""
     texts = sum(len(message.content.encode("utf-8", "replace")) for message in messages)
     return texts + len(messages) * _MESSAGE_OVERHEAD + _REQUEST_OVERHEAD
+
+
+def _is_possible(answer: Completion, request: ChatRequest) -> bool:
+    """Whether an endpoint can have read and written as many tokens as it says."""
+    longest = _output_bound(request)
+    if answer.usage.input > _most_input(request) or (longest and answer.usage.output > _MOST_TIMES * longest):
+        return False
+    sent = [message.content for message in request.messages]
+    return not (are_too_few(answer.usage.input, sent) or are_too_few(answer.usage.output, [answer.text]))
 
 
 def _most_input(request: ChatRequest) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+import re
 import threading
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
@@ -14,11 +15,16 @@ import msgspec
 from apo_engine.models.token_tables import local_encoding
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     import tiktoken
 
 # Beyond this length counting costs more than exactness is worth.
 _LONGEST_COUNTED = 200_000
 _LOAD_SECONDS = 3.0
+_LONGEST_TOKEN = 20
+# One to eight characters that are repeated at once.
+_REPEATED = re.compile(r"(.{1,8}?)\1+", re.DOTALL)
 
 
 def estimate_tokens(text: str) -> int:
@@ -29,6 +35,18 @@ def estimate_tokens(text: str) -> int:
     """
     ascii_characters = len(text.encode("ascii", "ignore"))
     return math.ceil(ascii_characters / 4) + len(text) - ascii_characters
+
+
+def are_too_few(tokens: int, texts: Collection[str]) -> bool:
+    """Whether no tokenizer makes so few tokens of ``texts``: less than one per 20 characters.
+
+    The longest words that are one token in today's vocabularies have about 20 letters. Only repetitions are longer,
+    such as spaces and lines of dashes: they count once.
+    """
+    if tokens >= sum(map(len, texts)) // _LONGEST_TOKEN:
+        return False
+    # This takes a second for a million characters.
+    return tokens < sum(len(_REPEATED.sub(r"\1", text)) for text in texts) // _LONGEST_TOKEN
 
 
 class TokenCounts(msgspec.Struct, frozen=True):

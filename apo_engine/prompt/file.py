@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
-from apo_engine.allowed_paths import read_allowed, read_regular
+from apo_engine.allowed_paths import NotRegularError, read_allowed, read_regular, require_regular
 from apo_engine.positions import Lines, Span, common_prefix
 from apo_engine.problems import InputError, Place, Problem, Severity
 from apo_engine.prompt import frontmatter, schema, sections
@@ -174,16 +174,33 @@ def load_prompt(path: Path) -> PromptFile:
     """Read and parse a `.prompt` file that the user named.
 
     Raises:
-        InputError: the file cannot be read, or is not UTF-8 text. Problems inside it are collected, not raised.
+        InputError: as of :func:`require_prompt_file`; or the file is not UTF-8 text. Problems inside it are collected,
+            not raised.
     """
+    require_prompt_file(path)
     return _load_prompt(path, lambda: read_regular(path, MAX_BYTES))
+
+
+def require_prompt_file(path: Path) -> None:
+    """Make sure that a path leads to a regular file with the name of a prompt, without opening it.
+
+    Raises:
+        InputError: there is no such file, it is something else such as a folder or a FIFO, or its name ends otherwise.
+    """
+    try:
+        require_regular(path)
+    except OSError as error:
+        raise _unreadable(path, error) from None
+    if not path.name.lower().endswith(".prompt"):
+        message = "This is not a .prompt file: its name does not end in '.prompt'."
+        raise InputError(Problem("prompt-kind", message, "Name a .prompt file.", Place(path)))
 
 
 def load_named_prompt(path: Path, roots: Sequence[Path]) -> PromptFile:
     """Read and parse a `.prompt` file that a prompt or a workspace named, in one of the folders ``roots``.
 
     Raises:
-        InputError: as of :func:`load_prompt`; or the file lies elsewhere.
+        InputError: the file cannot be read, lies elsewhere, or is not UTF-8 text.
     """
     return _load_prompt(path, lambda: read_allowed(path, roots, MAX_BYTES))
 
@@ -191,12 +208,8 @@ def load_named_prompt(path: Path, roots: Sequence[Path]) -> PromptFile:
 def _load_prompt(path: Path, read: Callable[[], bytes]) -> PromptFile:
     try:
         data = read()
-    except FileNotFoundError:
-        problem = Problem("prompt-missing", "There is no such file.", "Check the path.", Place(path))
-        raise InputError(problem) from None
     except OSError as error:
-        message = f"The file cannot be read: {error.strerror or error}."
-        raise InputError(Problem("prompt-unreadable", message, "Check the path.", Place(path))) from None
+        raise _unreadable(path, error) from None
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -210,6 +223,14 @@ def _load_prompt(path: Path, read: Callable[[], bytes]) -> PromptFile:
         place = Place.at(path, Lines(text), Span(at, at + 1))
         raise InputError(Problem("prompt-encoding", message, "Remove it, or save the file as UTF-8.", place))
     return parse_prompt(text, path)
+
+
+def _unreadable(path: Path, error: OSError) -> InputError:
+    if isinstance(error, FileNotFoundError):
+        return InputError(Problem("prompt-missing", "There is no such file.", "Check the path.", Place(path)))
+    message = f"The file cannot be read: {error.strerror or error}."
+    remedy = "Name a .prompt file." if isinstance(error, NotRegularError) else "Check the path."
+    return InputError(Problem("prompt-unreadable", message, remedy, Place(path)))
 
 
 def require_runnable(prompt: PromptFile, more: Iterable[Problem] = ()) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from lsprotocol.types import ErrorCodes, LSPErrorCodes
 
+from apo_server.initialize_request import initialize_fault
 from apo_server.token_file import Token
 
 _log = logging.getLogger(__name__)
@@ -89,24 +90,21 @@ class Admission:
             Refused: the message is not a proper `initialize` request, or the token is missing or wrong.
         """
         message = _request(body)
-        number, params = message["id"], message.get("params")
+        number = message["id"]
         if message["method"] != "initialize":
             answer = _error(number, ErrorCodes.ServerNotInitialized, "The server is not initialized yet.")
             raise Refused("its first message is not an initialize request", answer)
-        if not isinstance(params, dict) or not isinstance(params.get("capabilities"), dict):
-            answer = _error(number, ErrorCodes.InvalidParams, "'capabilities' is missing or is not an object.")
-            raise Refused("its initialize request has no capabilities", answer)
-        options = params.get("initializationOptions")
+        fault = initialize_fault(message)
+        if fault is not None:
+            raise Refused("its initialize request is not valid", _error(number, ErrorCodes.InvalidParams, fault))
+        options = message["params"].get("initializationOptions")
         given = options.pop("token", None) if isinstance(options, dict) else None
         if self._token is not None and not authenticated and not self._token.matches(given):
             lacks = "has no token" if given is None else "has a wrong token"
             remedy = "Set 'token' in the initialization options to the content of the server's token file."
             answer = _error(number, LSPErrorCodes.RequestFailed, f"The request {lacks}. {remedy}", retry=False)
             raise Refused(f"its initialize request {lacks}", answer, guessed=True)
-        try:
-            return json.dumps(message).encode()
-        except RecursionError:
-            raise Refused("its initialize request nests too deeply") from None
+        return json.dumps(message).encode()
 
     async def refuse(self, transport: asyncio.WriteTransport, refused: Refused) -> None:
         """Report a refusal. After a wrong token this takes a while, so that guessing is slow."""

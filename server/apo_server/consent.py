@@ -16,6 +16,7 @@ import msgspec
 
 from apo_engine.machine import cache_dir
 from apo_engine.search.events import CustomMetric, ModelFile, RunStarted
+from apo_server.addresses import is_held_by
 from apo_server.code_questions import words_on_code, words_on_model_file
 from apo_server.consent_file import ConsentFile, Grant, Remembered
 from apo_server.consent_scope import granted_scope, needed_scope, question, question_in_full
@@ -149,7 +150,9 @@ class Consent:
         return await self._given(key, words_on_model_file(prompt, file), asked=asked)
 
     def revoke(self, workspace: str) -> bool:
-        """Withdraw whatever was agreed to for a workspace; False if nothing was. It is on disk when this returns.
+        """Withdraw whatever was agreed to for a workspace and those in it; False if nothing was.
+
+        It is on disk when this returns.
 
         The answers to questions that are open do not count any more. Background work does not ask again until the
         server restarts: what was just withdrawn is not offered at once.
@@ -158,16 +161,16 @@ class Consent:
             OSError: what was agreed to cannot be forgotten on disk.
         """
         for one in self._open:
-            if one.scope.workspace == workspace:
+            if is_held_by(one.scope.workspace, workspace):
                 one.void = True
                 self._declined.add(_hosts(one.scope))
         self._open = [one for one in self._open if not one.void]
-        self._questions = {key: put for key, put in self._questions.items() if key[0] != workspace}
-        agreed = [yes.grant for key, yes in self._agreed.items() if key[0] == workspace]
-        self._agreed = {key: yes for key, yes in self._agreed.items() if key[0] != workspace}
+        self._questions = {key: put for key, put in self._questions.items() if not is_held_by(key[0], workspace)}
+        agreed = [yes.grant for key, yes in self._agreed.items() if is_held_by(key[0], workspace)]
+        self._agreed = {key: yes for key, yes in self._agreed.items() if not is_held_by(key[0], workspace)}
         found = self._file.read()
-        grants = [one for one in found.grants if one.workspace == workspace]
-        code = [key for key in found.code if key[0] == workspace]
+        grants = [one for one in found.grants if is_held_by(one.workspace, workspace)]
+        code = [key for key in found.code if is_held_by(key[0], workspace)]
         self._declined |= {*map(_hosts, [*grants, *agreed]), *code}
         # Even if nothing is on disk: another server may hold a yes to a run that has not begun yet.
         self._file.change(lambda before: before.without(workspace))

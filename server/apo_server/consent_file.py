@@ -13,6 +13,7 @@ from apo_engine.decoding import decoded
 from apo_engine.file_lock import hold_lock
 from apo_engine.private import NotPrivateError, private_folder
 from apo_engine.private_files import PrivateFolder, warn_once
+from apo_server.addresses import is_held_by
 
 _NAME = "consent.json"
 _VERSION = 4
@@ -101,15 +102,16 @@ class Remembered(msgspec.Struct, frozen=True):
     withdrawals: dict[str, str] = {}
 
     def withdrawal(self, workspace: str) -> str:
-        """The mark of the last withdrawal for a workspace; empty if there was none."""
-        return self.withdrawals.get(workspace, "")
+        """The mark of the last withdrawals for a workspace and the folders that hold it; empty if there was none."""
+        marks = (mark for folder, mark in self.withdrawals.items() if is_held_by(workspace, folder))
+        return " ".join(sorted(marks))
 
     def without(self, workspace: str) -> Remembered:
-        """What is left after a withdrawal for a workspace."""
+        """What is left after a withdrawal for a workspace, which ends consent in all that it holds."""
         return msgspec.structs.replace(
             self,
-            grants=tuple(one for one in self.grants if one.workspace != workspace),
-            code=tuple(key for key in self.code if key[0] != workspace),
+            grants=tuple(one for one in self.grants if not is_held_by(one.workspace, workspace)),
+            code=tuple(key for key in self.code if not is_held_by(key[0], workspace)),
             withdrawals={**self.withdrawals, workspace: secrets.token_hex(8)},
         )
 
@@ -143,7 +145,7 @@ class ConsentFile:
         return self._remembered
 
     def withdrawal(self, workspace: str) -> str:
-        """The mark of the last withdrawal for a workspace, by any server of the user's.
+        """The mark of the last withdrawals that end consent in a workspace, by any server of the user's.
 
         It costs one look at the file's name unless the file has changed, so it can be asked before each request.
         """

@@ -13,8 +13,8 @@ import msgspec
 from apo_engine.names import shown_file, shown_name
 from apo_engine.problems import InputError, Problem
 from apo_engine.search.events import Destination, FileRows, RunStarted
+from apo_server.addresses import path_of
 from apo_server.consent_file import FileScope, Grant, Recipient
-from apo_server.documents import path_of
 from apo_server.features.plain import said
 
 # A yes covers files that grow, up to this many times the rows, the calls and the cost that were counted.

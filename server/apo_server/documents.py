@@ -9,8 +9,8 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from lsprotocol import types
-from pygls.uris import to_fs_path
 
+from apo_server.addresses import path_of
 from apo_server.positions import Encoding, PositionMapper
 
 
@@ -85,14 +85,3 @@ class Documents:
 
     def __iter__(self) -> Iterator[Document]:
         return iter(list(self._open.values()))
-
-
-def path_of(uri: str) -> Path | None:
-    """The absolute path that a `file:` address names, else None."""
-    if not uri.lower().startswith("file:"):
-        return None
-    try:
-        path = Path(to_fs_path(uri) or "")
-    except ValueError:
-        return None
-    return path if path.is_absolute() else None

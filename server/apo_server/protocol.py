@@ -13,6 +13,8 @@ from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 from pygls.protocol import LanguageServerProtocol, lsp_method
 
+from apo_server.initialize_request import initialize_fault
+
 if TYPE_CHECKING:
     from apo_server.server import ApoLanguageServer
 
@@ -38,8 +40,13 @@ class ApoProtocol(LanguageServerProtocol):
         """Take one message. What cannot be read is logged; a request that cannot be served is refused."""
         try:
             data = json.loads(body)
-        except (ValueError, RecursionError):
+        except ValueError:
             _log.warning("A message that is no JSON was left out.")
+            return
+        except RecursionError:
+            # If it is a request, its client waits for an answer; its id cannot be read.
+            text = "The message nests too deeply to be read."
+            self._send_response(None, error=types.ResponseError(types.ErrorCodes.ParseError, text))  # type: ignore[arg-type]
             return
         if not isinstance(data, dict) or data.get("jsonrpc") != self.VERSION:
             _log.warning("A message that is none of the protocol was left out.")
@@ -49,7 +56,7 @@ class ApoProtocol(LanguageServerProtocol):
             if not isinstance(method, str) or ("id" in data and not _is_id(number)):
                 _log.warning("A message without a proper method or id was left out.")
                 return
-            refusal = self._refusal(method, number)
+            refusal = self._refusal(data)
             if refusal is not None:
                 if number is not None:
                     self._send_response(number, error=refusal)
@@ -107,8 +114,9 @@ class ApoProtocol(LanguageServerProtocol):
         """A document is closed; the server's own handler forgets it."""
         yield from self._own_handler(types.TEXT_DOCUMENT_DID_CLOSE, params)
 
-    def _refusal(self, method: str, number: object) -> types.ResponseError | None:
+    def _refusal(self, data: dict[str, Any]) -> types.ResponseError | None:
         """Why a message cannot be taken now."""
+        method, number = data["method"], data.get("id")
         if method == types.EXIT:
             return None
         if self._shutdown:
@@ -119,7 +127,8 @@ class ApoProtocol(LanguageServerProtocol):
             return types.ResponseError(types.ErrorCodes.InvalidRequest, "The server is initialized already.")
         if number is not None and number in self._request_futures:
             return types.ResponseError(types.ErrorCodes.InvalidRequest, "A request of this id is under way.")
-        return None
+        fault = initialize_fault(data) if method == types.INITIALIZE else None
+        return types.ResponseError(types.ErrorCodes.InvalidParams, fault) if fault is not None else None
 
     def _send_data(self, data: Any) -> None:
         """Say something. What cannot be put into JSON raises, so that a request it should answer is answered so."""

@@ -16,6 +16,7 @@ from apo_engine.models.purse import EMPTY, DailyCaps
 from apo_engine.names import shown_name
 from apo_engine.problems import ApoError, Problem, Severity
 from apo_engine.search.events import AnyEvent, CustomMetric, Job, ModelFile, Noted, RunEnded, RunStarted, VerdictReached
+from apo_server.addresses import is_held_by
 from apo_server.advance import Advance
 from apo_server.code_questions import code_not_allowed, files_in_full, model_file_not_allowed
 from apo_server.consent import Consent
@@ -176,8 +177,8 @@ class Runner:
         return None
 
     def withdraw(self, workspace: str) -> None:
-        """End the single rows that are being answered in a workspace: its consent is withdrawn."""
-        for asking in [asking for asking, where in self._answering.items() if where == workspace]:
+        """End the single rows that are being answered in a workspace and those in it: consent is withdrawn."""
+        for asking in [asking for asking, where in self._answering.items() if is_held_by(where, workspace)]:
             asking.cancel()
 
     async def _answer(self, order: Order, permit: _Permit, row: Path, line: int) -> RowAnswer | None:

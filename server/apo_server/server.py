@@ -13,6 +13,7 @@ from pygls.lsp.server import LanguageServer
 
 from apo_engine.problems import Severity
 from apo_engine.search.events import Job
+from apo_server.addresses import is_elsewhere, is_held_by
 from apo_server.consent import Consent
 from apo_server.engine import EngineClient
 from apo_server.jobs import Jobs, Order, Turn
@@ -162,9 +163,13 @@ class ApoLanguageServer(LanguageServer):
         return self.jobs.cancel(document.uri if document else uri)
 
     async def revoke_consent(self, workspaces: Collection[str]) -> None:
-        """Withdraw what was agreed to for workspaces, and end what runs in them; nothing is sent once this returns."""
+        """Withdraw what was agreed to for workspaces and those in them, and end what runs there.
+
+        Nothing is sent once this returns.
+        """
         for order in self.jobs.orders:
-            if self.session.workspace_of(order.uri) in workspaces:
+            own = self.session.workspace_of(order.uri)
+            if any(is_held_by(own, workspace) for workspace in workspaces):
                 self.jobs.cancel(order.uri)
         for workspace in workspaces:
             self.runner.withdraw(workspace)
@@ -205,7 +210,11 @@ class ApoLanguageServer(LanguageServer):
             return "This workspace is not trusted: prompts are checked, and not run."
         if view is None:
             return "Open the prompt first."
-        return "Save the prompt to a file first." if view.document.path is None else None
+        if view.document.path is not None:
+            return None
+        if is_elsewhere(view.document.uri):
+            return "The prompt lies on another machine, by its address. Open it by a local path."
+        return "Save the prompt to a file first."
 
     def _spawned_ended(self, task: asyncio.Future[Any]) -> None:
         self._tasks.discard(task)

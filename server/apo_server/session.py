@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 from apo_engine.machine import cache_dir, user_layer
 from apo_engine.problems import InputError, Problem
+from apo_server.addresses import path_of
 from apo_server.capabilities import ClientCapabilities
-from apo_server.documents import Document, Documents, path_of
+from apo_server.documents import Document, Documents
 from apo_server.knowledge import Knowledge, KnowledgeStore, merged
 from apo_server.lookups import Lookups
 from apo_server.settings import ServerSettings

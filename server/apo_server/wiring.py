@@ -14,10 +14,12 @@ from typing import Any
 from lsprotocol import types
 
 from apo_engine.allowed_paths import is_within
+from apo_engine.names import shown_name
 from apo_engine.problems import Severity
 from apo_engine.search.events import Job
 from apo_server import capabilities, pages, providers, reports, settings
-from apo_server.documents import Documents, path_of
+from apo_server.addresses import is_elsewhere, path_of
+from apo_server.documents import Documents
 from apo_server.features import commands
 from apo_server.server import ApoLanguageServer
 from apo_server.watching import watch
@@ -50,6 +52,8 @@ _RENAMED = types.FileOperationRegistrationOptions(
         ),
     ]
 )
+_ELSEWHERE = "The folder {} lies on another machine, by its address. Its files are not read: open it by a local path."
+_EXAMPLE_ADDRESS = "file:///home/me/project"
 # How long a save waits for the settings of a client that was asked for them and has not answered, in seconds.
 _SETTINGS_WAIT = 2.0
 
@@ -97,7 +101,7 @@ def initialize(ls: ApoLanguageServer, params: types.InitializeParams) -> None:
     session.settings, wrong = settings.from_options(params.initialization_options, authenticated=ls.authenticated)
     session.documents = Documents(session.client.encoding)
     session.folders = _folders(ls)
-    ls.complaints = wrong
+    ls.complaints = (*wrong, *(_ELSEWHERE.format(shown_name(one)) for one in session.folders if is_elsewhere(one)))
     providers.offer(ls)
     if session.client.rename_notices:
         ls.feature(types.WORKSPACE_DID_RENAME_FILES, _RENAMED)(files_renamed)
@@ -262,12 +266,19 @@ def cancel(ls: ApoLanguageServer, *arguments: object) -> None:
 
 
 async def revoke_consent(ls: ApoLanguageServer, *arguments: object) -> None:
-    """`apo.revokeConsent`: for the workspace that holds what the first argument names, else for all that is open."""
+    """`apo.revokeConsent`: for the workspace that holds what the first argument names, else for all that is open.
+
+    Consent ends in the workspaces below it, too.
+    """
     if not ls.may_change_stored():
         return
     session = ls.session
     prompts = (view.document.uri for view in session.prompts)
     places = [str(arguments[0])] if arguments else [*session.folders, *prompts]
+    if arguments and path_of(places[0]) is None:
+        named = f"{shown_name(places[0])} is not the address of a file or folder of this machine"
+        ls.screen.tell(f"{named}: no consent was withdrawn. Name it as {_EXAMPLE_ADDRESS}.", Severity.WARNING)
+        return
     await ls.revoke_consent({session.workspace_of(place) for place in places})
 
 

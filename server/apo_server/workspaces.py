@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from apo_engine.allowed_paths import is_network_path
-from apo_server.documents import path_of
+from apo_server.addresses import path_of
 
 
 def workspace_of(uri: str, folders: Iterable[str]) -> str:

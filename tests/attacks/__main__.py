@@ -23,10 +23,14 @@ KINDS = {
         "allowed_paths",
         "rows_shown",
     ),
-    "A stranger takes the editor's place on a socket": ("line", "line_token", "line_web_socket", "line_browser"),
+    "A stranger takes the editor's place on a socket": (
+        *("line", "line_token", "line_web_socket", "line_browser"),
+        "initialize",
+    ),
     "Something leaves that nobody agreed to": (
         *("consent", "workspaces", "destinations", "names", "token_tables"),
         "sends",
+        "withdrawals",
     ),
     "A cap is passed, or a number breaks the program": (
         *("caps", "caps_numbers", "caps_patterns", "raised_caps", "large_model_files", "prices"),

@@ -450,6 +450,32 @@ def test_a_prompt_that_is_no_file_is_refused_in_a_sentence(apo: Apo, command: st
     assert "not a regular file" in done.stderr
 
 
+@pytest.mark.parametrize("command", ["check", "evaluate", "gradients", "optimize"])
+@pytest.mark.parametrize("name", ["tickets.jsonl", "notes", "binary.gguf", "tickets.prompt.bak", "link.txt"])
+def test_a_file_of_another_kind_is_refused_in_a_sentence(
+    apo: Apo, scripted: ScriptedServer, command: str, name: str
+) -> None:
+    (apo.folder / "notes").write_text("Sort {{text}}.")
+    (apo.folder / "binary.gguf").write_bytes(b"GGUF\0\xff")
+    shutil.copy(apo.folder / "tickets.prompt", apo.folder / "tickets.prompt.bak")
+    (apo.folder / "link.txt").symlink_to("tickets.prompt")
+    assert (apo.folder / name).exists()
+    outcome = apo(command, name)
+    assert outcome.code == 2
+    assert outcome.out == ""
+    place, _, message = outcome.err.rstrip("\n").partition(": error: ")
+    assert place.startswith(name)
+    assert message.splitlines()[0] == "This is not a .prompt file: its name does not end in '.prompt'."
+    assert len(message.splitlines()) <= 2, "a sentence and what to do"
+    assert len(scripted.log) == 0
+
+
+@pytest.mark.parametrize("command", ["check", "evaluate"])
+def test_the_name_of_a_prompt_may_be_in_capitals(apo: Apo, command: str) -> None:
+    shutil.copy(apo.folder / "tickets.prompt", apo.folder / "MAIL.PROMPT")
+    assert apo(command, "MAIL.PROMPT").code == 0
+
+
 @pytest.mark.parametrize("where", ["/dev/zero", "x.gguf"])
 def test_weights_that_are_no_file_are_refused_in_a_sentence(apo: Apo, scripted: ScriptedServer, where: str) -> None:
     os.mkfifo(apo.folder / "x.gguf")

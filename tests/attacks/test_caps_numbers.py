@@ -20,6 +20,7 @@ from apo_engine.models.limits import Limiter
 from apo_engine.models.memory_cache import MemoryCache
 from apo_engine.models.money import MOST, PICO, cap_of, pico_of
 from apo_engine.models.purse import DailyCaps, Purse
+from apo_engine.models.tokens import estimate_tokens
 from apo_engine.problems import BudgetError
 from apo_server.settings import from_options, updated
 from tests.cli.conftest import Apo, make_apo
@@ -216,6 +217,61 @@ async def test_the_tokens_of_an_answer(reported: str, scripted: ScriptedServer, 
     assert (calls, usd) == (2, pytest.approx(most))
     assert door.budget.spent.usd == pytest.approx(most)
     json.dumps(door.budget.spent.usd, allow_nan=False)
+    await model.close()
+
+
+WORDS = " ".join(f"word{number * 7919}" for number in range(400))
+LONG = 2 * len(WORDS)
+
+
+@pytest.mark.parametrize(("asked", "answered"), [(1, 2000), (LONG // 25, 2000), (2000, 1), (2000, LONG // 25), (1, 1)])
+async def test_fewer_tokens_than_a_text_can_have(
+    asked: int, answered: int, scripted: ScriptedServer, ledger: Ledger
+) -> None:
+    text = f"{WORDS} {WORDS.upper()}"
+    scripted.script = lambda _: Reply(text, usage=(asked, answered))
+    model, notes = Away(scripted), list[str]()
+    purse = Purse(ledger, "here", DailyCaps(usd=1.0), today=lambda: DAY)
+    door = Gateway(
+        model,
+        cache=None,
+        budget=Budget(Caps(usd=1.0)),
+        limiter=Limiter(1, well=True),
+        purse=purse,
+        price=_price,
+        note=notes.append,
+    )
+    answer = await door.complete("task", ask(text, maxOutputTokens=4000))
+    guess = estimate_tokens(text)
+    assert (answer.text, answer.usage) == (text, Usage(guess, guess, estimated=True))
+    assert len(notes) == 1
+    # The most that it may have cost is spent, in the run and on the day.
+    most = _price(model, Usage(len(text) + 16 + 64, 4000))
+    assert ledger.spent(DAY.isoformat(), "here") == (1, pytest.approx(most))
+    assert door.budget.spent.usd == pytest.approx(most)
+    await model.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [
+        (WORDS, len(WORDS) // 20),
+        (" " * 100_000, 9),
+        ("-" * 5000 + "\n" + "=" * 5000, 9),
+        ("-+" * 5000 + "ha" * 5000 + "\n    " * 5000, 9),
+        ("\u4f60\u597d" * 5000, 9),
+        ("", 9),
+        ("responsibilities internationalization", 2),
+    ],
+    ids=["long words", "spaces", "lines", "patterns", "another script", "nothing", "two words"],
+)
+async def test_few_tokens_of_long_words_and_of_repetitions_are_believed(
+    text: str, tokens: int, scripted: ScriptedServer
+) -> None:
+    scripted.script = lambda _: Reply(text, usage=(tokens, tokens))
+    model = Away(scripted)
+    door = Gateway(model, cache=None, budget=Budget(Caps()), limiter=Limiter(1, well=True), price=_price)
+    assert (await door.complete("task", ask(text))).usage == Usage(tokens, tokens)
     await model.close()
 
 

@@ -23,8 +23,8 @@ from apo_engine.runs.options import Options
 from apo_engine.search.events import CustomMetric
 from apo_engine.settings import Layer
 from apo_engine.store import RowFingerprints, Sighting, open_store
+from apo_server.addresses import path_of
 from apo_server.code_questions import code_not_allowed, files_in_full, words_on_code
-from apo_server.documents import path_of
 from apo_server.session import Session
 from apo_server.wiring import create_server, ignore_critique, restore_critiques, revoke_consent
 from tests.cli.conftest import Apo, apo

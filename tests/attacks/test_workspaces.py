@@ -25,6 +25,9 @@ SPELLINGS = {
     "a-slash-at-the-end": "{plain}/",
     "two-slashes": "{double}",
     "another-case-of-the-scheme": "{scheme}",
+    "this-machine-by-name": "{localhost}",
+    "this-machine-in-capitals": "{capitals}",
+    "slashes-that-are-escaped": "{slashes}",
     "a-link": "{link}",
     "a-link-within": "{plain}/sub/up",
 }
@@ -49,6 +52,9 @@ def spelled(folder: Path, spelling: str) -> str:
         escaped=plain.replace("folder", "%66older"),
         lower=plain.replace("%C3%A9", "%c3%a9").replace("+", "%2b"),
         double=plain.replace("file:///", "file:////"),
+        localhost=plain.replace("file://", "file://localhost"),
+        capitals=plain.replace("file://", "File://LOCAL%48OST"),
+        slashes=plain.replace("file:///", "file:///%2F/"),
         scheme=plain.replace("file:", "FILE:"),
         link=(folder.parent / "link").as_uri(),
     )
@@ -91,7 +97,7 @@ def test_what_is_no_file_is_a_workspace_of_its_own(uri: str) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="makes links")
-@pytest.mark.parametrize("spelling", ["a-link", "an-escape-of-a-letter", "up-and-down-again"])
+@pytest.mark.parametrize("spelling", ["a-link", "an-escape-of-a-letter", "up-and-down-again", "this-machine-by-name"])
 async def test_a_limit_of_the_day_and_a_withdrawal_hold_for_every_spelling(
     folder: Path, scripted: ScriptedServer, spelling: str
 ) -> None:

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from lsprotocol import types
 
 from apo_engine.positions import Span
-from apo_server.documents import Document, Documents, path_of
+from apo_server.addresses import path_of
+from apo_server.documents import Document, Documents
 from apo_server.positions import Encoding, PositionMapper
 from tests.server.test_positions import encodings, texts
 
