@@ -16,6 +16,7 @@ from apo_engine.evaluation.function import FunctionGrader
 from apo_engine.evaluation.grader import Grader
 from apo_engine.evaluation.rubric import RubricGrader
 from apo_engine.examples.example import Example
+from apo_engine.examples.files import readable_roots
 from apo_engine.models.budget import Budget, Caps
 from apo_engine.models.cache import AnswerCache
 from apo_engine.models.chat import Remote, Usage
@@ -277,7 +278,9 @@ def _grader(plan: Plan, options: Options, judge: Gateway | None) -> Grader | Non
     """Who judges answers where the metric cannot by itself."""
     if plan.function is not None:
         environ = os.environ if options.environ is None else options.environ
-        return FunctionGrader(plan.function, metric_environment(environ, plan.settings.metric_env))
+        environ = metric_environment(environ, plan.settings.metric_env)
+        workspaces = readable_roots(plan.function.folder, options.allowed_roots)
+        return FunctionGrader(plan.function, environ, workspaces=workspaces)
     if judge is not None:
         assert plan.settings.judge.rubric is not None
         return RubricGrader(judge, plan.settings.judge.rubric, plan.settings.judge.repeats)
