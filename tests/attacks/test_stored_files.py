@@ -441,6 +441,26 @@ async def test_a_folder_that_others_can_write_to_is_not_used(
     assert "take that right away, or name another" in caplog.text
 
 
+@pytest.mark.parametrize("mode", [0o777, 0o1777, 0o770, 0o733])
+async def test_what_was_moved_into_a_folder_of_our_own_is_not_believed(
+    cache: Path, mode: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Others cannot make a file that is the user's, but may move one to here: of a clone, or an older one of ours."""
+    assert await answer(cache) is not None
+    assert (await agree(cache), await agree(cache)) == (1, 0)
+    plant(cache)
+    open_to_others(cache, mode)
+    assert await answer(cache) is None
+    assert await agree(cache) == 1
+    assert not believed(cache)
+    assert rights(cache) == mode
+    assert "take that right away, or name another" in caplog.text
+    open_to_others(cache, 0o700)
+    open_to_others(cache / "editor", mode)
+    assert not believed(cache)
+    assert rights(cache / "editor") == mode
+
+
 async def test_a_folder_of_our_own_that_others_could_write_to_is_narrowed(cache: Path) -> None:
     open_to_others(cache, 0o777)
     assert await answer(cache) is not None
