@@ -61,6 +61,17 @@ def private_folder(folder: Path, *, shared: bool = False) -> None:
         os.close(descriptor)
 
 
+def is_private_root(folder: Path) -> bool:
+    """Whether nobody else can write to the folder that the user named; what else is wrong with it shows in its use."""
+    try:
+        private_folder(folder, shared=True)
+    except NotPrivateError:
+        return False
+    except OSError:
+        pass
+    return True
+
+
 def open_private(file: Path, flags: int) -> int:
     """A descriptor of a file, made if it is missing. Its folder must be there.
 

@@ -23,6 +23,7 @@ from apo_engine.models.chat import Remote, Usage
 from apo_engine.models.gateway import Gateway, NotCached
 from apo_engine.models.limits import Limiter
 from apo_engine.models.memory_cache import MemoryCache
+from apo_engine.private import is_private_root
 from apo_engine.problems import Severity
 from apo_engine.runs.announcement import (
     announce,
@@ -196,7 +197,9 @@ async def open_desk(plan: Plan, options: Options, emit: Emit, recorder: Recorder
     def note(message: str) -> None:
         reporter.note(message)
 
-    cache = MemoryCache() if plan.keeps_nothing else AnswerCache(plan.folder / "answers.sqlite")
+    # In a folder that others can write to, neither runs nor answers are kept; the recorder says so.
+    is_refused = recorder is not None and not is_private_root(plan.folder)
+    cache = MemoryCache() if plan.keeps_nothing or is_refused else AnswerCache(plan.folder / "answers.sqlite")
     gateways = {
         id(model): Gateway(
             model,

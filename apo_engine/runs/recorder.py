@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 from apo_engine.examples.example import Example
+from apo_engine.private import is_private_root
 from apo_engine.problems import Severity
 from apo_engine.runs.plan import Plan
 from apo_engine.runs.prompt_names import prompt_names
@@ -149,8 +150,9 @@ class Recorder:
 
     @property
     def _unkept(self) -> str:
+        kept = "This run" if is_private_root(self._plan.folder) else "This run and its answers"
         return (
-            f"This run cannot be kept in {self._plan.folder} ({self._failure}). Hold-out rows stay sealed if looks at "
+            f"{kept} cannot be kept in {self._plan.folder} ({self._failure}). Hold-out rows stay sealed if looks at "
             "them cannot be counted. Set APO_CACHE_DIR to a folder that can be written."
         )
 

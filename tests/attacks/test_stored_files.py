@@ -427,6 +427,21 @@ def test_a_run_goes_on_without_the_answers_of_another_user(
     assert planted.stat().st_uid == NOBODY
 
 
+@pytest.mark.parametrize("command", ["evaluate", "gradients"])
+def test_a_run_says_once_that_others_can_write_to_the_folder(
+    command: str, cache: Path, tmp_path: Path, scripted: ScriptedServer
+) -> None:
+    world = World(60)
+    world.write(tmp_path)
+    scripted.script = world.script
+    open_to_others(cache, 0o777, "notes.txt")
+    outcome = make_apo(tmp_path, scripted)(command, "tickets.prompt", APO_CACHE_DIR=str(cache))
+    assert outcome.code == 0, outcome.err
+    assert outcome.err.count("others can write to this folder; take that right away, or name another") == 1
+    assert "This run and its answers cannot be kept" in outcome.err
+    assert names(cache) == ["notes.txt"]
+
+
 @pytest.mark.parametrize("mode", [0o777, 0o1777, 0o775])
 async def test_a_folder_that_others_can_write_to_is_not_used(
     cache: Path, mode: int, caplog: pytest.LogCaptureFixture
