@@ -33,9 +33,12 @@ class FileLock:
     def acquire(cls, path: Path, *, note: str = "", seconds: float = 0.0) -> FileLock | None:
         """Take the lock, waiting so long at most; None while somebody else holds it.
 
+        The file lies in a folder that is in the one that the user named.
+
         Raises:
             OSError: the file cannot be made or locked.
         """
+        private_folder(path.parent.parent, shared=True)
         private_folder(path.parent)
         deadline = time.monotonic() + seconds
         while True:

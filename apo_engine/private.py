@@ -46,8 +46,9 @@ class ExposedError(NotPrivateError):
 def private_folder(folder: Path, *, shared: bool = False) -> None:
     """Make a folder, and those above it that are missing; one that is there loses the rights of others.
 
-    A ``shared`` one is the folder that the user named: it may be a link, and it may hold other things than ours. Then
-    its rights stay as they are, and it is refused if others can write to it.
+    A folder that others can write to and that holds anything is refused: they may have put it there. A ``shared`` one
+    is the folder that the user named: it may be a link, and it may hold other things than ours. Then its rights stay as
+    they are.
 
     Raises:
         NotPrivateError: it is a link, belongs to somebody else, or others can write to it.
@@ -58,6 +59,17 @@ def private_folder(folder: Path, *, shared: bool = False) -> None:
     descriptor = open_root(folder) if shared else open_folder(None, folder)
     if descriptor is not None:
         os.close(descriptor)
+
+
+def is_private_root(folder: Path) -> bool:
+    """Whether nobody else can write to the folder that the user named; what else is wrong with it shows in its use."""
+    try:
+        private_folder(folder, shared=True)
+    except NotPrivateError:
+        return False
+    except OSError:
+        pass
+    return True
 
 
 def open_private(file: Path, flags: int) -> int:
@@ -115,7 +127,8 @@ def open_root(root: Path) -> int | None:
     descriptor = _open_folder(None, root.resolve())
     try:
         found = os.fstat(descriptor)
-        if found.st_uid == os.geteuid() and found.st_mode & _OTHERS and not _holds_others(descriptor):
+        is_ours = found.st_uid == os.geteuid() and not _holds_others(descriptor)
+        if is_ours and found.st_mode & _OTHERS and not _may_hold_foreign(descriptor):
             _narrow(descriptor, root)
         _require_no_strangers(descriptor, root)
     except BaseException:
@@ -128,7 +141,7 @@ def open_folder(above: int | None, folder: Path) -> int | None:
     """A descriptor of a folder in the folder ``above``, which loses the rights of others; None on Windows.
 
     Raises:
-        NotPrivateError: it is a link, or belongs to somebody else.
+        NotPrivateError: it is a link, belongs to somebody else, or holds what others could have put there.
         OSError: it cannot be opened.
     """
     if not _POSIX:
@@ -138,6 +151,8 @@ def open_folder(above: int | None, folder: Path) -> int | None:
     try:
         if os.fstat(descriptor).st_uid != os.geteuid():
             raise NotPrivateError(folder, "it belongs to another user")
+        if _may_hold_foreign(descriptor):
+            _require_no_strangers(descriptor, folder)
         _narrow(descriptor, folder)
     except BaseException:
         os.close(descriptor)
@@ -247,6 +262,28 @@ def _narrow(descriptor: int, path: Path) -> None:
         raise NotPrivateError(path, f"others can read it ({error.strerror})") from None
     if os.fstat(descriptor).st_mode & _OTHERS:
         raise NotPrivateError(path, "others can read it, and this file system keeps no rights")
+
+
+def _may_hold_foreign(descriptor: int) -> bool:
+    """Whether others can write to a folder that holds more than empty files and folders.
+
+    What they moved here may have been the user's own before: a file of a clone, or an older one of ours.
+    """
+    if not os.fstat(descriptor).st_mode & _OTHERS_WRITE:
+        return False
+    with os.scandir(descriptor) as entries:
+        return not all(_is_empty(entry, descriptor) for entry in entries)
+
+
+def _is_empty(entry: os.DirEntry[str], folder: int) -> bool:
+    if not entry.is_dir(follow_symlinks=False):
+        return entry.is_file(follow_symlinks=False) and not entry.stat(follow_symlinks=False).st_size
+    descriptor = os.open(entry.name, _FOLDER, dir_fd=folder)
+    try:
+        with os.scandir(descriptor) as entries:
+            return next(entries, None) is None
+    finally:
+        os.close(descriptor)
 
 
 def _holds_others(descriptor: int) -> bool:

@@ -64,29 +64,37 @@ class NotAgreedError(BaseException):
     """The metric would run code that nobody has agreed to. Not an `Exception`: what it tries must not get past this."""
 
 
-def install_agreed_modules(folder: str, sources: Mapping[str, AgreedSource]) -> None:
-    """Answer all imports of this process from now on, and watch what is run besides."""
+def install_agreed_modules(folder: str, sources: Mapping[str, AgreedSource], workspaces: Sequence[str] = ()) -> None:
+    """Answer all imports of this process from now on, and watch what is run besides.
+
+    Nothing in ``folder`` or in one of the ``workspaces`` counts as installed because an installed package or the system
+    lies around it.
+    """
     folder = os.path.realpath(folder)
+    # The innermost goes first.
+    own = sorted({folder, *map(os.path.realpath, workspaces)}, key=len, reverse=True)
     stdlib = os.path.dirname(os.__file__)  # noqa: PTH120
     roots = [os.path.realpath(entry) for entry in (*sys.path, stdlib) if entry]
     system = [*_SYSTEM, sys.prefix, sys.base_prefix, os.environ.get("SYSTEMROOT", stdlib)]
     made: list[CodeType] = []
-    is_installed = _files_below(roots, folder)
-    is_library = _files_below([*roots, *map(os.path.realpath, system)], folder)
+    is_installed = _files_below(roots, own)
+    is_library = _files_below([*roots, *map(os.path.realpath, system)], own)
     sys.dont_write_bytecode = True
     sys.meta_path[:] = [_finder(folder, dict(sources), roots, made, is_installed)]
     sys.addaudithook(_watch(made, is_installed, is_library))
 
 
-def _files_below(roots: Sequence[str], folder: str) -> IsAllowed:
-    """Whether a file lies in one of the ``roots``. In the metric's ``folder``, only roots in it count, as `.venv`."""
+def _files_below(roots: Sequence[str], own: Sequence[str]) -> IsAllowed:
+    """Whether a file lies in one of the ``roots``.
+
+    In a folder of the user's ``own``, only roots in the innermost of them count, such as `.venv`.
+    """
 
     def is_below_root(path: str) -> bool:
         real = os.path.realpath(path)
         found = [root for root in roots if _is_below(real, root)]
-        if not _is_below(real, folder):
-            return bool(found)
-        return any(root != folder and _is_below(root, folder) for root in found)
+        folder = next((one for one in own if _is_below(real, one)), None)
+        return any(folder is None or (root != folder and _is_below(root, folder)) for root in found)
 
     return is_below_root
 

@@ -7,7 +7,7 @@ import base64
 import hashlib
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -112,7 +112,8 @@ class _Reply:
 class FunctionGrader:
     """Scores by a function of the user's, one row at a time, in a process that is started when it is opened.
 
-    The process runs the modules of the function as they were read, and sees ``environ`` alone. The function is
+    The process runs the modules of the function as they were read, and sees ``environ`` alone. No other module in one
+    of the ``workspaces`` is run, but for packages installed there. The function is
     called with (answer, expected) or (answer, expected, inputs), all of them text but ``inputs``, a map of text,
     and returns a number from 0 to 1, or a bool. What it prints is not shown. A row that takes longer than
     ``seconds`` is invalid, and the process is replaced.
@@ -120,9 +121,17 @@ class FunctionGrader:
 
     calls = 0
 
-    def __init__(self, function: ScoringFunction, environ: Mapping[str, str], *, seconds: float = ROW_SECONDS) -> None:
+    def __init__(
+        self,
+        function: ScoringFunction,
+        environ: Mapping[str, str],
+        *,
+        workspaces: Sequence[Path] = (),
+        seconds: float = ROW_SECONDS,
+    ) -> None:
         self._function = function
         self._environ = environ
+        self._workspaces = workspaces
         self._seconds = seconds
         self._child: ChildProcess | None = None
         self._turn = asyncio.Lock()
@@ -193,7 +202,8 @@ class FunctionGrader:
             for module in function.modules
         }
         names = {"folder": str(function.folder), "module": function.module, "name": function.name}
-        return json.dumps({**names, "file": str(function.file), "sources": sources})
+        workspaces = [str(folder.absolute()) for folder in self._workspaces]
+        return json.dumps({**names, "workspaces": workspaces, "file": str(function.file), "sources": sources})
 
     async def _asked(self, child: ChildProcess, line: str, seconds: float, row: Example | None = None) -> _Reply:
         stdin = child.process.stdin

@@ -95,7 +95,7 @@ def _load(task: dict[str, Any]) -> Callable[..., Any]:
     }
     for taken in sources.keys() & sys.modules.keys():
         raise _Unusable(f"cannot be loaded: Python has a module '{taken}' already. Rename {sources[taken].path}")
-    install_agreed_modules(task["folder"], sources)
+    install_agreed_modules(task["folder"], sources, task["workspaces"])
     function = getattr(importlib.import_module(module), name, None)
     if function is None:
         raise _Unusable(f"is not in '{module}'")

@@ -13,7 +13,7 @@ from apo_engine.examples.rows import MAX_LINE, ROW_READERS, HeaderError
 from apo_engine.problems import InputError, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import BinaryIO
 
     from apo_engine.examples.rows import BadRow, Row
@@ -57,11 +57,15 @@ def _allowed(name: str, folder: Path, allowed: Sequence[Path], place: Place | No
 
 
 def rows_in(
-    path: Path, roots: Sequence[Path], place: Place | None, buffers: Mapping[Path, str] | None = None
+    path: Path,
+    roots: Sequence[Path],
+    place: Place | None,
+    buffers: Mapping[Path, str] | None = None,
+    is_stopped: Callable[[], bool] = lambda: False,
 ) -> Iterator[Row | BadRow]:
     """The rows of one file in one of the folders ``roots``, as they stand there.
 
-    ``buffers`` are texts, by path, that are read in place of files.
+    ``buffers`` are texts, by path, that are read in place of files. Ends early if ``is_stopped`` says so.
 
     Raises:
         InputError: the file is missing, of an unknown kind, cannot be read, or has no header; said at ``place``.
@@ -72,7 +76,7 @@ def rows_in(
         raise InputError(Problem("examples-kind", message, f"Use one of {', '.join(ROW_READERS)}.", place))
     try:
         with opened(path, roots, buffers) as stream:
-            yield from read_rows(stream)
+            yield from read_rows(stream, is_stopped)
     except FileNotFoundError:
         message = f"There is no example file {path}."
         raise InputError(Problem("examples-missing", message, "Check the path.", place)) from None

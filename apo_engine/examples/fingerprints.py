@@ -63,7 +63,7 @@ class _Cell:
 def identify(rows: Sequence[Example], is_stopped: Callable[[], bool] = lambda: False) -> Mapping[str, RowIdentity]:
     """The identity of each row of a set, by row id.
 
-    If ``is_stopped``, asked for each row, says so, the result is incomplete: drop it.
+    If ``is_stopped``, asked for each row, says so, the result is empty: drop it.
     """
     known: dict[str, _Cell] = {}
     columns = {}
@@ -89,11 +89,15 @@ def identify(rows: Sequence[Example], is_stopped: Callable[[], bool] = lambda: F
         candidates[name] = _candidates(found, sketched[texts[name]])
     of_groups: defaultdict[bytes, set[bytes]] = defaultdict(set)
     for name, candidate in candidates.items():
+        if is_stopped():
+            return {}
         of_groups[similar[groups[name]]].update(candidate, sketched[texts[name]].hints)
     sharing = Counter(fingerprint for fingerprints in of_groups.values() for fingerprint in fingerprints)
     common = _common(len(of_groups))
     identities = {}
     for name, candidate in candidates.items():
+        if is_stopped():
+            return {}
         sketch = sketched[texts[name]]
         # The whole row comes first, and always identifies it.
         recorded = [one for at, one in enumerate(candidate) if at == 0 or sharing[one] <= common]
@@ -143,6 +147,8 @@ def _sketches(
     """The sketches of each text of a set, each made once, however many rows repeat the text."""
     words: dict[bytes, dict[str, tuple[str, ...]]] = {}
     for name, cells in rows.items():
+        if is_stopped():
+            return {}
         if texts[name] not in words:
             has_text = any(cell.is_text and cell.words for cell in cells.values())
             words[texts[name]] = {

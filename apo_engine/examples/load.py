@@ -18,7 +18,7 @@ from apo_engine.names import shown_name
 from apo_engine.problems import InputError, Place, Problem, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from pathlib import Path
 
     from apo_engine.examples.rows import Row
@@ -33,6 +33,7 @@ def load_examples(
     inputs: Collection[str] = (),
     place: Place | None = None,
     allowed_roots: Sequence[Path] | None = None,
+    is_stopped: Callable[[], bool] = lambda: False,
 ) -> ExampleSet:
     """Read the example files that the settings name, relative to ``folder``.
 
@@ -45,11 +46,12 @@ def load_examples(
         inputs: the inputs that the prompt cannot do without.
         place: where the prompt file names the examples, for errors about the file as a whole.
         allowed_roots: the other folders that the files may lie in; the working folder where None.
+        is_stopped: asked for each line; if it says so, what is returned or raised is incomplete: drop it.
 
     Raises:
         InputError: a file is missing or of an unknown kind, a column is not there, or no row can be used.
     """
-    reader = _Reader(Columns(settings, inputs), place, readable_roots(folder, allowed_roots))
+    reader = _Reader(Columns(settings, inputs), place, readable_roots(folder, allowed_roots), is_stopped)
     for path, held_out in named_files(settings, folder, place, allowed_roots):
         reader.read(path, held_out=held_out)
     return reader.result(holdout=settings.holdout is not None)
@@ -58,10 +60,13 @@ def load_examples(
 class _Reader:
     """What is known after some rows: the rows, their columns, and what was wrong."""
 
-    def __init__(self, columns: Columns, place: Place | None, roots: Sequence[Path]) -> None:
+    def __init__(
+        self, columns: Columns, place: Place | None, roots: Sequence[Path], is_stopped: Callable[[], bool]
+    ) -> None:
         self.roles = columns
         self.place = place
         self.roots = roots
+        self.is_stopped = is_stopped
         self.rows: dict[str, Example] = {}
         self.by_inputs: dict[bytes, Example] = {}
         self.holdout: dict[str, None] = {}
@@ -73,7 +78,7 @@ class _Reader:
         """Add the rows of one file."""
         seen: dict[str, None] = {}
         usable = 0
-        for row in rows_in(path, self.roots, self.place):
+        for row in rows_in(path, self.roots, self.place, is_stopped=self.is_stopped):
             if isinstance(row, BadRow):
                 self.bad(path, row.line, row.reason)
                 continue

@@ -6,7 +6,8 @@ Files are read as a stream of bounded lines, so that neither their size nor one 
 from __future__ import annotations
 
 import csv
-from typing import TYPE_CHECKING, BinaryIO
+from functools import partial
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 import msgspec
 
@@ -32,6 +33,13 @@ class BadRow(msgspec.Struct, frozen=True):
     reason: str
 
 
+class RowReader(Protocol):
+    """Reads the rows of one kind of file, and ends early if ``is_stopped`` says so."""
+
+    def __call__(self, stream: BinaryIO, is_stopped: Callable[[], bool] = ...) -> Iterator[Row | BadRow]:
+        """The rows of ``stream``."""
+
+
 class HeaderError(ValueError):
     """The first line of a table is no header; the text says why."""
 
@@ -43,31 +51,39 @@ class _LineTooLong(Exception):
 class _PhysicalLines:
     """The lines of a file with their line ends, none longer than ``MAX_LINE`` bytes, without a byte order mark.
 
-    A longer line raises :class:`_LineTooLong`, is skipped, and counts; iteration may go on after it.
+    A longer line raises :class:`_LineTooLong`, is skipped, and counts; iteration may go on after it. The lines
+    end early if ``is_stopped`` says so.
     """
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: BinaryIO, is_stopped: Callable[[], bool]) -> None:
         self.stream = stream
+        self.is_stopped = is_stopped
         self.number = 0
 
     def __iter__(self) -> _PhysicalLines:
         return self
 
     def __next__(self) -> bytes:
-        line = self.stream.readline(MAX_LINE)
+        line = self.read()
         if not line:
             raise StopIteration
         self.number += 1
         if len(line) == MAX_LINE and not line.endswith(b"\n"):
-            while (rest := self.stream.readline(MAX_LINE)) and not rest.endswith(b"\n"):
+            while (rest := self.read()) and not rest.endswith(b"\n"):
                 pass
             raise _LineTooLong
         return line.removeprefix(_BOM) if self.number == 1 else line
 
+    def read(self) -> bytes:
+        return b"" if self.is_stopped() else self.stream.readline(MAX_LINE)
 
-def json_rows(stream: BinaryIO) -> Iterator[Row | BadRow]:
-    """The rows of a JSON Lines file: one object per line. Other scalars than strings become their JSON text."""
-    lines = _PhysicalLines(stream)
+
+def json_rows(stream: BinaryIO, is_stopped: Callable[[], bool] = lambda: False) -> Iterator[Row | BadRow]:
+    """The rows of a JSON Lines file: one object per line. Other scalars than strings become their JSON text.
+
+    Ends early if ``is_stopped``, asked for each line, says so.
+    """
+    lines = _PhysicalLines(stream, is_stopped)
     while True:
         try:
             line = next(lines)
@@ -80,13 +96,17 @@ def json_rows(stream: BinaryIO) -> Iterator[Row | BadRow]:
             yield _json_row(lines.number, line)
 
 
-def table_rows(stream: BinaryIO, delimiter: str) -> Iterator[Row | BadRow]:
+def table_rows(
+    stream: BinaryIO, is_stopped: Callable[[], bool] = lambda: False, *, delimiter: str
+) -> Iterator[Row | BadRow]:
     """The rows of a CSV or TSV file under its header line.
+
+    Ends early if ``is_stopped``, asked for each line, says so.
 
     Raises:
         HeaderError: the header is missing, unreadable, or names a column twice.
     """
-    lines = _PhysicalLines(stream)
+    lines = _PhysicalLines(stream, is_stopped)
     # Strict: a quotation mark that is never closed is an error, instead of silently swallowing what follows.
     reader = csv.reader(_TextLines(lines), delimiter=delimiter, strict=True)
     header: list[str] | None = None
@@ -188,9 +208,9 @@ def _csv_reason(error: str) -> str:
     return next((said for begin, said in known.items() if begin in error), f"it is not a row: {error}")
 
 
-ROW_READERS: dict[str, Callable[[BinaryIO], Iterator[Row | BadRow]]] = {
+ROW_READERS: dict[str, RowReader] = {
     ".jsonl": json_rows,
     ".ndjson": json_rows,
-    ".csv": lambda stream: table_rows(stream, ","),
-    ".tsv": lambda stream: table_rows(stream, "\t"),
+    ".csv": partial(table_rows, delimiter=","),
+    ".tsv": partial(table_rows, delimiter="\t"),
 }

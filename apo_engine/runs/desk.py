@@ -16,12 +16,14 @@ from apo_engine.evaluation.function import FunctionGrader
 from apo_engine.evaluation.grader import Grader
 from apo_engine.evaluation.rubric import RubricGrader
 from apo_engine.examples.example import Example
+from apo_engine.examples.files import readable_roots
 from apo_engine.models.budget import Budget, Caps
 from apo_engine.models.cache import AnswerCache
 from apo_engine.models.chat import Remote, Usage
 from apo_engine.models.gateway import Gateway, NotCached
 from apo_engine.models.limits import Limiter
 from apo_engine.models.memory_cache import MemoryCache
+from apo_engine.private import is_private_root
 from apo_engine.problems import Severity
 from apo_engine.runs.announcement import (
     announce,
@@ -195,7 +197,9 @@ async def open_desk(plan: Plan, options: Options, emit: Emit, recorder: Recorder
     def note(message: str) -> None:
         reporter.note(message)
 
-    cache = MemoryCache() if plan.keeps_nothing else AnswerCache(plan.folder / "answers.sqlite")
+    # In a folder that others can write to, neither runs nor answers are kept; the recorder says so.
+    is_refused = recorder is not None and not is_private_root(plan.folder)
+    cache = MemoryCache() if plan.keeps_nothing or is_refused else AnswerCache(plan.folder / "answers.sqlite")
     gateways = {
         id(model): Gateway(
             model,
@@ -277,7 +281,9 @@ def _grader(plan: Plan, options: Options, judge: Gateway | None) -> Grader | Non
     """Who judges answers where the metric cannot by itself."""
     if plan.function is not None:
         environ = os.environ if options.environ is None else options.environ
-        return FunctionGrader(plan.function, metric_environment(environ, plan.settings.metric_env))
+        environ = metric_environment(environ, plan.settings.metric_env)
+        workspaces = readable_roots(plan.function.folder, options.allowed_roots)
+        return FunctionGrader(plan.function, environ, workspaces=workspaces)
     if judge is not None:
         assert plan.settings.judge.rubric is not None
         return RubricGrader(judge, plan.settings.judge.rubric, plan.settings.judge.repeats)

@@ -37,7 +37,7 @@ async def execute(
     run is followed, also by a ``fresh`` one; if it ends without a result, this process goes on with a run of its own.
     """
     try:
-        experiment = await asyncio.to_thread(experiment_id, plan)
+        experiment = await plan.deadline.run_in_thread(lambda _: experiment_id(plan))
         if resume:
             finished = await _finished(plan.store, experiment)
             if finished is not None:

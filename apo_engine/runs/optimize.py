@@ -105,7 +105,8 @@ async def _optimize(desk: Desk, stop: Stop, *, judge_always: bool) -> None:
 
 async def _search(desk: Desk, task: SearchTask, pool: Pool) -> Found:
     seconds = desk.plan.settings.budget.seconds
-    search = desk.search(task, pool)
+    # With many rows, counting what is to be learned of them takes seconds.
+    search = await desk.budget.deadline.run_in_thread(lambda _: desk.search(task, pool))
     try:
         return await asyncio.wait_for(search.run(), desk.budget.deadline.remaining_of(_SEARCH_SHARE))
     except TimeoutError:

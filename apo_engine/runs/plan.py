@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -192,30 +192,30 @@ async def make_plan(job: Job, prompt: PromptFile, options: Options, *, fixes: bo
     began = time.monotonic()
     require_runnable(prompt)
     environ = os.environ if options.environ is None else options.environ
-    user = user_layer()
     layers = (
         Layer("flag", options.flags),
         prompt.layer(),
         Layer("editor", options.editor),
-        user,
+        user_layer(),
         environment_layer(environ),
     )
     settings = resolve(layers)
     # To plan takes a part of the time that the run may take.
     deadline = Deadline(settings.budget.seconds, began=began)
-    examples = await asyncio.to_thread(_examples, prompt, settings, options.allowed_roots)
-    partials = await asyncio.to_thread(load_partials, prompt)
-    own_meta = await asyncio.to_thread(own_meta_prompts, prompt, layers, settings, options)
+    roots = options.allowed_roots
+    examples = await deadline.run_in_thread(lambda is_stopped: _examples(prompt, settings, roots, is_stopped))
+    partials = await deadline.run_in_thread(lambda _: load_partials(prompt))
+    own_meta = await deadline.run_in_thread(lambda _: own_meta_prompts(prompt, layers, settings, options))
     meta = None if job == "evaluate" else MetaPrompts(own_meta)
     folder = cache_dir(environ)
     store = open_store(folder, keeps_runs=settings.keep != "nothing")
-    history = await read_history(store, examples)
+    history = await read_history(store, examples, deadline)
     await store.close()
-    whole = _rows(job, examples, history)
+    whole = await deadline.run_in_thread(lambda _: _rows(job, examples, history))
     metric = await _usable_metric(settings, examples, deadline)
     base = prompt.path.parent if prompt.path else Path.cwd()
     place = prompt.layer().place(("metric",))
-    function = find_function(metric.name, base, place) if ":" in metric.name else None
+    function = await deadline.run_in_thread(lambda _: _function(metric, base, place))
     if function is not None:
         _require_agreed(function, options, place)
     if metric.name == "judge":
@@ -301,12 +301,16 @@ async def _find_copies(
 async def _usable_metric(settings: Settings, examples: ExampleSet, deadline: Deadline) -> Metric:
     metric = make_metric(settings.metric, examples.labels, deadline.remaining)
     try:
-        await asyncio.to_thread(require_usable, metric, examples.rows)
+        await deadline.run_in_thread(lambda is_stopped: require_usable(metric, examples.rows, is_stopped))
     except InputError:
         # Values that were not looked at in time are not wrong.
         deadline.require_time()
         raise
     return metric
+
+
+def _function(metric: Metric, folder: Path, place: Place | None) -> ScoringFunction | None:
+    return find_function(metric.name, folder, place) if ":" in metric.name else None
 
 
 def _written(prompt: PromptFile, name: str | None, key: tuple[str, ...]) -> Place | None:
@@ -333,7 +337,9 @@ def endpoints_of(settings: Settings) -> dict[str, Endpoint]:
     return {name: Endpoint(found.base_url, found.key_env) for name, found in endpoints if found.base_url is not None}
 
 
-def _examples(prompt: PromptFile, settings: Settings, allowed_roots: tuple[Path, ...] | None) -> ExampleSet:
+def _examples(
+    prompt: PromptFile, settings: Settings, allowed_roots: tuple[Path, ...] | None, is_stopped: Callable[[], bool]
+) -> ExampleSet:
     if settings.examples is None:
         raise InputError(
             Problem(
@@ -345,10 +351,11 @@ def _examples(prompt: PromptFile, settings: Settings, allowed_roots: tuple[Path,
     folder = prompt.path.parent if prompt.path else Path.cwd()
     place = prompt.layer().place(("examples",))
     try:
-        examples = load_examples(settings.examples, folder, prompt.required_inputs, place, allowed_roots)
+        inputs = prompt.required_inputs
+        examples = load_examples(settings.examples, folder, inputs, place, allowed_roots, is_stopped)
     except InputError:
         # A variable that no row fills is better told at its place in the template than as a missing column.
-        columns = load_examples(settings.examples, folder, (), place, allowed_roots).columns
+        columns = load_examples(settings.examples, folder, (), place, allowed_roots, is_stopped).columns
         require_runnable(prompt, check_prompt(prompt, columns, resolved=True))
         raise
     require_runnable(prompt, check_prompt(prompt, examples.columns, resolved=True))

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 from apo_engine.examples.example import Example
+from apo_engine.private import is_private_root
 from apo_engine.problems import Severity
 from apo_engine.runs.plan import Plan
 from apo_engine.runs.prompt_names import prompt_names
@@ -13,7 +14,10 @@ from apo_engine.runs.row_history import shown_sightings, sightings_of
 from apo_engine.search.events import EVENT_FORMAT, AnyEvent, Noted, Progressed, encode
 from apo_engine.search.reporter import Emit
 from apo_engine.search.verdict import Look
-from apo_engine.store import Looks, Store, StoreError, WriterLock
+from apo_engine.store import Looks, Sighting, Store, StoreError, WriterLock
+
+# So many are written together: nobody waits for more when a run is stopped.
+_SIGHTINGS_AT_ONCE = 20_000
 
 
 class Recorder:
@@ -31,7 +35,11 @@ class Recorder:
         self._writing: asyncio.Task[None] | None = None
 
     async def begin(self) -> tuple[Noted, ...]:
-        """Add the run and its rows to the store; what is to be said about the store."""
+        """Add the run and its rows to the store; what is to be said about the store.
+
+        Raises:
+            BudgetError: the time was over before.
+        """
         try:
             if not self._failure:
                 await self._store.begin(self.run, self.experiment, EVENT_FORMAT)
@@ -110,11 +118,11 @@ class Recorder:
     async def _record_rows(self) -> None:
         # Whoever wants nothing kept has his looks counted all the same: rows that a run shows are not unseen any more.
         plan = self._plan
-        if plan.whole is None or plan.rows is None:
-            sightings = shown_sightings(plan.history, plan.open_rows)
-        else:
-            sightings = sightings_of(plan.history, plan.whole, plan.rows)
-        await self._store.record_sightings(sightings)
+        sightings = await plan.deadline.run_in_thread(lambda _: _sightings(plan))
+        # A run that is stopped in between has recorded the sides of some rows, and has shown none of them.
+        for start in range(0, len(sightings), _SIGHTINGS_AT_ONCE):
+            some = dict(sightings[start : start + _SIGHTINGS_AT_ONCE])
+            await plan.deadline.bound(self._store.record_sightings(some))
 
     async def _write(self) -> None:
         while self._waiting and not self._failure:
@@ -142,10 +150,17 @@ class Recorder:
 
     @property
     def _unkept(self) -> str:
+        kept = "This run" if is_private_root(self._plan.folder) else "This run and its answers"
         return (
-            f"This run cannot be kept in {self._plan.folder} ({self._failure}). Hold-out rows stay sealed if looks at "
+            f"{kept} cannot be kept in {self._plan.folder} ({self._failure}). Hold-out rows stay sealed if looks at "
             "them cannot be counted. Set APO_CACHE_DIR to a folder that can be written."
         )
+
+
+def _sightings(plan: Plan) -> Sequence[tuple[bytes, Sighting]]:
+    if plan.whole is None or plan.rows is None:
+        return [*shown_sightings(plan.history, plan.open_rows).items()]
+    return [*sightings_of(plan.history, plan.whole, plan.rows).items()]
 
 
 def _look_of(looks: Looks) -> Look:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from apo_engine.examples.example import Example, ExampleSet
 from apo_engine.examples.fingerprints import RowIdentity, identify
 from apo_engine.examples.split import Split
+from apo_engine.models.deadline import Deadline
 from apo_engine.store import RowFingerprints, Side, Sighting, Store, StoreError, recognized
+
+# The store is asked for the fingerprints of so many rows at once: nobody waits for more when a run is stopped.
+_ROWS_AT_ONCE = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,26 +38,30 @@ class RowHistory:
         return [self.identities[row.id].fingerprints for row in rows]
 
 
-async def read_history(
-    store: Store, examples: ExampleSet, is_stopped: Callable[[], bool] = lambda: False
-) -> RowHistory:
+async def read_history(store: Store, examples: ExampleSet, deadline: Deadline) -> RowHistory:
     """What the store knows of a set of rows; nothing if it cannot be read.
 
-    If ``is_stopped``, asked for each row, says so, the result is incomplete: drop it.
+    Raises:
+        BudgetError: the time was over before.
     """
-    identities = await asyncio.to_thread(identify, examples.rows, is_stopped)
+    identities = await deadline.run_in_thread(lambda is_stopped: identify(examples.rows, is_stopped))
     prints = [identity.fingerprints for identity in identities.values()]
+    sightings: dict[bytes, Sighting] = {}
     try:
-        sightings = await store.sightings(sorted({name for row in prints for name in (*row.known_by, *row.hints)}))
+        for start in range(0, len(prints), _ROWS_AT_ONCE):
+            some = prints[start : start + _ROWS_AT_ONCE]
+            names = {name for row in some for name in (*row.known_by, *row.hints)}
+            sightings.update(await deadline.bound(store.sightings(sorted(names))))
     except StoreError as error:
         return RowHistory(identities, {}, frozenset(), str(error))
+    found = await deadline.run_in_thread(lambda _: recognized(prints, sightings))
     sides: dict[str, Side] = {}
     shown = []
-    for row, names in zip(identities, recognized(prints, sightings), strict=True):
-        if names:
-            known = {sightings[name].side for name in names}
+    for row, known_by in zip(identities, found, strict=True):
+        if known_by:
+            known = {sightings[name].side for name in known_by}
             sides[row] = known.pop() if len(known) == 1 else "holdout"
-            if any(sightings[name].shown for name in names):
+            if any(sightings[name].shown for name in known_by):
                 shown.append(row)
     return RowHistory(identities, sides, frozenset(shown))
 

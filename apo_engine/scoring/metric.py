@@ -65,14 +65,16 @@ def make_metric(name: str | None, labels: Sequence[str], seconds: float | None =
     raise _unsuitable(name, "there is no such metric", "label")
 
 
-def require_usable(metric: Metric, rows: Iterable[Example]) -> None:
-    """Make sure that the metric can use what the rows expect.
+def require_usable(metric: Metric, rows: Iterable[Example], is_stopped: Callable[[], bool] = lambda: False) -> None:
+    """Make sure that the metric can use what the rows expect, as far as it gets before ``is_stopped`` says so.
 
     Raises:
         InputError: it cannot; names the rows.
     """
     problems = []
     for row in rows:
+        if is_stopped():
+            break
         reason = metric.objection(row.expected)
         if reason:
             shown = row.expected if len(row.expected) <= 60 else f"{row.expected[:59]}…"

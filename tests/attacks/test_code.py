@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -35,10 +35,13 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-async def scored(folder: Path, after: Prepare, environ: Mapping[str, str] | None = None) -> float:
+async def scored(
+    folder: Path, after: Prepare, environ: Mapping[str, str] | None = None, workspaces: Sequence[Path] = ()
+) -> float:
     function = find_function("score:score", folder)
     after(folder)
-    grader = FunctionGrader(function, metric_environment(os.environ, ()) if environ is None else environ)
+    environ = metric_environment(os.environ, ()) if environ is None else environ
+    grader = FunctionGrader(function, environ, workspaces=workspaces)
     try:
         await grader.open()
         return (await grader.grade(row(1), "yes")).score
@@ -147,6 +150,35 @@ PACKAGES = {
 async def test_a_metric_is_told_of_installed_packages(folder: Path, name: str) -> None:
     (folder / "score.py").write_text(f"{PACKAGES[name]}\n{SCORE}")
     assert await scored(folder, lambda _: None) == 1.0
+
+
+@pytest.mark.parametrize("opened", ["", "src", "prompts"])
+@pytest.mark.parametrize("above", [0, 1, 2])
+async def test_a_workspace_beside_installed_packages_is_not_installed(
+    opened: str, above: int, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A clone that lies in a folder of Python's module path, or that is one, has no module that nobody agreed to."""
+    prompts = folder / "prompts"
+    prompts.mkdir()
+    monkeypatch.syspath_prepend(str([folder, *folder.parents][above]))
+    (folder / "helper.py").write_text(evil(folder))
+    (prompts / "score.py").write_text(
+        f"import importlib, sys\nsys.path.insert(0, {str(folder)!r})\nimportlib.import_module('hel' + 'per')\n{SCORE}"
+    )
+    with pytest.raises(InputError, match="code that nobody has agreed to"):
+        await scored(prompts, lambda _: None, workspaces=[folder, folder / opened])
+    assert not (folder / RAN).exists()
+
+
+async def test_packages_around_and_in_a_workspace_are_installed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "prompts").mkdir()
+    packages = folder / ".venv" / "lib" / "site-packages"
+    for root, name in ((packages, "within"), (folder.parent, "around")):
+        root.mkdir(parents=True, exist_ok=True)
+        (root / f"{name}.py").write_text("RIGHT = 1\n")
+        monkeypatch.syspath_prepend(str(root))
+    (folder / "prompts" / "score.py").write_text(f"import within, around\n{SCORE}")
+    assert await scored(folder / "prompts", lambda _: None, workspaces=[folder]) == 1.0
 
 
 async def test_what_a_folder_says_of_packages_runs_nothing(folder: Path) -> None:

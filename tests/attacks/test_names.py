@@ -7,6 +7,7 @@ import logging
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from apo_engine import api
@@ -14,6 +15,7 @@ from apo_engine.cli.render_problems import problem_text
 from apo_engine.names import shown_file, shown_name
 from apo_engine.problems import InputError, Place, Problem
 from apo_engine.prompt.file import parse_prompt
+from apo_engine.runs.report import report_of
 from apo_engine.search.events import FileRows
 from apo_engine.settings import Layer, resolve
 from apo_server.consent_scope import question
@@ -46,6 +48,21 @@ def faults(front: str, folder: Path) -> list[tuple[str, int]]:
 )
 def test_a_models_name_that_is_a_sentence_is_refused_at_its_line(tmp_path: Path, front: str, line: int) -> None:
     assert ("model-name", line) in faults(front, tmp_path)
+
+
+def test_the_data_of_a_report_end_no_element_and_hide_nothing() -> None:
+    """The page holds whatever a model said as JSON that is no markup, and that a text editor shows as it is."""
+    unseen = [*map(chr, range(0x7F, 0xA0)), *"\u061c\u200b\u200e\u200f\u2028\u2029\ufeff\U000e0041"]
+    unseen += [*map(chr, range(0x202A, 0x202F)), *map(chr, range(0x2066, 0x206A))]
+    said = f"</script><!--<script>&amp; {''.join(unseen)} é 漢 😀"
+    report = report_of([started()])
+    assert report is not None
+    page = api.report_page(msgspec.structs.replace(report, notes=(said,)))
+    data = page.partition('id="report">')[2].partition("</script>")[0]
+    assert json.loads(data)["notes"] == [said]
+    assert not {*data} & {*"<>&", *unseen}
+    assert not any(char in page for char in unseen)
+    assert "é 漢 😀" in data
 
 
 @pytest.mark.parametrize("layer", ["flag", "editor", "user", "environment"])

@@ -427,6 +427,21 @@ def test_a_run_goes_on_without_the_answers_of_another_user(
     assert planted.stat().st_uid == NOBODY
 
 
+@pytest.mark.parametrize("command", ["evaluate", "gradients"])
+def test_a_run_says_once_that_others_can_write_to_the_folder(
+    command: str, cache: Path, tmp_path: Path, scripted: ScriptedServer
+) -> None:
+    world = World(60)
+    world.write(tmp_path)
+    scripted.script = world.script
+    open_to_others(cache, 0o777, "notes.txt")
+    outcome = make_apo(tmp_path, scripted)(command, "tickets.prompt", APO_CACHE_DIR=str(cache))
+    assert outcome.code == 0, outcome.err
+    assert outcome.err.count("others can write to this folder; take that right away, or name another") == 1
+    assert "This run and its answers cannot be kept" in outcome.err
+    assert names(cache) == ["notes.txt"]
+
+
 @pytest.mark.parametrize("mode", [0o777, 0o1777, 0o775])
 async def test_a_folder_that_others_can_write_to_is_not_used(
     cache: Path, mode: int, caplog: pytest.LogCaptureFixture
@@ -439,6 +454,26 @@ async def test_a_folder_that_others_can_write_to_is_not_used(
     assert names(cache) == ["notes.txt"]
     assert rights(cache) == mode
     assert "take that right away, or name another" in caplog.text
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o1777, 0o770, 0o733])
+async def test_what_was_moved_into_a_folder_of_our_own_is_not_believed(
+    cache: Path, mode: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Others cannot make a file that is the user's, but may move one to here: of a clone, or an older one of ours."""
+    assert await answer(cache) is not None
+    assert (await agree(cache), await agree(cache)) == (1, 0)
+    plant(cache)
+    open_to_others(cache, mode)
+    assert await answer(cache) is None
+    assert await agree(cache) == 1
+    assert not believed(cache)
+    assert rights(cache) == mode
+    assert "take that right away, or name another" in caplog.text
+    open_to_others(cache, 0o700)
+    open_to_others(cache / "editor", mode)
+    assert not believed(cache)
+    assert rights(cache / "editor") == mode
 
 
 async def test_a_folder_of_our_own_that_others_could_write_to_is_narrowed(cache: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from apo_engine.examples.example import Example, ExampleSet
 from apo_engine.examples.split import Split, split
+from apo_engine.models.deadline import Deadline
 from apo_engine.runs.row_history import RowHistory, read_history, sightings_of
 from apo_engine.store import MemoryStore, Store
 
@@ -24,7 +25,7 @@ def examples(rows: list[Example], holdout: list[Example] | None = None) -> Examp
 
 async def dealt(store: Store, rows: ExampleSet) -> tuple[RowHistory, Split]:
     """The split of a set, which is recorded."""
-    history = await read_history(store, rows)
+    history = await read_history(store, rows, Deadline())
     found = split(rows, history.groups, history.sides)
     await store.record_sightings(sightings_of(history, found, found))
     return history, found
