@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import threading
 import time
 from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
 from typing import TypeVar
 
 from apo_engine.problems import BudgetError, Problem
@@ -70,14 +72,25 @@ class Deadline:
     async def run_in_thread(self, work: Callable[[Callable[[], bool]], T]) -> T:
         """Run ``work`` in a thread and return its result, at the deadline at the latest.
 
-        A thread cannot be cancelled: ``work`` is given a function that says whether nobody waits for it any more.
+        A thread cannot be cancelled: ``work`` is given a function that says whether nobody waits for it any more. The
+        thread keeps neither the event loop nor the process from ending.
 
         Raises:
             BudgetError: the time was over before ``work`` was done.
         """
         stopped = threading.Event()
+        outcome: Future[T] = Future()
+
+        def run() -> None:
+            try:
+                outcome.set_result(work(stopped.is_set))
+            except BaseException as error:  # whoever waits gets it
+                outcome.set_exception(error)
+
+        outcome.set_running_or_notify_cancel()
+        threading.Thread(target=contextvars.copy_context().run, args=(run,), daemon=True).start()
         try:
-            return await self.bound(asyncio.to_thread(work, stopped.is_set))
+            return await self.bound(asyncio.wrap_future(outcome))
         finally:
             stopped.set()
 

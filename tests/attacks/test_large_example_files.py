@@ -188,3 +188,25 @@ async def _rests(process: int) -> None:
 def _ticks(process: int) -> int:
     fields = Path(f"/proc/{process}/stat").read_text("utf-8").rpartition(")")[2].split()
     return int(fields[11]) + int(fields[12])
+
+
+def test_a_program_that_uses_the_library_ends_at_the_cap(folder: Path) -> None:
+    """`asyncio.run` waits for its threads: what plans a run is none of them."""
+    program = """
+import asyncio, pathlib
+from apo_engine import api, problems
+
+async def main():
+    await api.optimize(api.load_prompt(pathlib.Path("a.prompt")), api.Options())
+
+try:
+    asyncio.run(main())
+except problems.BudgetError as error:
+    print(error)
+"""
+    began = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, timeout=100, check=False
+    )
+    assert "The cap on seconds is reached" in done.stdout, done.stderr
+    assert time.monotonic() - began < START + SECONDS + LATE
