@@ -16,7 +16,7 @@ from apo_engine.private_files import PrivateFolder, warn_once
 from apo_server.addresses import is_held_by
 
 _NAME = "consent.json"
-_VERSION = 4
+_VERSION = 5
 # A server holds the lock for some milliseconds.
 _LOCK_SECONDS = 2.0
 _MOST_BYTES = 16 * 2**20
@@ -35,21 +35,21 @@ class FileScope(msgspec.Struct, frozen=True):
     """An example file without links on its way, and what of it may leave.
 
     At most ``rows`` rows, of the file's ``columns`` alone; and as expected answers the column ``answers`` (empty:
-    none). At least ``sealed`` rows stay on this machine.
+    none). At least ``kept`` rows stay on this machine.
     """
 
     path: str
     rows: int
     columns: tuple[str, ...]
     answers: str = ""
-    sealed: int = 0
+    kept: int = 0
 
     def covers(self, needed: FileScope) -> bool:
         """Whether nothing but what was agreed to here would leave."""
         return (
             self.path == needed.path
             and needed.rows <= self.rows
-            and needed.sealed >= self.sealed
+            and needed.kept >= self.kept
             and set(needed.columns) <= set(self.columns)
             and needed.answers in ("", self.answers)
         )

@@ -56,7 +56,7 @@ def needed_scope(workspace: str, started: RunStarted) -> Grant:
             rows=one.shown,
             columns=tuple(sorted(one.columns)),
             answers=one.answers,
-            sealed=one.sealed,
+            kept=one.kept,
         )
         for one in started.files
         if one.shown
