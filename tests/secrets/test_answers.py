@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
+import re
 import time
+import unicodedata
+from urllib.parse import quote
 
 import pytest
 
@@ -36,6 +40,14 @@ ESCAPED = {
     "as HTML in hex": "".join(f"&#x{ord(char):X};" for char in TOKEN),
     "as a URL": "".join(f"%{ord(char):02X}" for char in TOKEN),
     "as a URL in a URL": "".join(f"%25{ord(char):02x}" for char in TOKEN),
+    "as JavaScript, with zeros": "".join(f"\\u{{{ord(char):0100x}}}" for char in TOKEN),
+    "as Perl": "".join(f"\\N{{U+{ord(char):04X}}}" for char in TOKEN),
+    "as Python, in octal": "".join(f"\\{ord(char):03o}" for char in TOKEN),
+    "as Python, by names": "".join(f"\\N{{{unicodedata.name(char)}}}" for char in TOKEN),
+    "as a URL, ten times over": "".join(f"%{'25' * 9}{ord(char):02x}" for char in TOKEN),
+    "as a URL, a thousand times over": "".join(f"%{'25' * 999}{ord(char):02x}" for char in TOKEN),
+    "as HTML, ten times over": "".join(f"&{'amp;' * 9}#{ord(char)};" for char in TOKEN),
+    "as HTML in a URL in HTML, three times over": "".join(f"&{'#37;26' * 6}#{ord(char)};" for char in TOKEN),
     "in HTML as JSON": "".join(f"&#92;u{ord(char):04x}" for char in TOKEN),
 }
 LONGER = {
@@ -123,9 +135,78 @@ def test_a_long_beginning_or_end_of_a_key_is_struck_out(part: str) -> None:
     assert Secrets.of([f"Bearer {TOKEN}"]).struck(f"({part})") == "([key])"
 
 
-@pytest.mark.parametrize("part", [TOKEN[:11], "internationalization", "session"])
+LATE = "sk-live-QwertyuiopAsdfghjklZxcvbnmQwertyuiop42"
+
+
+@pytest.mark.parametrize(
+    ("key", "part"),
+    [
+        *((LATE, LATE[:44]), (LATE, LATE[:12]), (LATE[:-2], LATE[:-3]), (LATE[:-2], LATE[1:-2])),
+        *((TOKEN[:13], TOKEN[:12]), (TOKEN[:13], TOKEN[1:13])),
+        *(("Zq7=TkP,93m:Vx2&LwB", "Zq7=TkP,93m:"), (f"{TOKEN}==", f"{TOKEN[-10:]}==")),
+    ],
+)
+def test_so_is_that_of_a_key_without_digits_or_with_signs_or_of_a_short_one(key: str, part: str) -> None:
+    assert Secrets.of([key]).struck(f"({part})") == "([key])"
+
+
+def test_what_is_public_at_the_ends_of_a_header_stays() -> None:
+    header = f"session={TOKEN}; theme=dark"
+    assert Secrets.of([header]).struck("a theme; theme=dark") == "a theme; theme=dark"
+
+
+@pytest.mark.parametrize("part", [TOKEN[:11], "internation", "session", "correct-hor", "internal"])
 def test_words_and_short_pieces_of_a_key_stay(part: str) -> None:
-    assert Secrets.of([TOKEN, "internationalisation-9"]).struck(f"({part})") == f"({part})"
+    secrets = Secrets.of([TOKEN, "internationalisation-9", "correct-horse-battery", "internals12"])
+    assert secrets.struck(f"({part})") == f"({part})"
+
+
+def test_a_key_of_markdown_signs_is_struck_out() -> None:
+    key = "sk-proj_Ab9x_Q7rT*yU2w_Z8mN"
+    assert Secrets.of([key]).struck(re.sub(r"([_*-])", r"\\\1", key)) == "[key]"
+
+
+def test_a_key_that_holds_escapes_itself_is_struck_out_however_often_it_is_escaped() -> None:
+    key, spelled = "pa%25ss&amp;w0rd", []
+    for _ in range(8):
+        spelled += [key, html.escape(key), quote(html.escape(key))]
+        key = quote(key)
+    secrets = Secrets.of([spelled[0]])
+    assert [text for text in spelled if secrets.struck(text) != "[key]"] == []
+
+
+@pytest.mark.parametrize(
+    "deep", ["%" + "25" * 200_000 + "73", "&" + "amp;" * 200_000 + "#115;", "%26" + "#37;26" * 20_000]
+)
+def test_what_is_escaped_too_often_to_be_read_is_struck_out(deep: str) -> None:
+    assert Secrets.of([TOKEN]).struck(f"It is {deep}") == "It is [key]"
+
+
+def test_what_follows_after_ten_thousand_keys_is_struck_out() -> None:
+    struck = Secrets.of([TOKEN]).struck(f"{TOKEN} " * 10_500 + "end")
+    assert struck.startswith("[key] [key] ")
+    assert struck.endswith("[key]")
+    assert 10_000 <= struck.count("[key]") <= 10_001
+
+
+MANY = 15 * 2**20
+SLOW = {
+    "the key": TOKEN * (MANY // len(TOKEN)),
+    "its beginning": TOKEN[:12] * (MANY // 12),
+    "its end": TOKEN[-12:] * (MANY // 12),
+    "a key that repeats": "ab" * (MANY // 2),
+    "beginnings and escapes": (TOKEN[:12] * 40 + "&amp;") * 30_000,
+    "escapes in escapes": ("x" * 150 + "%2526#37;2526#37;2526#37;41") * 90_000,
+    "a URL in a URL": "%" + "25" * (MANY // 2),
+}
+
+
+@pytest.mark.parametrize("text", SLOW.values(), ids=SLOW.keys())
+def test_no_answer_takes_long_to_be_searched(text: str) -> None:
+    secrets = Secrets.of([TOKEN, "ab" * 12])
+    began = time.process_time()
+    secrets.struck(text)
+    assert time.process_time() - began < 5
 
 
 @pytest.mark.parametrize("escape", ["\\u0041", "%41", "&#65;", "\\\\", "\\", "%", "&"])
