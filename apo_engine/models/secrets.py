@@ -54,8 +54,6 @@ _MOST_ESCAPES, _MOST_PLACES = 100_000, 10_000
 _MOST_WORK, _WORK_OF_PLACE = 50_000_000, 20
 # So many characters at either end of a key are too much of it.
 _END = 12
-# An error is an object in an object or two; what is nested deeper is not read.
-_DEEPEST = 32
 _LIBRARIES = ("httpx2", "httpcore2", "openai")
 # A filter does not hold for the loggers below its own, and some of these are made by the first request.
 _LATE = ("httpcore2.connection", "httpcore2.http11", "httpcore2.http2", "httpcore2.proxy", "httpcore2.socks")
@@ -102,18 +100,6 @@ class Secrets:
             pieces += [text[at:begin], _STRUCK]
             at = after
         return "".join([*pieces, text[at : max(at, end)]])
-
-    def struck_in(self, value: object, depth: int = _DEEPEST) -> object:
-        """A value of JSON with every secret struck out of its texts; what is nested too deeply is left out."""
-        if isinstance(value, str):
-            return self.struck(value)
-        if isinstance(value, (list, dict)) and depth == 0:
-            return None
-        if isinstance(value, list):
-            return [self.struck_in(one, depth - 1) for one in value]
-        if isinstance(value, dict):
-            return {self.struck(key): self.struck_in(one, depth - 1) for key, one in value.items()}
-        return value
 
     def _spans(self, text: str) -> list[tuple[int, int]]:
         """Where secrets stand, in order; those that overlap count as one."""

@@ -14,6 +14,7 @@ import pytest
 
 from apo_engine.models.chat import Completion
 from apo_engine.models.failure import CallFailure
+from apo_engine.models.refusal import told_of
 from apo_engine.models.secrets import Secrets
 from tests.engine.models.support import KEY, ask, chat
 from tests.scripted import Reply, ScriptedServer
@@ -239,7 +240,12 @@ def test_what_is_cut_counts_from_the_text_that_was_sent() -> None:
     secrets = Secrets.of([TOKEN])
     assert secrets.struck(f"{TOKEN}{TOKEN}{TOKEN}", len(TOKEN) + 1) == "[key][key]"
     assert secrets.struck("İ" + TOKEN + "İ") == "İ[key]İ"
-    assert secrets.struck_in({TOKEN: [TOKEN, 1, None]}) == {"[key]": ["[key]", 1, None]}
+
+
+def test_as_much_of_an_error_as_is_read_holds_no_secret() -> None:
+    error = {TOKEN: 1, "error": [{"message": TOKEN, "code": 4, "l": ["a"]}, TOKEN], "detail": "x" * 99_995 + TOKEN}
+    told = told_of(error, Secrets.of([TOKEN]))
+    assert told == {"error": [{"message": "[key]", "code": 4}], "detail": "x" * 99_995 + "[key]"}
 
 
 async def test_cookies_of_an_endpoint_are_not_sent_back() -> None:
