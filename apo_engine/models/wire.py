@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 KindT = TypeVar("KindT")
 _ROLES = {"model": "assistant"}
+# No endpoint lists so many; to search millions of ids for keys would take a quarter of a minute.
+_MOST_MODELS = 50_000
 # How endpoints say, in small letters alone, that an answer came to nothing half way: asking again may help.
 _BROKEN_OFF = frozenset(
     {
@@ -140,7 +142,7 @@ def model_ids(target: Target, body: bytes) -> tuple[str, ...]:
     Raises:
         CallFailure: the body is no such list.
     """
-    listed = (model.id for model in _decoded(target, body, _Models).data)
+    listed = (model.id for model in _decoded(target, body, _Models).data[:_MOST_MODELS])
     return tuple(sorted(name for name in listed if target.secrets.struck(name) == name))
 
 

@@ -13,9 +13,10 @@ from urllib.parse import quote
 import pytest
 
 from apo_engine.models.chat import Completion
-from apo_engine.models.failure import CallFailure
+from apo_engine.models.failure import CallFailure, Target
 from apo_engine.models.refusal import told_of
 from apo_engine.models.secrets import Secrets
+from apo_engine.models.wire import model_ids
 from tests.engine.models.support import KEY, ask, chat
 from tests.scripted import Reply, ScriptedServer
 from tests.scripted.reply import failure
@@ -89,6 +90,14 @@ async def test_a_listing_leaves_out_what_quotes_the_key() -> None:
         model = chat(server)
         assert await model.model_ids(10) == ("good",)
         await model.close()
+
+
+def test_a_listing_of_millions_is_searched_in_time() -> None:
+    body = b'{"data":[' + b'{"id":"a"},' * 1_400_000 + b'{"id":"a"}]}'
+    target = Target("host", "m", None, None, Secrets.of([TOKEN]))
+    began = time.process_time()
+    assert set(model_ids(target, body)) == {"a"}
+    assert time.process_time() - began < 4
 
 
 CUT = {
