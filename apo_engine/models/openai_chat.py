@@ -8,11 +8,12 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import replace
 from functools import cached_property
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from apo_engine.models import failure, wire
 from apo_engine.models.address import Address
 from apo_engine.models.chat import ChatRequest, Completion, Usage
+from apo_engine.models.deadline import Deadline
 from apo_engine.models.dialect import REFUSED, Dialect, dialect_of
 from apo_engine.models.failure import CallFailure, FormRefused, Target
 from apo_engine.models.keyed_digest import KeyedDigest
@@ -27,10 +28,13 @@ if TYPE_CHECKING:
     from openai import AsyncOpenAI
     from openai._types import RequestOptions
 
+T = TypeVar("T")
 _CONNECT_SECONDS = 10.0
 _READ_SECONDS = 120.0
 _IDLE_SECONDS = 30.0
 _OK, _SERVER_ERRORS = 200, 500
+# To search an answer of more bytes for keys may take so long that the event loop must go on meanwhile.
+_LARGE = 2**16
 # What the transport says when the next thing that it does is to write a part of a request to the connection.
 _BEFORE_BYTES = ("send_request_headers.started", "send_request_body.started")
 
@@ -173,7 +177,9 @@ class OpenAIChat:
         body = {**shape, **sent, "model": self._model_id, "messages": messages}
         response = await self._send(client.post, "/chat/completions", self._read_seconds, body=body)
         if response.status_code == _OK:
-            answer = wire.completion(self._target, response.content, response.headers)
+            answer = await self._read(
+                response, lambda: wire.completion(self._target, response.content, response.headers)
+            )
         else:
             answer = wire.refusal(self._target, response)
         if not isinstance(answer, Completion) and answer.filtered:
@@ -199,7 +205,7 @@ class OpenAIChat:
         response = await self._send(client.get, "/models", seconds)
         if response.status_code != _OK:
             raise self._failure(wire.refusal(self._target, response))
-        return wire.model_ids(self._target, response.content)
+        return await self._read(response, lambda: wire.model_ids(self._target, response.content))
 
     async def close(self) -> None:
         """Close the connections; an SDK that is still being loaded is not waited for, as it has none yet."""
@@ -235,6 +241,12 @@ class OpenAIChat:
                 raise failure.proxy_refuses(self._target, str(cause)) from None
             connected = not isinstance(cause, httpx2.ConnectError)
             raise failure.unreachable(self._target, str(cause or ""), connected=connected) from None
+
+    async def _read(self, response: httpx2.Response, read: Callable[[], T]) -> T:
+        """What ``read`` makes of an answer; of a large one in a thread, which nobody waits for after the deadline."""
+        if len(response.content) <= _LARGE:
+            return read()
+        return await Deadline().run_in_thread(lambda _: read())
 
     async def _guard(self, request: httpx2.Request) -> None:
         """Stop what the SDK would send to another host, or without encryption, or without consent, before it leaves."""

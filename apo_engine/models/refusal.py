@@ -18,12 +18,16 @@ _FILTERS = frozenset(
 _UNKNOWN = 500
 _DEEPEST = 4
 _LONGEST = 100_000
+#: In bytes. Endpoints may repeat a request in an error; what is longer would take long to be read.
+LONGEST_BODY = 2**20
 # In words.
 _LONGEST_NAME = 4
 _LONGEST_WORD = 200
 _STATUS_FIELDS = ("code", "status", "status_code", "statusCode", "http_status", "httpStatus", "http_code", "error_code")
 _NAME_FIELDS = ("code", "type", "status", "reason", "error_code", "error_type")
+_MESSAGE_FIELDS = ("message", "detail", "msg", "title")
 _INNER_FIELDS = ("error", "err", "errors", "metadata", "innererror", "inner_error", "raw", "details", "cause")
+_FIELDS = tuple(dict.fromkeys((*_STATUS_FIELDS, *_NAME_FIELDS, *_MESSAGE_FIELDS, *_INNER_FIELDS, "param")))
 # A status that is written out: "429", "429 Too Many Requests", "HTTP 401", "error_503".
 _WRITTEN_STATUS = re.compile(
     r"(?:\s*(?:http|status|error|err|code)(?:[\s:/_-]|\d\.\d)*)?([1-9]\d\d)(?:\.0+)?(?!\d)", re.I
@@ -69,11 +73,26 @@ class Refusal(Exception):
 def refused(status: int, headers: Mapping[str, str], body: bytes, secrets: Secrets) -> Refusal:
     """An answer with another status than 200; ``secrets`` are struck out of it before anything is cut."""
     try:
-        error = secrets.struck_in(json.loads(body))
+        error = json.loads(body) if len(body) <= LONGEST_BODY else None
     except (ValueError, RecursionError):
-        # A web page says nothing that would help; its status does.
+        error = None
+    if error is None:
+        # A web page says nothing that would help; its status does. The same holds for a book.
         return Refusal(status, headers, "", "", "")
-    return _refusal(status, headers, error)
+    return _refusal(status, headers, told_of(error, secrets))
+
+
+def told_of(error: object, secrets: Secrets, depth: int = 2 * _DEEPEST) -> object:
+    """As much of an error as is ever read, with ``secrets`` struck out of it before anything is cut."""
+    if isinstance(error, str):
+        return secrets.struck(error, _LONGEST)
+    if isinstance(error, (list, dict)) and depth == 0:
+        return None
+    if isinstance(error, list):
+        return [told_of(one, secrets, depth - 1) for one in error[:1]]
+    if isinstance(error, dict):
+        return {field: told_of(error[field], secrets, depth - 1) for field in _FIELDS if field in error}
+    return error
 
 
 def error_in_answer(error: object, headers: Mapping[str, str], *, begun: bool = False) -> Refusal:
@@ -99,13 +118,13 @@ def error_instead(body: object) -> object:
     return body if named else None
 
 
-def says_error(error: object) -> bool:
+def says_error(error: object, depth: int = 2 * _DEEPEST) -> bool:
     """Whether the value of a field ``error`` is one: some servers write an empty one, or success, beside an answer."""
-    if isinstance(error, Mapping):
-        return any(says_error(value) for value in error.values())
+    if isinstance(error, Mapping) and depth:
+        return any(says_error(value, depth - 1) for value in error.values())
     if isinstance(error, str):
         return error.strip().casefold() not in ("", "none", "null", "ok", "success", "false", "0", "200")
-    if isinstance(error, (bool, list)):
+    if isinstance(error, (bool, list, Mapping)):
         return bool(error)
     return isinstance(error, (int, float)) and error not in (0, 200)
 
@@ -119,7 +138,7 @@ def _refusal(status: int, headers: Mapping[str, str], error: object, *, begun: b
     code = encodable((known or names or [""])[0])
     if not isinstance(inner, Mapping):
         return Refusal(status, headers, encodable(str(inner))[:_LONGEST], code, "", begun=begun)
-    detail = next((text for key in ("message", "detail", "msg", "title") if (text := _text(inner.get(key)))), "")
+    detail = next((text for key in _MESSAGE_FIELDS if (text := _text(inner.get(key)))), "")
     return Refusal(status, headers, detail, code, _text(inner.get("param")), begun=begun)
 
 

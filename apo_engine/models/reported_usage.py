@@ -11,6 +11,8 @@ from apo_engine.models.chat import Usage
 MOST_TOKENS = 10_000_000
 # More digits than any count has; longer ones may not be converted.
 _MOST_DIGITS = 18
+# Many times what any endpoint has to say of its tokens.
+_MOST_BYTES = 2**20
 
 
 def parse_lenient(body: bytes | str) -> object:
@@ -29,6 +31,8 @@ def read_usage(reported: bytes, text: str) -> Usage:
     A total that is larger than its parts counts: some endpoints leave reasoning out of the parts, and bill it.
     """
     unusable = Usage(estimated=True)
+    if len(reported) > _MOST_BYTES:
+        return unusable
     try:
         said = parse_lenient(reported)
     except (ValueError, RecursionError):

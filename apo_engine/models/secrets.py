@@ -8,8 +8,10 @@ import json
 import logging
 import re
 import sys
+import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
@@ -32,22 +34,26 @@ _PUBLIC_NAMES = frozenset(
         *("anthropic-version", "anthropic-beta", "api-version", "version"),
     }
 )
-# One character, spelled as JSON, Python, JavaScript, HTML, Markdown or a URL may spell it.
+# One character, spelled as JSON, Python, JavaScript, HTML, Markdown or a URL may spell it. What is escaped several
+# times over in the same way (`%252573`, `&amp;amp;#115;`) is one spelling.
 _ESCAPE = re.compile(
-    r"(?-i:\\U([0-9a-fA-F]{8}))|\\u\{([0-9a-f]{1,6})\}|\\u([0-9a-f]{4})|\\x([0-9a-f]{2})|%u([0-9a-f]{4})|%([0-9a-f]{2})"
-    r"|&\#x0*([0-9a-f]{1,6});?|&\#0*([0-9]{1,7});?|(&[a-z]{2,24};)|\\([^\w\s])",
+    r"(?-i:\\U([0-9a-fA-F]{8}))|\\(?:[ux]\{|N\{U\+)0*([0-9a-f]{1,6})\}|\\u([0-9a-f]{4})|\\x([0-9a-f]{2})|%u([0-9a-f]{4})"
+    r"|%(?:25){0,999}([0-9a-f]{2})"
+    r"|&(?:amp;){0,999}(?:\#x0*([0-9a-f]{1,6});?|\#0*([0-9]{1,7});?|([a-z]{2,24};))"
+    r"|(?-i:\\N)\{([^{}\\]{1,100})\}|\\([0-7]{1,3})|\\([^\w\s]|_)",
     re.IGNORECASE | re.ASCII,
 )
-_DECIMAL, _NAMED, _BARE = 8, 9, 10
-# Text in a text in a text: more often than that, nobody undoes it by accident. The longest spelling has ten characters
-# (`\U0000006b`, and `\\` for a backslash of it).
-_MOST_LAYERS, _LONGEST_ESCAPE = 4, 12
-# No model writes so many escapes in one answer. Looking through all that 16 MiB can hold would stall the program.
-_MOST_ESCAPES = 100_000
-# So many characters at either end of a key are too much of it. They hold a digit: a word alone is no part of a key.
-_END, _SHORTEST_ENDED = 12, 16
-# An error is an object in an object or two; what is nested deeper is not read.
-_DEEPEST = 32
+_DECIMAL, _NAMED, _UNICODE_NAMED, _OCTAL, _BARE = 8, 9, 10, 11, 12
+_BASES = {_DECIMAL: 10, _OCTAL: 8}
+# Text in a text in a text, in ways that take turns: nobody writes or undoes more layers. What is below them is struck.
+_MOST_LAYERS, _LONGEST_ESCAPE = 32, 100
+# No model writes so many escapes, or a key so often, in one answer. To look through all that 16 MiB can hold would take
+# many seconds: what comes after so many is struck.
+_MOST_ESCAPES, _MOST_PLACES = 100_000, 10_000
+# So many characters may be looked through, all layers together, and for so many a place that is found counts.
+_MOST_WORK, _WORK_OF_PLACE = 50_000_000, 20
+# So many characters at either end of a key are too much of it.
+_END = 12
 _LIBRARIES = ("httpx2", "httpcore2", "openai")
 # A filter does not hold for the loggers below its own, and some of these are made by the first request.
 _LATE = ("httpcore2.connection", "httpcore2.http11", "httpcore2.http2", "httpcore2.proxy", "httpcore2.socks")
@@ -57,7 +63,7 @@ _LATE = ("httpcore2.connection", "httpcore2.http11", "httpcore2.http2", "httpcor
 class Secrets:
     """Secret words, and each form in which a server or a library may return them: plain, quoted, in base64, in hex.
 
-    Characters may be written as escapes of JSON, Python, HTML, Markdown or URLs, some or all of them, several times
+    Characters may be written as escapes of JSON, Python, HTML, Markdown or URLs, some or all of them, however often
     over: whoever decodes the text later finds no secret in it. A long beginning or end of a key counts as well.
     """
 
@@ -95,18 +101,6 @@ class Secrets:
             at = after
         return "".join([*pieces, text[at : max(at, end)]])
 
-    def struck_in(self, value: object, depth: int = _DEEPEST) -> object:
-        """A value of JSON with every secret struck out of its texts; what is nested too deeply is left out."""
-        if isinstance(value, str):
-            return self.struck(value)
-        if isinstance(value, (list, dict)) and depth == 0:
-            return None
-        if isinstance(value, list):
-            return [self.struck_in(one, depth - 1) for one in value]
-        if isinstance(value, dict):
-            return {self.struck(key): self.struck_in(one, depth - 1) for key, one in value.items()}
-        return value
-
     def _spans(self, text: str) -> list[tuple[int, int]]:
         """Where secrets stand, in order; those that overlap count as one."""
         if not self.words:
@@ -117,14 +111,17 @@ class Secrets:
         if rest < len(text):
             decoded = text[:rest]
             found.append((rest, len(text)))
-        while len(layers) < _MOST_LAYERS and (layer := _Decoded.of(decoded)) is not None:
+        work = _MOST_WORK - len(text)
+        while (layer := _Decoded.of(decoded)) is not None:
             layers.insert(0, layer)
             decoded = layer.text
-            for begin, end in self._found(decoded):
-                first, last = begin, end - 1
-                for outer in layers:
-                    first, last = outer.begin(first), outer.end(last) - 1
-                found.append((first, last + 1))
+            places = self._found(decoded)
+            work -= len(decoded) + len(places) * len(layers) * _WORK_OF_PLACE
+            found += (_outermost(place, layers) for place in places)
+            if len(layers) == _MOST_LAYERS or work < 0:
+                if (layer := _Decoded.of(decoded)) is not None:
+                    found.append((_outermost(layer.spans[0], layers)[0], len(text)))
+                break
         merged: list[tuple[int, int]] = []
         for begin, end in sorted(found):
             if merged and begin < merged[-1][1]:
@@ -139,35 +136,42 @@ class Secrets:
         if len(lowered) != len(text):
             # Positions must be those of the text, and a few letters become two.
             lowered = "".join(small if len(small := char.lower()) == 1 else char for char in text)
-        found = [(at, at + len(form)) for form in self._forms for at in _places(lowered, form)]
-        for key, least in self._beginnings:
-            for at in _places(lowered, key[:least]):
+        found: list[tuple[int, int]] = []
+
+        def places(part: str) -> list[int]:
+            nonlocal lowered
+            many = list(islice(_places(lowered, part), _MOST_PLACES + 1))
+            if len(many) > _MOST_PLACES:
+                at = many.pop()
+                found.append((at, len(text)))
+                lowered = lowered[: at + len(part) - 1]
+            return many
+
+        for form in self._forms:
+            found += ((at, at + len(form)) for at in places(form))
+        for key in self._keys:
+            for at in places(key[:_END]):
                 found.append((at, at + _alike(key, lowered[at : at + len(key)])))
-        for key, least in self._ends:
-            for at in _places(lowered, key[-least:]):
-                end = at + least
+            for at in places(key[-_END:]):
+                end = at + _END
                 found.append((end - _alike(key[::-1], lowered[max(0, end - len(key)) : end][::-1]), end))
         return found
 
     @cached_property
     def _forms(self) -> tuple[str, ...]:
         # In small letters: percent-encoding and hex have letters of either case.
-        return tuple({form.lower() for word in self.words for form in _forms(word)})
-
-    @cached_property
-    def _beginnings(self) -> tuple[tuple[str, int], ...]:
-        """Keys in small letters, and how much of each is too much."""
-        return tuple((key, least) for key in self._keys if (least := _least(key)))
-
-    @cached_property
-    def _ends(self) -> tuple[tuple[str, int], ...]:
-        return tuple((key, least) for key in self._keys if (least := _least(key[::-1])))
+        return tuple({form.lower() for word in self._spelled for form in _forms(word)})
 
     @cached_property
     def _keys(self) -> tuple[str, ...]:
-        # A longer secret, such as a header, may begin with what is public: its parts count by themselves.
-        alone = (word.lower() for word in self.words if not _SEPARATORS.search(word))
-        return tuple(word for word in alone if len(word) >= _SHORTEST_ENDED)
+        """Secrets of which a long beginning or end is too much, in small letters."""
+        return tuple({word.lower() for word in self._spelled if len(word) > _END and not _has_longer_part(word)})
+
+    @cached_property
+    def _spelled(self) -> tuple[str, ...]:
+        """The words, and what is left of one that holds an escape itself where text is decoded over and over."""
+        plain = (word for word in map(_decoded, self.words) if len(word) >= _SHORTEST)
+        return tuple(dict.fromkeys([*self.words, *plain]))
 
     @cached_property
     def _longest(self) -> int:
@@ -255,9 +259,14 @@ def _character(escape: re.Match[str]) -> str | None:
     if kind == _BARE:
         return written
     if kind == _NAMED:
-        named = html.unescape(written)
+        named = html.unescape(f"&{written}")
         return named if len(named) == 1 else None
-    code = int(written, 10 if kind == _DECIMAL else 16)
+    if kind == _UNICODE_NAMED:
+        with suppress(KeyError):
+            named = unicodedata.lookup(written)
+            return named if len(named) == 1 else None
+        return None
+    code = int(written, _BASES.get(kind, 16))
     return chr(code) if code <= sys.maxunicode else None
 
 
@@ -281,10 +290,24 @@ def _alike(one: str, other: str) -> int:
     return next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 
-def _least(key: str) -> int:
-    """How many characters at the beginning of a key are too much of it; 0 if it is not made as keys are."""
-    digit = re.search("[0-9]", key)
-    return 0 if digit is None else max(_END, digit.end())
+def _decoded(text: str) -> str:
+    while (layer := _Decoded.of(text)) is not None:
+        text = layer.text
+    return text
+
+
+def _outermost(place: tuple[int, int], layers: Iterable[_Decoded]) -> tuple[int, int]:
+    """Where what stands in the innermost of these layers stands in the text that the outermost was decoded from."""
+    first, last = place[0], place[1] - 1
+    for layer in layers:
+        first, last = layer.begin(first), layer.end(last) - 1
+    return first, last + 1
+
+
+def _has_longer_part(word: str) -> bool:
+    """Whether a secret, such as a header, has a part that counts by itself: it may begin with what is public."""
+    bare = word.rstrip("=")
+    return any(len(part) >= _END and part != bare for part in _parts(bare))
 
 
 def _parts(word: str) -> Iterator[str]:

@@ -13,7 +13,15 @@ from apo_engine.encodable import encodable
 from apo_engine.endpoint_settings import BUILT_IN
 from apo_engine.models import failure
 from apo_engine.models.chat import Completion, Message, Params, Shape, finish_letters
-from apo_engine.models.refusal import Refusal, error_in_answer, error_instead, refused, says_error
+from apo_engine.models.refusal import (
+    LONGEST_BODY,
+    Refusal,
+    error_in_answer,
+    error_instead,
+    refused,
+    says_error,
+    told_of,
+)
 from apo_engine.models.reported_usage import parse_lenient, read_usage
 from apo_engine.parameters import config_problems, wire_parameters
 from apo_engine.problems import InputError
@@ -25,6 +33,8 @@ if TYPE_CHECKING:
 
 KindT = TypeVar("KindT")
 _ROLES = {"model": "assistant"}
+# No endpoint lists so many; to search millions of ids for keys would take a quarter of a minute.
+_MOST_MODELS = 50_000
 # How endpoints say, in small letters alone, that an answer came to nothing half way: asking again may help.
 _BROKEN_OFF = frozenset(
     {
@@ -104,16 +114,16 @@ def completion(target: Target, body: bytes, headers: Mapping[str, str] | None = 
     """
     answer = _decoded(target, body, _Answer)
     choice = answer.choices[0] if answer.choices else None
-    error = _parsed(target, bytes(answer.error))
-    if says_error(error):
+    error = _error(target, bytes(answer.error))
+    if error is not None:
         return error_in_answer(error, headers or {}, begun=choice is not None)
     if choice is None:
-        error = error_instead(_parsed(target, body))
+        error = error_instead(told_of(_parsed(body), target.secrets))
         if error is not None:
             return error_in_answer(error, headers or {})
         raise failure.no_answer(target, "it has no choices")
-    error = _parsed(target, bytes(choice.error))
-    if says_error(error):
+    error = _error(target, bytes(choice.error))
+    if error is not None:
         return error_in_answer(error, headers or {}, begun=True)
     finish = target.secrets.struck(choice.finish_reason or "stop")
     if finish_letters(finish) in _BROKEN_OFF:
@@ -132,7 +142,7 @@ def model_ids(target: Target, body: bytes) -> tuple[str, ...]:
     Raises:
         CallFailure: the body is no such list.
     """
-    listed = (model.id for model in _decoded(target, body, _Models).data)
+    listed = (model.id for model in _decoded(target, body, _Models).data[:_MOST_MODELS])
     return tuple(sorted(name for name in listed if target.secrets.struck(name) == name))
 
 
@@ -141,10 +151,18 @@ def refusal(target: Target, response: httpx2.Response) -> Refusal:
     return refused(response.status_code, response.headers, response.content, target.secrets)
 
 
-def _parsed(target: Target, body: bytes) -> object:
-    """What JSON says without secrets, as far as it can be read; None if it cannot. Only errors are read in this way."""
+def _error(target: Target, said: bytes) -> object:
+    """What a field ``error`` says, as far as it is read and without secrets; None if it says none."""
+    error = _parsed(said)
+    return told_of(error, target.secrets) if says_error(error) else None
+
+
+def _parsed(said: bytes) -> object:
+    """What JSON says; None if it cannot be read. Only errors are read in this way."""
+    if len(said) > LONGEST_BODY:
+        return "an error that is too long to be read"
     try:
-        return target.secrets.struck_in(parse_lenient(body.decode("utf-8", "replace")))
+        return parse_lenient(said.decode("utf-8", "replace"))
     except (ValueError, RecursionError):
         return None
 

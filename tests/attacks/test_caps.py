@@ -24,7 +24,7 @@ from apo_engine.models.gateway import Gateway
 from apo_engine.models.ledger import Ledger
 from apo_engine.models.limits import Limiter
 from apo_engine.models.purse import DailyCaps, Purse
-from apo_engine.problems import BudgetError
+from apo_engine.problems import ApoError, BudgetError
 from apo_engine.prompt.file import load_prompt
 from apo_engine.runs.optimize import optimize_job
 from apo_engine.runs.plan import make_plan
@@ -200,6 +200,35 @@ async def test_a_pattern_that_takes_a_second_on_each_answer(folder: Path, script
     scripted.script = lambda _: "x" * 5000
     given = options(folder, scripted.base_url, metric="regex")
     await ends_in_time(api.evaluate(load_prompt(folder / "tickets.prompt"), given))
+
+
+_SHORT_TEXTS = b'{"error":{"message":"no","l":[' + b'"a",' * 3_700_000 + b'"a"]}}'
+
+
+@pytest.mark.parametrize("status", [200, 401, 500])
+async def test_an_error_of_millions_of_texts(status: int, folder: Path, scripted: ScriptedServer) -> None:
+    scripted.script = lambda _: Reply(status=status, body=_SHORT_TEXTS)
+    began = time.monotonic()
+    with pytest.raises(ApoError):
+        await api.evaluate(load_prompt(folder / "tickets.prompt"), options(folder, scripted.base_url, 4, concurrency=1))
+    assert time.monotonic() - began < 4 + LATE
+
+
+async def test_a_long_answer_that_is_searched_for_keys_while_the_time_ends(
+    folder: Path, scripted: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from apo_engine.models.secrets import Secrets
+
+    real = Secrets.struck
+
+    def slow(self: Secrets, text: str, most: int | None = None) -> str:
+        if len(text) > 10**6:
+            time.sleep(5)
+        return real(self, text, most)
+
+    monkeypatch.setattr(Secrets, "struck", slow)
+    scripted.script = lambda _: "billing " * 200_000
+    await ends_in_time(api.evaluate(load_prompt(folder / "tickets.prompt"), options(folder, scripted.base_url)))
 
 
 class Stubborn:

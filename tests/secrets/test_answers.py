@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
+import re
 import time
+import unicodedata
+from urllib.parse import quote
 
 import pytest
 
 from apo_engine.models.chat import Completion
-from apo_engine.models.failure import CallFailure
+from apo_engine.models.failure import CallFailure, Target
+from apo_engine.models.refusal import told_of
 from apo_engine.models.secrets import Secrets
+from apo_engine.models.wire import model_ids
 from tests.engine.models.support import KEY, ask, chat
 from tests.scripted import Reply, ScriptedServer
 from tests.scripted.reply import failure
@@ -36,6 +42,14 @@ ESCAPED = {
     "as HTML in hex": "".join(f"&#x{ord(char):X};" for char in TOKEN),
     "as a URL": "".join(f"%{ord(char):02X}" for char in TOKEN),
     "as a URL in a URL": "".join(f"%25{ord(char):02x}" for char in TOKEN),
+    "as JavaScript, with zeros": "".join(f"\\u{{{ord(char):0100x}}}" for char in TOKEN),
+    "as Perl": "".join(f"\\N{{U+{ord(char):04X}}}" for char in TOKEN),
+    "as Python, in octal": "".join(f"\\{ord(char):03o}" for char in TOKEN),
+    "as Python, by names": "".join(f"\\N{{{unicodedata.name(char)}}}" for char in TOKEN),
+    "as a URL, ten times over": "".join(f"%{'25' * 9}{ord(char):02x}" for char in TOKEN),
+    "as a URL, a thousand times over": "".join(f"%{'25' * 999}{ord(char):02x}" for char in TOKEN),
+    "as HTML, ten times over": "".join(f"&{'amp;' * 9}#{ord(char)};" for char in TOKEN),
+    "as HTML in a URL in HTML, three times over": "".join(f"&{'#37;26' * 6}#{ord(char)};" for char in TOKEN),
     "in HTML as JSON": "".join(f"&#92;u{ord(char):04x}" for char in TOKEN),
 }
 LONGER = {
@@ -76,6 +90,14 @@ async def test_a_listing_leaves_out_what_quotes_the_key() -> None:
         model = chat(server)
         assert await model.model_ids(10) == ("good",)
         await model.close()
+
+
+def test_a_listing_of_millions_is_searched_in_time() -> None:
+    body = b'{"data":[' + b'{"id":"a"},' * 1_400_000 + b'{"id":"a"}]}'
+    target = Target("host", "m", None, None, Secrets.of([TOKEN]))
+    began = time.process_time()
+    assert set(model_ids(target, body)) == {"a"}
+    assert time.process_time() - began < 4
 
 
 CUT = {
@@ -123,9 +145,78 @@ def test_a_long_beginning_or_end_of_a_key_is_struck_out(part: str) -> None:
     assert Secrets.of([f"Bearer {TOKEN}"]).struck(f"({part})") == "([key])"
 
 
-@pytest.mark.parametrize("part", [TOKEN[:11], "internationalization", "session"])
+LATE = "sk-live-QwertyuiopAsdfghjklZxcvbnmQwertyuiop42"
+
+
+@pytest.mark.parametrize(
+    ("key", "part"),
+    [
+        *((LATE, LATE[:44]), (LATE, LATE[:12]), (LATE[:-2], LATE[:-3]), (LATE[:-2], LATE[1:-2])),
+        *((TOKEN[:13], TOKEN[:12]), (TOKEN[:13], TOKEN[1:13])),
+        *(("Zq7=TkP,93m:Vx2&LwB", "Zq7=TkP,93m:"), (f"{TOKEN}==", f"{TOKEN[-10:]}==")),
+    ],
+)
+def test_so_is_that_of_a_key_without_digits_or_with_signs_or_of_a_short_one(key: str, part: str) -> None:
+    assert Secrets.of([key]).struck(f"({part})") == "([key])"
+
+
+def test_what_is_public_at_the_ends_of_a_header_stays() -> None:
+    header = f"session={TOKEN}; theme=dark"
+    assert Secrets.of([header]).struck("a theme; theme=dark") == "a theme; theme=dark"
+
+
+@pytest.mark.parametrize("part", [TOKEN[:11], "internation", "session", "correct-hor", "internal"])
 def test_words_and_short_pieces_of_a_key_stay(part: str) -> None:
-    assert Secrets.of([TOKEN, "internationalisation-9"]).struck(f"({part})") == f"({part})"
+    secrets = Secrets.of([TOKEN, "internationalisation-9", "correct-horse-battery", "internals12"])
+    assert secrets.struck(f"({part})") == f"({part})"
+
+
+def test_a_key_of_markdown_signs_is_struck_out() -> None:
+    key = "sk-proj_Ab9x_Q7rT*yU2w_Z8mN"
+    assert Secrets.of([key]).struck(re.sub(r"([_*-])", r"\\\1", key)) == "[key]"
+
+
+def test_a_key_that_holds_escapes_itself_is_struck_out_however_often_it_is_escaped() -> None:
+    key, spelled = "pa%25ss&amp;w0rd", []
+    for _ in range(8):
+        spelled += [key, html.escape(key), quote(html.escape(key))]
+        key = quote(key)
+    secrets = Secrets.of([spelled[0]])
+    assert [text for text in spelled if secrets.struck(text) != "[key]"] == []
+
+
+@pytest.mark.parametrize(
+    "deep", ["%" + "25" * 200_000 + "73", "&" + "amp;" * 200_000 + "#115;", "%26" + "#37;26" * 20_000]
+)
+def test_what_is_escaped_too_often_to_be_read_is_struck_out(deep: str) -> None:
+    assert Secrets.of([TOKEN]).struck(f"It is {deep}") == "It is [key]"
+
+
+def test_what_follows_after_ten_thousand_keys_is_struck_out() -> None:
+    struck = Secrets.of([TOKEN]).struck(f"{TOKEN} " * 10_500 + "end")
+    assert struck.startswith("[key] [key] ")
+    assert struck.endswith("[key]")
+    assert 10_000 <= struck.count("[key]") <= 10_001
+
+
+MANY = 15 * 2**20
+SLOW = {
+    "the key": TOKEN * (MANY // len(TOKEN)),
+    "its beginning": TOKEN[:12] * (MANY // 12),
+    "its end": TOKEN[-12:] * (MANY // 12),
+    "a key that repeats": "ab" * (MANY // 2),
+    "beginnings and escapes": (TOKEN[:12] * 40 + "&amp;") * 30_000,
+    "escapes in escapes": ("x" * 150 + "%2526#37;2526#37;2526#37;41") * 90_000,
+    "a URL in a URL": "%" + "25" * (MANY // 2),
+}
+
+
+@pytest.mark.parametrize("text", SLOW.values(), ids=SLOW.keys())
+def test_no_answer_takes_long_to_be_searched(text: str) -> None:
+    secrets = Secrets.of([TOKEN, "ab" * 12])
+    began = time.process_time()
+    secrets.struck(text)
+    assert time.process_time() - began < 5
 
 
 @pytest.mark.parametrize("escape", ["\\u0041", "%41", "&#65;", "\\\\", "\\", "%", "&"])
@@ -158,7 +249,12 @@ def test_what_is_cut_counts_from_the_text_that_was_sent() -> None:
     secrets = Secrets.of([TOKEN])
     assert secrets.struck(f"{TOKEN}{TOKEN}{TOKEN}", len(TOKEN) + 1) == "[key][key]"
     assert secrets.struck("İ" + TOKEN + "İ") == "İ[key]İ"
-    assert secrets.struck_in({TOKEN: [TOKEN, 1, None]}) == {"[key]": ["[key]", 1, None]}
+
+
+def test_as_much_of_an_error_as_is_read_holds_no_secret() -> None:
+    error = {TOKEN: 1, "error": [{"message": TOKEN, "code": 4, "l": ["a"]}, TOKEN], "detail": "x" * 99_995 + TOKEN}
+    told = told_of(error, Secrets.of([TOKEN]))
+    assert told == {"error": [{"message": "[key]", "code": 4}], "detail": "x" * 99_995 + "[key]"}
 
 
 async def test_cookies_of_an_endpoint_are_not_sent_back() -> None:

@@ -20,12 +20,15 @@ from tests.cli.conftest import make_apo
 from tests.engine.models.support import Canned, gateway
 from tests.scripted import Reply, ScriptedServer
 
-KEY = "sk-live-Zq7TkP93mVx2LwB8dR4n"
+KEY = "sk-live_Zq7TkP93mVx2LwB8dR4n"
 SPELLED = {
     "plain": KEY,
     "escaped": "".join(f"\\u{ord(char):04x}" for char in KEY),
     "escaped in part": KEY.replace("k", "\\u006b"),
     "as HTML": "".join(f"&#{ord(char)};" for char in KEY),
+    "in octal": "".join(f"\\{ord(char):03o}" for char in KEY),
+    "in Markdown": KEY.replace("-", "\\-").replace("_", "\\_"),
+    "as a URL, six times over": "".join(f"%{'25' * 5}{ord(char):02x}" for char in KEY),
     "but for its last character": KEY[:-1],
 }
 PROMPT = """---
