@@ -24,18 +24,27 @@ from apo_engine.unseen import is_unseen
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-_TAG = re.compile(r"</?[A-Za-z][^<>]*>")
+# The names of formatting elements are no text. Attributes, comments and unknown names are: a reader sees `<my> order`.
+_TAG = re.compile(
+    r"</?(?:a|abbr|b|big|br|code|del|div|em|font|h[1-6]|hr|i|ins|kbd|li|mark|ol|p|pre|q|s|small|span|strong|sub|sup|tt|"
+    r"u|ul)(?=[\s/>])",
+    re.IGNORECASE,
+)
+_MOST_UNESCAPED = 4
 _WORD = re.compile(r"[^\W_]+")
 _DOUBLED = re.compile(r"(\w)\1+")
 _DIGIT = re.compile(r"\d")
+# A word with a letter and a digit beside it, and one that has its letters at one end.
+_MIXED = re.compile(r"[^\W\d_]\d|\d[^\W\d_]")
+_LETTERS_AT_END = re.compile(r"\d*[^\W\d_]{4,}\d*")
 # Between letters, these digits may stand for letters.
 _LETTER_DIGIT = re.compile(r"(?<=[^\W\d_])[01]+(?=[^\W\d_])")
 _LETTER_OF = str.maketrans("01", "oi")
 # What looks the same in many fonts is the same: l and a capital I, m and rn, w and vv.
 _ALIKE = (("l", "i"), ("rn", "m"), ("vv", "w"))
 
-# Fewer letters than this say nothing.
-_FEWEST_LETTERS = 8
+# Fewer letters than this say nothing. Words with digits in them are ids, unless they have so many letters together.
+_FEWEST_LETTERS, _FEWEST_SPELLED_LETTERS = 8, 16
 # Words that more texts than this share are a form that each text fills in.
 _FORM_SHARE = 0.5
 _GRAM = 5
@@ -62,9 +71,11 @@ Words = tuple[str, ...]
 
 
 def letters(text: str) -> Words:
-    """The words of a text, in the form that is compared. What has more digits than letters is no word."""
-    if "&" in text:
-        text = html.unescape(text)
+    """The words of a text, in the form that is compared. Ids are none: they have more digits than letters."""
+    for _ in range(_MOST_UNESCAPED):
+        if "&" not in text or text == (unescaped := html.unescape(text)):
+            break
+        text = unescaped
     if "<" in text:
         text = _TAG.sub(" ", text)
     if not text.isascii():
@@ -72,18 +83,24 @@ def letters(text: str) -> Words:
     text = as_latin(text)
     words = _WORD.findall(text)
     if _DIGIT.search(text):
-        words = [_without_digits(word) for word in words]
+        mixed = [word for word in words if _MIXED.search(word)]
+        # If many words have digits, somebody added them.
+        is_spelled = 2 * len(mixed) >= len(words) and sum(map(_letter_count, mixed)) >= _FEWEST_SPELLED_LETTERS
+        words = [_without_digits(word, is_spelled) for word in words]
     text = " ".join(words)
     for seen, read in _ALIKE:
         text = text.replace(seen, read)
     return tuple(_DOUBLED.sub(r"\1", text).split())
 
 
-def _without_digits(word: str) -> str:
+def _letter_count(word: str) -> int:
+    return sum(map(str.isalpha, word))
+
+
+def _without_digits(word: str, is_spelled: bool) -> str:
     if word.isalpha():
         return word
-    found = "".join(filter(str.isalpha, word))
-    if len(word) > 2 * len(found):
+    if not is_spelled and len(word) > 2 * _letter_count(word) and not _LETTERS_AT_END.fullmatch(word):
         return ""
     return "".join(filter(str.isalpha, _LETTER_DIGIT.sub(lambda digits: digits[0].translate(_LETTER_OF), word)))
 

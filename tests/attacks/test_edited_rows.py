@@ -57,6 +57,42 @@ def digits(text: str, draw: random.Random) -> str:
     return " ".join(f"{word}1" for word in text.split())
 
 
+def many_digits(text: str, draw: random.Random) -> str:
+    return " ".join(f"{word}{'0' * 2 * len(word)}0" for word in text.split())
+
+
+def digits_around(text: str, draw: random.Random) -> str:
+    return " ".join(f"{draw.randrange(10**6)}{word[:2]}{draw.randrange(10**6)}{word[2:]}7" for word in text.split())
+
+
+def in_tag(text: str, draw: random.Random) -> str:
+    return f"<q {text}>"
+
+
+def in_tags(text: str, draw: random.Random) -> str:
+    return " ".join(f"<{word.title()}>" for word in text.split())
+
+
+def in_attribute(text: str, draw: random.Random) -> str:
+    return f'<q title="{text}">'
+
+
+def in_comment(text: str, draw: random.Random) -> str:
+    return f"<!-- {text} -->"
+
+
+def in_entities(text: str, draw: random.Random) -> str:
+    return "".join(f"&amp;#{ord(letter)};" for letter in text)
+
+
+def in_markdown(text: str, draw: random.Random) -> str:
+    return f"[{' '.join(f'**{word}**' for word in text.split())}](<a href='x'>)"
+
+
+def formatted(text: str, draw: random.Random) -> str:
+    return "".join(f"<{draw.choice(('b', 'EM', 'span'))}>{letter}</q>" for letter in text)
+
+
 def lookalikes(text: str, draw: random.Random) -> str:
     return text.translate(str.maketrans("aeiotud", "\u0251\u212e\u13a5\u0585\u1d1b\u057d\u0501"))
 
@@ -91,6 +127,16 @@ ATTACKS: dict[str, tuple[int, Way, Way]] = {
     "transposed letter and column": (3, (unedited, 0, 0), (transposed, 1, 6)),
     "long beginning in common": (20, (prefixed, 0, 0), (prefixed_error, 0, 0)),
     "digit after each word": (10, (unedited, 0, 0), (digits, 0, 0)),
+    "many digits after each word": (10, (unedited, 0, 0), (many_digits, 0, 0)),
+    "many digits after each word of short rows": (2, (unedited, 0, 0), (many_digits, 0, 0)),
+    "digits in and around each word": (10, (unedited, 0, 0), (digits_around, 0, 0)),
+    "text in a tag": (10, (unedited, 0, 0), (in_tag, 0, 0)),
+    "words as tags": (10, (unedited, 0, 0), (in_tags, 0, 0)),
+    "text in an attribute": (10, (unedited, 0, 0), (in_attribute, 0, 0)),
+    "text in a comment": (10, (unedited, 0, 0), (in_comment, 0, 0)),
+    "text in entities": (10, (unedited, 0, 0), (in_entities, 0, 0)),
+    "text in Markdown": (10, (unedited, 0, 0), (in_markdown, 0, 0)),
+    "letters formatted": (10, (unedited, 0, 0), (formatted, 0, 0)),
     "lookalikes": (10, (unedited, 0, 0), (lookalikes, 0, 0)),
 }
 
