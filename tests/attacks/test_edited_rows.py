@@ -70,7 +70,7 @@ def in_tag(text: str, draw: random.Random) -> str:
 
 
 def in_tags(text: str, draw: random.Random) -> str:
-    return " ".join(f"<{word.title()}>" for word in text.split())
+    return " ".join(f"<{word.title()}>" for word in typing_error(text, draw).split())
 
 
 def in_attribute(text: str, draw: random.Random) -> str:
@@ -131,7 +131,7 @@ ATTACKS: dict[str, tuple[int, Way, Way]] = {
     "many digits after each word of short rows": (2, (unedited, 0, 0), (many_digits, 0, 0)),
     "digits in and around each word": (10, (unedited, 0, 0), (digits_around, 0, 0)),
     "text in a tag": (10, (unedited, 0, 0), (in_tag, 0, 0)),
-    "words as tags": (10, (unedited, 0, 0), (in_tags, 0, 0)),
+    "words as tags": (15, (unedited, 0, 0), (in_tags, 0, 0)),
     "text in an attribute": (10, (unedited, 0, 0), (in_attribute, 0, 0)),
     "text in a comment": (10, (unedited, 0, 0), (in_comment, 0, 0)),
     "text in entities": (10, (unedited, 0, 0), (in_entities, 0, 0)),
