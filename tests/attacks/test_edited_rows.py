@@ -11,6 +11,7 @@ import pytest
 
 from apo_engine.examples.example import Example
 from apo_engine.examples.fingerprints import identify
+from apo_engine.store import RowFingerprints, recognized
 from tests.attacks.test_identity import SEARCH, Desk, Row, looks_of
 from tests.cli.conftest import Apo, make_apo
 from tests.scripted import ScriptedServer
@@ -23,6 +24,7 @@ def _word(number: int) -> str:
 
 
 WORDS = sorted({_word(number) for number in range(600)})
+ROOT = Path(__file__).parents[2]
 SHARED = " ".join(random.Random(0).choices(WORDS, k=500))
 Edit = Callable[[str, random.Random], str]
 
@@ -186,6 +188,48 @@ def test_a_search_again_on_edited_rows_is_counted(tmp_path: Path, scripted: Scri
             row.update(text=f"{row['text']} #{number:04d}", label=world.rows[number].concept.label)
         (tmp_path / "tickets.jsonl").write_text("".join(json.dumps(row) + "\n" for row in made))
         assert looks_of(apo(*SEARCH).object) == earlier
+
+
+def fingerprints_of(rows: list[Row]) -> list[RowFingerprints]:
+    examples = [
+        Example(
+            str(number), {column: text for column, text in row.items() if column != "label"}, "a", number, Path("a")
+        )
+        for number, row in enumerate(rows)
+    ]
+    return [identity.fingerprints for identity in identify(examples).values()]
+
+
+def count_new(before: list[Row], after: list[Row]) -> int:
+    recorded = {name for row in fingerprints_of(before) for name in row.recorded_as}
+    return sum(not names for names in recognized(fingerprints_of(after), recorded))
+
+
+@pytest.mark.parametrize(("columns_before", "columns_after"), [(0, 0), (0, 1), (1, 0), (1, 1)])
+@pytest.mark.parametrize(("changed", "most_new"), [(1, 0.03), (2, 0.075)])
+def test_changed_letters_leave_few_ordinary_rows_new(
+    changed: int, most_new: float, columns_before: int, columns_after: int
+) -> None:
+    def edit(text: str, draw: random.Random) -> str:
+        for _ in range(changed):
+            at = draw.choice([at for at, letter in enumerate(text) if letter.isalpha()])
+            text = f"{text[:at]}{draw.choice('bcdfghjkmpqtvz')}{text[at + 1 :]}"
+        return text
+
+    lines = (ROOT / "examples/tickets/tickets.jsonl").read_text().splitlines()
+    texts = [text for line in lines if len(text := json.loads(line)["text"]) >= 45]
+    before = rows_of(texts, unedited, columns_before, words=15)
+    after = rows_of(texts, edit, columns_after, words=15)
+    assert count_new(before, after) <= most_new * len(texts)
+
+
+def test_few_of_many_different_rows_fit_a_hint() -> None:
+    recorded = {
+        name for row in fingerprints_of(rows_of(make_texts(12, "a", 3_000), unedited)) for name in row.recorded_as
+    }
+    others = fingerprints_of(rows_of(make_texts(12, "b", 3_000), unedited))
+    assert not any(name in recorded for row in others for name in row.known_by)
+    assert sum(any(name in recorded for name in row.hints) for row in others) < 0.1 * len(others)
 
 
 def test_identification_stops() -> None:
