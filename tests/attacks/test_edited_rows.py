@@ -12,6 +12,7 @@ import pytest
 from apo_engine.examples.example import Example
 from apo_engine.examples.fingerprints import identify
 from apo_engine.store import RowFingerprints, recognized
+from apo_engine.store.memory import looks_at
 from tests.attacks.test_identity import SEARCH, Desk, Row, looks_of
 from tests.cli.conftest import Apo, make_apo
 from tests.scripted import ScriptedServer
@@ -230,6 +231,16 @@ def test_few_of_many_different_rows_fit_a_hint() -> None:
     others = fingerprints_of(rows_of(make_texts(12, "b", 3_000), unedited))
     assert not any(name in recorded for row in others for name in row.known_by)
     assert sum(any(name in recorded for name in row.hints) for row in others) < 0.1 * len(others)
+
+
+def test_a_hint_of_one_row_adds_no_look() -> None:
+    names = [bytes([number]) * 16 for number in range(60)]
+    rows = [RowFingerprints((names[at],), (names[at], names[30 + at]), (names[30 + at],)) for at in range(30)]
+    executions = {name: {1} for name in names}
+    for other, looks in ((1, 1), (3, 2)):
+        for name in names[30 : 30 + other]:
+            executions[name] = {1, 2}
+        assert looks_at(rows, executions, {}).earlier == looks
 
 
 def test_identification_stops() -> None:
