@@ -2,8 +2,9 @@
 
 A row is known by each of its cells of 16 characters or more, and as a whole. Short rows are known by what is left
 without any one cell, too. After small edits, a row is known by sketches of all its text together, and of each long
-cell. If all rows were edited, short ones are known by hints: what is left without one word or one letter. What many
-rows of the set share identifies none of them: nothing is recorded under it. Rows that repeat a text count as one.
+cell. If many rows were edited, they are known by hints: what is left of short ones without one word or one letter, and
+smaller parts of the sketches. What many rows of the set share identifies none of them: nothing is recorded under it.
+Rows that repeat a text count as one.
 
 Not recognized after edits: rows of one short word, and short cells after a long column beside them was removed.
 """

@@ -24,18 +24,27 @@ from apo_engine.unseen import is_unseen
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-_TAG = re.compile(r"</?[A-Za-z][^<>]*>")
+# The names of formatting elements are no text. Attributes, comments and unknown names are: a reader sees `<my> order`.
+_TAG = re.compile(
+    r"</?(?:a|abbr|b|big|br|code|del|div|em|font|h[1-6]|hr|i|ins|kbd|li|mark|ol|p|pre|q|s|small|span|strong|sub|sup|tt|"
+    r"u|ul)(?=[\s/>])",
+    re.IGNORECASE,
+)
+_MOST_UNESCAPED = 4
 _WORD = re.compile(r"[^\W_]+")
 _DOUBLED = re.compile(r"(\w)\1+")
 _DIGIT = re.compile(r"\d")
+# A word with a letter and a digit beside it, and one that has its letters at one end.
+_MIXED = re.compile(r"[^\W\d_]\d|\d[^\W\d_]")
+_LETTERS_AT_END = re.compile(r"\d*[^\W\d_]{4,}\d*")
 # Between letters, these digits may stand for letters.
 _LETTER_DIGIT = re.compile(r"(?<=[^\W\d_])[01]+(?=[^\W\d_])")
 _LETTER_OF = str.maketrans("01", "oi")
 # What looks the same in many fonts is the same: l and a capital I, m and rn, w and vv.
 _ALIKE = (("l", "i"), ("rn", "m"), ("vv", "w"))
 
-# Fewer letters than this say nothing.
-_FEWEST_LETTERS = 8
+# Fewer letters than this say nothing. Words with digits in them are ids, unless they have so many letters together.
+_FEWEST_LETTERS, _FEWEST_SPELLED_LETTERS = 8, 16
 # Words that more texts than this share are a form that each text fills in.
 _FORM_SHARE = 0.5
 _GRAM = 5
@@ -47,9 +56,12 @@ _MOST_GRAMS, _MOST_LETTERS, _PART = 2_000, 20_000, 250
 # A band is eight hashes of grams in a row, from one of six places on. For texts of a similarity s, one is the same
 # with a probability of about s**8: texts that are 85 % similar share one of the six mostly, 70 % in one case of
 # four, and 30 % in one of 2,000. A set is recognized by any of its rows.
-_IN_A_ROW = 8
-_BAND = Struct(f"{_IN_A_ROW}I")
+_BAND = Struct("8I")
 _PLACES = tuple((at << 32) // 6 for at in range(6))
+# A hint is four hashes in a row, from one of twelve places on: texts of 70 letters that differ in two of them are about
+# 74 % similar and share a hint in 98 % of cases, and texts that are 10 % similar in one of 800.
+_HINT_BAND = Struct("4I")
+_HINT_PLACES = tuple((at << 32) // 12 for at in range(12))
 # Words in whatever order tell one text from another if they are rare enough: about one in 2**24 texts has these.
 _FEWEST_BITS = 24
 # A cell alone can be a hint if this share of the rows has a text of its own in its column: tags and names repeat.
@@ -62,9 +74,11 @@ Words = tuple[str, ...]
 
 
 def letters(text: str) -> Words:
-    """The words of a text, in the form that is compared. What has more digits than letters is no word."""
-    if "&" in text:
-        text = html.unescape(text)
+    """The words of a text, in the form that is compared. Ids are none: they have more digits than letters."""
+    for _ in range(_MOST_UNESCAPED):
+        if "&" not in text or text == (unescaped := html.unescape(text)):
+            break
+        text = unescaped
     if "<" in text:
         text = _TAG.sub(" ", text)
     if not text.isascii():
@@ -72,18 +86,24 @@ def letters(text: str) -> Words:
     text = as_latin(text)
     words = _WORD.findall(text)
     if _DIGIT.search(text):
-        words = [_without_digits(word) for word in words]
+        mixed = [word for word in words if _MIXED.search(word)]
+        # If many words have digits, somebody added them.
+        is_spelled = 2 * len(mixed) >= len(words) and sum(map(_letter_count, mixed)) >= _FEWEST_SPELLED_LETTERS
+        words = [_without_digits(word, is_spelled) for word in words]
     text = " ".join(words)
     for seen, read in _ALIKE:
         text = text.replace(seen, read)
     return tuple(_DOUBLED.sub(r"\1", text).split())
 
 
-def _without_digits(word: str) -> str:
+def _letter_count(word: str) -> int:
+    return sum(map(str.isalpha, word))
+
+
+def _without_digits(word: str, is_spelled: bool) -> str:
     if word.isalpha():
         return word
-    found = "".join(filter(str.isalpha, word))
-    if len(word) > 2 * len(found):
+    if not is_spelled and len(word) > 2 * _letter_count(word) and not _LETTERS_AT_END.fullmatch(word):
         return ""
     return "".join(filter(str.isalpha, _LETTER_DIGIT.sub(lambda digits: digits[0].translate(_LETTER_OF), word)))
 
@@ -94,9 +114,9 @@ class Sketch:
 
     Those of what is ``own`` leave out what one in ten texts of the set has, so texts of one form differ in them. Those
     of the ``whole`` leave out what most texts have, so they depend little on what else there is in the set. Those of
-    the ``cells`` are made of each long cell alone, as own ones are. ``hints`` are made of short texts: one of another
-    text may be the same by chance. A short cell beside a long one may be the subject of many rows: it is looked up, but
-    not among the ``recorded_hints``.
+    the ``cells`` are made of each long cell alone, as own ones are. ``hints`` are weaker: one of another text may be
+    the same by chance. A short cell beside a long one may be the subject of many rows: it is looked up, but not among
+    the ``recorded_hints``.
     """
 
     own: tuple[bytes, ...]
@@ -128,19 +148,24 @@ def sketches(
             break
         grams = {column: _grams(words, constant, shared) for column, words in cells.items()}
         whole = set().union(*grams.values())
-        own = (*_wordings([*cells.values()], bits), *_bands(whole - shared))
+        ring = sorted(whole - shared)
+        own = (*_wordings([*cells.values()], bits), *_bands(ring))
         of_cells: dict[bytes, None] = {}
         hints = dict.fromkeys(_hints([word for words in cells.values() for word in words], bits))
+        hints.update(dict.fromkeys(_bands(ring, _HINT_BAND, _HINT_PLACES)))
         recorded = frozenset(hints)
         if len(cells) > 1:
             long = [column for column in cells if len(grams[column]) >= _FEWEST_GRAMS]
             for column in long:
-                of_cells.update(dict.fromkeys((*_wordings([cells[column]], bits), *_bands(grams[column] - shared))))
+                ring = sorted(grams[column] - shared)
+                of_cells.update(dict.fromkeys((*_wordings([cells[column]], bits), *_bands(ring))))
+                hints.update(dict.fromkeys(_bands(ring, _HINT_BAND, _HINT_PLACES)))
+            recorded = frozenset(hints)
             for column in telling.intersection(cells):
                 hints.update(dict.fromkeys(_hints(cells[column], bits)))
             if not long:
                 recorded = frozenset(hints)
-        found[name] = Sketch(own, _bands(whole), tuple(of_cells), tuple(hints), recorded)
+        found[name] = Sketch(own, _bands(sorted(whole)), tuple(of_cells), tuple(hints), recorded)
     return found
 
 
@@ -224,11 +249,12 @@ def _hashes(text: str) -> set[int]:
     return {crc32(text[at : at + _GRAM].encode()) for at in range(len(text) - _GRAM + 1)}
 
 
-def _bands(grams: set[int]) -> tuple[bytes, ...]:
-    if len(grams) < _FEWEST_GRAMS:
+def _bands(ring: Sequence[int], band: Struct = _BAND, places: Sequence[int] = _PLACES) -> tuple[bytes, ...]:
+    """Of grams in ascending order, runs from each of the places on; after the last gram comes the first."""
+    last = len(ring)
+    if last < _FEWEST_GRAMS:
         return ()
-    ring = sorted(grams)
-    ring += ring[:_IN_A_ROW]
-    last = len(grams)
-    starts = [bisect_left(ring, place, 0, last) for place in _PLACES]
-    return tuple({_BAND.pack(*ring[start : start + _IN_A_ROW]): None for start in starts})
+    in_a_row = band.size // 4
+    wrapped = [*ring, *ring[:in_a_row]]
+    starts = [bisect_left(ring, place) for place in places]
+    return tuple({band.pack(*wrapped[start : start + in_a_row]): None for start in starts})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -16,6 +17,9 @@ from apo_engine.store.protocol import (
     WriterLock,
 )
 from apo_engine.store.recognition import recognized
+
+# Of the rows of another set, few fit a hint by chance.
+_FEWEST_HINTED, _HINTED_SHARE = 3, 0.1
 
 
 class _Lock:
@@ -149,12 +153,22 @@ def looks_at(
     executions: Mapping[bytes, set[int]],
     sightings: Mapping[bytes, Sighting],
 ) -> Looks:
-    """Count the looks at rows, given what is recorded under their fingerprints."""
+    """Count the looks at rows, given what is recorded under their fingerprints.
+
+    An execution that only hints tell of counts if a tenth of the rows fit one: a single row may fit one by chance.
+    """
     shown = {name for name, sighting in sightings.items() if sighting.shown}
-    counts = [_looks_at_row(names, executions, shown) for names in recognized(rows, executions.keys() | shown)]
+    found = recognized(rows, executions.keys() | shown)
+    proofs = [_executions(row.known_by, executions) for row in rows]
+    hinted = [_executions(names, executions) for names in found]
+    fitting = Counter(execution for one in hinted for execution in one)
+    fewest = max(_FEWEST_HINTED, _HINTED_SHARE * len(rows))
+    counts = []
+    for names, proved, hints in zip(found, proofs, hinted, strict=True):
+        opened = proved | {execution for execution in hints if fitting[execution] >= fewest}
+        counts.append(max(len(opened), int(not shown.isdisjoint(names))))
     return Looks(max(counts, default=0) or None, sum(count > 0 for count in counts))
 
 
-def _looks_at_row(names: Sequence[bytes], executions: Mapping[bytes, set[int]], shown: set[bytes]) -> int:
-    opened = set().union(*(executions.get(name, ()) for name in names))
-    return max(len(opened), int(not shown.isdisjoint(names)))
+def _executions(names: Sequence[bytes], executions: Mapping[bytes, set[int]]) -> set[int]:
+    return set().union(*(executions.get(name, ()) for name in names))

@@ -11,6 +11,8 @@ import pytest
 
 from apo_engine.examples.example import Example
 from apo_engine.examples.fingerprints import identify
+from apo_engine.store import RowFingerprints, recognized
+from apo_engine.store.memory import looks_at
 from tests.attacks.test_identity import SEARCH, Desk, Row, looks_of
 from tests.cli.conftest import Apo, make_apo
 from tests.scripted import ScriptedServer
@@ -23,6 +25,7 @@ def _word(number: int) -> str:
 
 
 WORDS = sorted({_word(number) for number in range(600)})
+ROOT = Path(__file__).parents[2]
 SHARED = " ".join(random.Random(0).choices(WORDS, k=500))
 Edit = Callable[[str, random.Random], str]
 
@@ -55,6 +58,42 @@ def inserted(text: str, draw: random.Random) -> str:
 
 def digits(text: str, draw: random.Random) -> str:
     return " ".join(f"{word}1" for word in text.split())
+
+
+def many_digits(text: str, draw: random.Random) -> str:
+    return " ".join(f"{word}{'0' * 2 * len(word)}0" for word in text.split())
+
+
+def digits_around(text: str, draw: random.Random) -> str:
+    return " ".join(f"{draw.randrange(10**6)}{word[:2]}{draw.randrange(10**6)}{word[2:]}7" for word in text.split())
+
+
+def in_tag(text: str, draw: random.Random) -> str:
+    return f"<q {text}>"
+
+
+def in_tags(text: str, draw: random.Random) -> str:
+    return " ".join(f"<{word.title()}>" for word in typing_error(text, draw).split())
+
+
+def in_attribute(text: str, draw: random.Random) -> str:
+    return f'<q title="{text}">'
+
+
+def in_comment(text: str, draw: random.Random) -> str:
+    return f"<!-- {text} -->"
+
+
+def in_entities(text: str, draw: random.Random) -> str:
+    return "".join(f"&amp;#{ord(letter)};" for letter in text)
+
+
+def in_markdown(text: str, draw: random.Random) -> str:
+    return f"[{' '.join(f'**{word}**' for word in text.split())}](<a href='x'>)"
+
+
+def formatted(text: str, draw: random.Random) -> str:
+    return "".join(f"<{draw.choice(('b', 'EM', 'span'))}>{letter}</q>" for letter in text)
 
 
 def lookalikes(text: str, draw: random.Random) -> str:
@@ -91,6 +130,16 @@ ATTACKS: dict[str, tuple[int, Way, Way]] = {
     "transposed letter and column": (3, (unedited, 0, 0), (transposed, 1, 6)),
     "long beginning in common": (20, (prefixed, 0, 0), (prefixed_error, 0, 0)),
     "digit after each word": (10, (unedited, 0, 0), (digits, 0, 0)),
+    "many digits after each word": (10, (unedited, 0, 0), (many_digits, 0, 0)),
+    "many digits after each word of short rows": (2, (unedited, 0, 0), (many_digits, 0, 0)),
+    "digits in and around each word": (10, (unedited, 0, 0), (digits_around, 0, 0)),
+    "text in a tag": (10, (unedited, 0, 0), (in_tag, 0, 0)),
+    "words as tags": (15, (unedited, 0, 0), (in_tags, 0, 0)),
+    "text in an attribute": (10, (unedited, 0, 0), (in_attribute, 0, 0)),
+    "text in a comment": (10, (unedited, 0, 0), (in_comment, 0, 0)),
+    "text in entities": (10, (unedited, 0, 0), (in_entities, 0, 0)),
+    "text in Markdown": (10, (unedited, 0, 0), (in_markdown, 0, 0)),
+    "letters formatted": (10, (unedited, 0, 0), (formatted, 0, 0)),
     "lookalikes": (10, (unedited, 0, 0), (lookalikes, 0, 0)),
 }
 
@@ -140,6 +189,58 @@ def test_a_search_again_on_edited_rows_is_counted(tmp_path: Path, scripted: Scri
             row.update(text=f"{row['text']} #{number:04d}", label=world.rows[number].concept.label)
         (tmp_path / "tickets.jsonl").write_text("".join(json.dumps(row) + "\n" for row in made))
         assert looks_of(apo(*SEARCH).object) == earlier
+
+
+def fingerprints_of(rows: list[Row]) -> list[RowFingerprints]:
+    examples = [
+        Example(
+            str(number), {column: text for column, text in row.items() if column != "label"}, "a", number, Path("a")
+        )
+        for number, row in enumerate(rows)
+    ]
+    return [identity.fingerprints for identity in identify(examples).values()]
+
+
+def count_new(before: list[Row], after: list[Row]) -> int:
+    recorded = {name for row in fingerprints_of(before) for name in row.recorded_as}
+    return sum(not names for names in recognized(fingerprints_of(after), recorded))
+
+
+@pytest.mark.parametrize(("columns_before", "columns_after"), [(0, 0), (0, 1), (1, 0), (1, 1)])
+@pytest.mark.parametrize(("changed", "most_new"), [(1, 0.03), (2, 0.075)])
+def test_changed_letters_leave_few_ordinary_rows_new(
+    changed: int, most_new: float, columns_before: int, columns_after: int
+) -> None:
+    def edit(text: str, draw: random.Random) -> str:
+        for _ in range(changed):
+            at = draw.choice([at for at, letter in enumerate(text) if letter.isalpha()])
+            text = f"{text[:at]}{draw.choice('bcdfghjkmpqtvz')}{text[at + 1 :]}"
+        return text
+
+    lines = (ROOT / "examples/tickets/tickets.jsonl").read_text().splitlines()
+    texts = [text for line in lines if len(text := json.loads(line)["text"]) >= 45]
+    before = rows_of(texts, unedited, columns_before, words=15)
+    after = rows_of(texts, edit, columns_after, words=15)
+    assert count_new(before, after) <= most_new * len(texts)
+
+
+def test_few_of_many_different_rows_fit_a_hint() -> None:
+    recorded = {
+        name for row in fingerprints_of(rows_of(make_texts(12, "a", 3_000), unedited)) for name in row.recorded_as
+    }
+    others = fingerprints_of(rows_of(make_texts(12, "b", 3_000), unedited))
+    assert not any(name in recorded for row in others for name in row.known_by)
+    assert sum(any(name in recorded for name in row.hints) for row in others) < 0.1 * len(others)
+
+
+def test_a_hint_of_one_row_adds_no_look() -> None:
+    names = [bytes([number]) * 16 for number in range(60)]
+    rows = [RowFingerprints((names[at],), (names[at], names[30 + at]), (names[30 + at],)) for at in range(30)]
+    executions = {name: {1} for name in names}
+    for other, looks in ((1, 1), (3, 2)):
+        for name in names[30 : 30 + other]:
+            executions[name] = {1, 2}
+        assert looks_at(rows, executions, {}).earlier == looks
 
 
 def test_identification_stops() -> None:
