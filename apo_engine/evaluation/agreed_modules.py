@@ -107,6 +107,8 @@ def _finder(
     It adds to ``roots`` where installed packages lie, and to ``made`` the code that it makes.
     """
     finders: Sequence[Any] = tuple(sys.meta_path)
+    # As they are before any code of the metric has run: it may put others in their place.
+    finding = [(finder is PathFinder, finder.find_spec) for finder in finders if hasattr(finder, "find_spec")]
 
     class AgreedModules:
         def find_spec(
@@ -117,12 +119,12 @@ def _finder(
                 spec = ModuleSpec(name, self, origin=source.path, is_package=source.is_package)  # type: ignore[arg-type]
                 spec.has_location = source.source is not None
                 return spec
-            for finder in finders:
-                found = finder.find_spec(name, path, target) if hasattr(finder, "find_spec") else None
+            for is_path_finder, find_spec in finding:
+                found = find_spec(name, path, target)
                 if found is None:
                     continue
                 places = _places(found)
-                if finder is not PathFinder:
+                if not is_path_finder:
                     # Finders of installed packages know of folders that no module path names.
                     roots.extend(map(os.path.realpath, places))
                 elif not all(map(is_installed, places)):
@@ -185,7 +187,7 @@ def _watch(
         else:
             return
         path = _text(file)
-        if path and _lies_in_file(path) and not allowed(path):
+        if path and ("$" in path or _lies_in_file(path)) and not allowed(path):
             raise _not_agreed(os.path.basename(path), path)  # noqa: PTH119
 
     return watch
@@ -201,7 +203,12 @@ def _lies_in_folder(folder: str, name: str) -> str:
 
 
 def _library(name: str) -> str:
-    """The file that a library's name leads to: the suffix may be left out. Empty if only the system can find it."""
+    """The file that a library's name leads to: the suffix may be left out. Empty if only the system can find it.
+
+    The loader of the system puts folders in place of words such as ``$ORIGIN``: such a name stands for itself.
+    """
+    if "$" in name:
+        return name
     return next((name + suffix for suffix in _LIBRARY_SUFFIXES if os.path.isfile(name + suffix)), "")  # noqa: PTH113
 
 

@@ -161,19 +161,19 @@ class Consent:
             OSError: what was agreed to cannot be forgotten on disk.
         """
         for one in self._open:
-            if is_held_by(one.scope.workspace, workspace):
+            if one.scope.concerns(workspace):
                 one.void = True
                 self._declined.add(_hosts(one.scope))
         self._open = [one for one in self._open if not one.void]
         self._questions = {key: put for key, put in self._questions.items() if not is_held_by(key[0], workspace)}
-        agreed = [yes.grant for key, yes in self._agreed.items() if is_held_by(key[0], workspace)]
-        self._agreed = {key: yes for key, yes in self._agreed.items() if not is_held_by(key[0], workspace)}
+        agreed = [yes.grant for yes in self._agreed.values() if yes.grant.concerns(workspace)]
+        self._agreed = {key: yes for key, yes in self._agreed.items() if not yes.grant.concerns(workspace)}
         found = self._file.read()
-        grants = [one for one in found.grants if is_held_by(one.workspace, workspace)]
+        grants = [one for one in found.grants if one.concerns(workspace)]
         code = [key for key in found.code if is_held_by(key[0], workspace)]
         self._declined |= {*map(_hosts, [*grants, *agreed]), *code}
         # Even if nothing is on disk: another server may hold a yes to a run that has not begun yet.
-        self._file.change(lambda before: before.without(workspace))
+        self._file.change(lambda before: before.without(workspace, agreed))
         return bool(grants or agreed or code)
 
     def _covers(self, needed: Grant) -> bool:

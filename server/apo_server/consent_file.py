@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import msgspec
@@ -13,7 +13,7 @@ from apo_engine.decoding import decoded
 from apo_engine.file_lock import hold_lock
 from apo_engine.private import NotPrivateError, private_folder
 from apo_engine.private_files import PrivateFolder, warn_once
-from apo_server.addresses import is_held_by
+from apo_server.addresses import is_held_by, path_of
 
 _NAME = "consent.json"
 _VERSION = 5
@@ -83,6 +83,13 @@ class Grant(msgspec.Struct, frozen=True):
             and all(one.path in files and files[one.path].covers(one) for one in needed.files)
         )
 
+    def concerns(self, folder: str) -> bool:
+        """Whether it is for a folder, given by its address: for a workspace in it, or for files that lie in it."""
+        path = path_of(folder)
+        return is_held_by(self.workspace, folder) or (
+            path is not None and any(Path(file.path).is_relative_to(path) for file in self.files)
+        )
+
     def _affords(self, usd: float | None) -> bool:
         """Whether a cost was agreed to. A yes to an unknown price is none to a known one."""
         if usd is None or self.usd is None:
@@ -106,13 +113,18 @@ class Remembered(msgspec.Struct, frozen=True):
         marks = (mark for folder, mark in self.withdrawals.items() if is_held_by(workspace, folder))
         return " ".join(sorted(marks))
 
-    def without(self, workspace: str) -> Remembered:
-        """What is left after a withdrawal for a workspace, which ends consent in all that it holds."""
+    def without(self, workspace: str, agreed: Iterable[Grant] = ()) -> Remembered:
+        """What is left after a withdrawal for a workspace, which ends consent in all that it holds.
+
+        Consent of another workspace to send files from this one ends, too; it may be among those that were ``agreed``
+        for this session alone.
+        """
+        ended = {one.workspace for one in (*self.grants, *agreed) if one.concerns(workspace)} | {workspace}
         return msgspec.structs.replace(
             self,
-            grants=tuple(one for one in self.grants if not is_held_by(one.workspace, workspace)),
+            grants=tuple(one for one in self.grants if not one.concerns(workspace)),
             code=tuple(key for key in self.code if not is_held_by(key[0], workspace)),
-            withdrawals={**self.withdrawals, workspace: secrets.token_hex(8)},
+            withdrawals={**self.withdrawals, **{one: secrets.token_hex(8) for one in ended}},
         )
 
 

@@ -42,7 +42,8 @@ class ServerSettings:
     everything else may be set by a workspace, and a workspace must not be able to let its own rows go anywhere, nor to
     bring results along. ``own_models`` are the models that the initialization options name: what the user names may lie
     anywhere. ``daily`` caps what leaves the machine in a day for a workspace (`apo.workspaceBudget`). The caps that the
-    initialization options set, ``most_daily`` for a day and ``most_budget`` for a run, are never passed.
+    initialization options set, ``most_daily`` for a day and ``most_budget`` for a run, are never passed. If they say
+    ``keeps_nothing``, no later configuration keeps anything.
     """
 
     background: Background = "gradients"
@@ -54,6 +55,7 @@ class ServerSettings:
     daily: DailyCaps = field(default_factory=DailyCaps)
     most_daily: DailyCaps = field(default_factory=DailyCaps)
     most_budget: Mapping[str, object] = field(default_factory=dict)
+    keeps_nothing: bool = False
 
 
 def from_options(options: object, *, authenticated: bool = True) -> tuple[ServerSettings, tuple[str, ...]]:
@@ -84,7 +86,13 @@ def from_options(options: object, *, authenticated: bool = True) -> tuple[Server
     own_models = _models(settings.editor) if authenticated else ()
     budget = settings.editor.get("budget")
     most_budget = budget if isinstance(budget, Mapping) else {}
-    own = replace(settings, most_daily=settings.daily, most_budget=most_budget, own_models=own_models)
+    own = replace(
+        settings,
+        most_daily=settings.daily,
+        most_budget=most_budget,
+        keeps_nothing=settings.editor.get("keep") == "nothing",
+        own_models=own_models,
+    )
     return own, (*wrong, *objection, *more)
 
 
@@ -110,6 +118,8 @@ def updated(settings: ServerSettings, configuration: object) -> tuple[ServerSett
             kept = _without_empty(value) if isinstance(value, Mapping) else value
             if name == "budget":
                 kept = _lowered(settings.most_budget, kept)
+            elif name == "keep" and settings.keeps_nothing:
+                kept = "nothing"
             editor.pop(name, None)
             if kept:
                 editor[name] = kept

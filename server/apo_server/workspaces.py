@@ -24,6 +24,8 @@ def workspace_of(uri: str, folders: Iterable[str]) -> str:
         real = _real(own)
         known = {found: _real(found) for folder in folders if (found := path_of(folder)) is not None}
         holding = [folder for folder in known.values() if real.is_relative_to(folder)]
+        if os.pardir in own.parts and _real(plain := Path(os.path.normpath(own))) == real:
+            own = plain
         if not holding and os.pardir not in own.parts:
             # A link within the folder leads out of it: to the user, the document lies where the link does.
             holding = [real for folder, real in known.items() if own.is_relative_to(folder)]

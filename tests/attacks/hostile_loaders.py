@@ -75,6 +75,14 @@ LOADERS = {
         f"sys.path.insert(0, here)\n__import__(name)\n{SCORE}",
         writes("helper.py"),
     ),
+    "one of Python's finders finds what it is told": Attack(
+        f"{HERE}{HELPER}def find_spec(asked, path=None, target=None):\n"
+        "    if asked == name:\n"
+        "        return importlib.util.spec_from_file_location(name, here + '/helper.py')\n"
+        "importlib.machinery.FrozenImporter.find_spec = find_spec\n"
+        f"__import__(name)\n{SCORE}",
+        writes("helper.py"),
+    ),
     "a module of Python's own is imported anew": Attack(
         f"{HERE}sys.path.insert(0, here)\nsys.modules.pop('colorsys', None)\nimport colorsys\n{SCORE}",
         writes("colorsys.py"),
@@ -88,6 +96,12 @@ LOADERS = {
     ),
     "a compiled library beside the folder": Attack(
         f"import ctypes, os\nctypes.CDLL(os.path.dirname(__file__) + '/../library.so')\n{SCORE}",
+        native_link("helper.so"),
+    ),
+    "a compiled library by a word that the system's loader replaces": Attack(
+        "import _ctypes, ctypes, os\n"
+        "up = os.path.relpath(os.path.dirname(__file__), os.path.dirname(_ctypes.__file__))\n"
+        f"ctypes.CDLL(f'$ORIGIN/{{up}}/helper.so')\n{SCORE}",
         native_link("helper.so"),
     ),
     "a compiled library by its descriptor": Attack(

@@ -91,6 +91,16 @@ def test_later_settings_never_pass_those_of_the_initialization_options(asked: ob
     assert resolve([Layer("editor", settings.editor)]).budget.calls == 8, "what was lowered may be raised again"
 
 
+@pytest.mark.parametrize("later", ["all", "", None, 3, {}])
+def test_later_settings_keep_nothing_if_the_initialization_options_say_so(later: object) -> None:
+    settings, _ = from_options({"keep": "nothing"})
+    settings, _ = updated(settings, {"keep": later})
+    assert resolve([Layer("editor", settings.editor)]).keep == "nothing"
+    settings, _ = from_options({"keep": "all"})
+    settings, _ = updated(settings, {"keep": "nothing"})
+    assert resolve([Layer("editor", settings.editor)]).keep == "nothing"
+
+
 def test_a_cap_of_the_users_own_that_is_wrong_is_not_replaced_by_one_of_a_workspace() -> None:
     settings, _ = from_options({"budget": {"calls": "ten"}})
     settings, _ = updated(settings, {"budget": {"calls": 5000}})

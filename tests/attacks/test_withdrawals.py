@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from lsprotocol import types
 
-from apo_engine.search.events import CustomMetric, ModelFile
+from apo_engine.search.events import CustomMetric, FileRows, ModelFile
 from apo_server.addresses import is_held_by, path_of
 from apo_server.consent import ALLOW
 from apo_server.consent_file import ConsentFile
@@ -59,8 +59,9 @@ def test_a_folder_holds_what_lies_in_it(workspace: str, folder: str, held: bool)
 
 async def test_a_withdrawal_ends_what_is_remembered_of_nested_workspaces(tmp_path: Path) -> None:
     one, two = User(tmp_path), User(tmp_path)
+    beside = started(files=(FileRows("/wide/t.jsonl", 100, 0, ("text",)),))
     for workspace in ("file:///w", NESTED, "file:///wide"):
-        assert await one.may(started(), workspace)
+        assert await one.may(beside if workspace == "file:///wide" else started(), workspace)
         assert await one.consent.to_run(workspace, "a.prompt", CODE, asked=True)
         assert await one.consent.to_load(workspace, "a.prompt", MODEL, asked=True)
     assert two.consent.revoke("file:///w")
@@ -87,6 +88,19 @@ async def test_a_withdrawal_ends_what_is_agreed_to_in_memory_and_what_is_asked(t
         assert not await one.may(started(), NESTED)
         assert not await one.consent.to_run(NESTED, "a.prompt", CODE, asked=True)
     assert ConsentFile(tmp_path).read().grants == ()
+
+
+async def test_a_withdrawal_ends_consent_of_another_workspace_to_the_files_of_the_folder(tmp_path: Path) -> None:
+    """A link in a workspace leads to the folder: its rows are agreed to there."""
+    for begins in (True, False):
+        one, two = User(tmp_path), User(tmp_path)
+        assert await one.may(started(), "file:///elsewhere", begins=begins)
+        mark = one.consent.withdrawal("file:///elsewhere")
+        assert (one if not begins else two).consent.revoke("file:///w")
+        assert one.consent.withdrawal("file:///elsewhere") != mark
+        later = User(tmp_path, None)
+        assert not await later.may(started(), "file:///elsewhere")
+        assert len(later.questions) == 1
 
 
 async def test_a_withdrawal_in_a_nested_workspace_leaves_the_outer_one(tmp_path: Path) -> None:

@@ -85,6 +85,16 @@ def test_what_a_link_leads_to_belongs_to_the_folder_that_is_open(folder: Path, t
     assert workspace_of(f"{folder.as_uri()}/out/a.prompt", both) == outside.as_uri()
 
 
+@pytest.mark.skipif(os.name == "nt", reason="makes links")
+@pytest.mark.parametrize("way", ["out", "sub/../out", "out/../out", "sub/./%2e%2e/out"])
+def test_and_however_the_way_to_the_link_is_spelled(folder: Path, way: str) -> None:
+    outside = folder.parent / "beside"
+    outside.mkdir()
+    (folder / "out").symlink_to(outside)
+    (folder.parent / "out").symlink_to(outside)
+    assert workspace_of(f"{folder.as_uri()}/{way}/a.prompt", (folder.as_uri(),)) == folder.as_uri()
+
+
 def test_of_two_folders_the_inner_one_holds_a_document(folder: Path) -> None:
     inner = (folder / "sub").as_uri()
     assert workspace_of(f"{inner}/a.prompt", (folder.as_uri(), inner)) == inner
