@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import islice
@@ -85,10 +86,13 @@ def read_partial(path: Path, folder: Path) -> str | None:
     """The text of a partial on disk, in the folder of the prompt that includes it; None where there is no file.
 
     Raises:
-        OSError: it cannot be read, lies elsewhere, is not a regular file or is too large.
+        OSError: it cannot be read, lies elsewhere, is not a regular file, is too large, or is a link to a file of
+            another kind, which nobody would expect to be sent.
         UnicodeDecodeError: it is not UTF-8 text.
     """
     try:
+        if path.resolve().suffix.casefold() != path.suffix.casefold():
+            raise OSError(errno.EINVAL, "it is a link to a file of another kind")
         return read_allowed(path, (folder,), MAX_BYTES).decode("utf-8-sig")
     except (FileNotFoundError, NotADirectoryError):
         return None

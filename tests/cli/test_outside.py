@@ -70,6 +70,17 @@ def test_a_scoring_function_that_lies_elsewhere_is_not_run(inside: Apo, scripted
     assert len(scripted.log) == 0
 
 
+def test_a_partial_that_links_to_a_file_of_another_kind_is_not_sent(inside: Apo, scripted: ScriptedServer) -> None:
+    (inside.folder / ".env").write_text("TOKEN=secret")
+    (inside.folder / "_tone.prompt").symlink_to(".env")
+    shutil.move(inside.folder.parent / "outside" / "rows.jsonl", inside.folder / "tickets.jsonl")
+    inside.edit("{{text}}", "{{text}} {{> tone}}")
+    outcome = inside("evaluate", "tickets.prompt")
+    assert outcome.code == 2
+    assert "a link to a file of another kind" in outcome.err
+    assert len(scripted.log) == 0
+
+
 @pytest.mark.parametrize("partial", ["../outside/tone", "/etc/tone", "//evil.example/tone", "linked/tone"])
 def test_partials_that_lie_elsewhere_are_not_read(inside: Apo, scripted: ScriptedServer, partial: str) -> None:
     outside = inside.folder.parent / "outside"
