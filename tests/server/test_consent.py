@@ -158,11 +158,13 @@ async def test_a_no_is_not_asked_again_for_background_work_whatever_the_rows_are
 
 async def test_what_is_taken_back_is_forgotten_for_one_workspace_alone(tmp_path: Path) -> None:
     user = User(tmp_path, ALLOW)
+    (rows,) = STARTED.files
+    beside = msgspec.structs.replace(STARTED, files=(msgspec.structs.replace(rows, path="/other/rows.jsonl"),))
     await user.may("file:///w")
-    await user.may("file:///other")
+    await user.may("file:///other", run=beside)
     assert user.consent.revoke("file:///w")
     assert not user.consent.revoke("file:///w"), "there is nothing left to take back"
-    assert await user.may("file:///other")
+    assert await user.may("file:///other", run=beside)
     assert not await user.may("file:///w"), "background work does not ask at once for what was just taken back"
     assert len(user.questions) == 2
     assert await user.may("file:///w", asked=True)
