@@ -146,27 +146,34 @@ def sketches(
     for name, cells in texts.items():
         if is_stopped():
             break
-        grams = {column: _grams(words, constant, shared) for column, words in cells.items()}
-        whole = set().union(*grams.values())
-        ring = sorted(whole - shared)
-        own = (*_wordings([*cells.values()], bits), *_bands(ring))
-        of_cells: dict[bytes, None] = {}
-        hints = dict.fromkeys(_hints([word for words in cells.values() for word in words], bits))
-        hints.update(dict.fromkeys(_bands(ring, _HINT_BAND, _HINT_PLACES)))
-        recorded = frozenset(hints)
-        if len(cells) > 1:
-            long = [column for column in cells if len(grams[column]) >= _FEWEST_GRAMS]
-            for column in long:
-                ring = sorted(grams[column] - shared)
-                of_cells.update(dict.fromkeys((*_wordings([cells[column]], bits), *_bands(ring))))
-                hints.update(dict.fromkeys(_bands(ring, _HINT_BAND, _HINT_PLACES)))
-            recorded = frozenset(hints)
-            for column in telling.intersection(cells):
-                hints.update(dict.fromkeys(_hints(cells[column], bits)))
-            if not long:
-                recorded = frozenset(hints)
-        found[name] = Sketch(own, _bands(sorted(whole)), tuple(of_cells), tuple(hints), recorded)
+        found[name] = _sketch(cells, telling, bits, constant, shared)
     return found
+
+
+def _sketch(
+    cells: Mapping[str, Words], telling: set[str], bits: Mapping[str, float], constant: set[int], shared: set[int]
+) -> Sketch:
+    """The sketch of one text. A cell alone is a hint in a ``telling`` column."""
+    grams = {column: _grams(words, constant, shared) for column, words in cells.items()}
+    whole = set().union(*grams.values())
+    ring = sorted(whole - shared)
+    own = (*_wordings([*cells.values()], bits), *_bands(ring))
+    of_cells: dict[bytes, None] = {}
+    hints = dict.fromkeys(_hints([word for words in cells.values() for word in words], bits))
+    hints.update(dict.fromkeys(_bands(ring, _HINT_BAND, _HINT_PLACES)))
+    recorded = frozenset(hints)
+    if len(cells) > 1:
+        long = [column for column in cells if len(grams[column]) >= _FEWEST_GRAMS]
+        for column in long:
+            ring = sorted(grams[column] - shared)
+            of_cells.update(dict.fromkeys((*_wordings([cells[column]], bits), *_bands(ring))))
+            hints.update(dict.fromkeys(_bands(ring, _HINT_BAND, _HINT_PLACES)))
+        recorded = frozenset(hints)
+        for column in telling.intersection(cells):
+            hints.update(dict.fromkeys(_hints(cells[column], bits)))
+        if not long:
+            recorded = frozenset(hints)
+    return Sketch(own, _bands(sorted(whole)), tuple(of_cells), tuple(hints), recorded)
 
 
 def _shared_grams(

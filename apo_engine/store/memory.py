@@ -18,8 +18,8 @@ from apo_engine.store.protocol import (
 )
 from apo_engine.store.recognition import recognized
 
-# Of the rows of another set, few fit a hint by chance.
-_FEWEST_HINTED, _HINTED_SHARE = 3, 0.1
+# Of the rows of another set, few fit a hint of one execution by chance.
+_FEWEST_FITTING, _FITTING_SHARE = 3, 0.1
 
 
 class _Lock:
@@ -162,7 +162,7 @@ def looks_at(
     proofs = [_executions(row.known_by, executions) for row in rows]
     hinted = [_executions(names, executions) for names in found]
     fitting = Counter(execution for one in hinted for execution in one)
-    fewest = max(_FEWEST_HINTED, _HINTED_SHARE * len(rows))
+    fewest = max(_FEWEST_FITTING, _FITTING_SHARE * len(rows))
     counts = []
     for names, proved, hints in zip(found, proofs, hinted, strict=True):
         opened = proved | {execution for execution in hints if fitting[execution] >= fewest}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
@@ -20,7 +21,7 @@ from apo_engine.models.limits import Limiter
 from apo_engine.models.memory_cache import MemoryCache
 from apo_engine.models.money import MOST, PICO, cap_of, pico_of
 from apo_engine.models.purse import DailyCaps, Purse
-from apo_engine.models.tokens import estimate_tokens
+from apo_engine.models.tokens import are_too_few, estimate_tokens
 from apo_engine.problems import BudgetError
 from apo_server.settings import from_options, updated
 from tests.cli.conftest import Apo, make_apo
@@ -188,20 +189,24 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
     ledger.close()
 
 
-@pytest.mark.parametrize("reported", USAGE)
-async def test_the_tokens_of_an_answer(reported: str, scripted: ScriptedServer, ledger: Ledger) -> None:
-    scripted.script = lambda _: _reply(USAGE[reported])
-    model, notes = Away(scripted), list[str]()
-    purse = Purse(ledger, "here", DailyCaps(usd=1.0), today=lambda: DAY)
-    door = Gateway(
+def gateway_with_caps(model: Away, ledger: Ledger, notes: list[str]) -> Gateway:
+    """A gateway with a cap of a dollar on the run, and one on the day."""
+    return Gateway(
         model,
         cache=None,
         budget=Budget(Caps(usd=1.0)),
         limiter=Limiter(1, well=True),
-        purse=purse,
+        purse=Purse(ledger, "here", DailyCaps(usd=1.0), today=lambda: DAY),
         price=_price,
         note=notes.append,
     )
+
+
+@pytest.mark.parametrize("reported", USAGE)
+async def test_the_tokens_of_an_answer(reported: str, scripted: ScriptedServer, ledger: Ledger) -> None:
+    scripted.script = lambda _: _reply(USAGE[reported])
+    model, notes = Away(scripted), list[str]()
+    door = gateway_with_caps(model, ledger, notes)
     answers = [await door.complete("task", ask("hello", draw=draw, maxOutputTokens=40)) for draw in range(2)]
     assert [answer.text for answer in answers] == ["yes", "yes"]
     assert len(scripted.log) == 2, "nothing is asked again for it"
@@ -231,16 +236,7 @@ async def test_fewer_tokens_than_a_text_can_have(
     text = f"{WORDS} {WORDS.upper()}"
     scripted.script = lambda _: Reply(text, usage=(asked, answered))
     model, notes = Away(scripted), list[str]()
-    purse = Purse(ledger, "here", DailyCaps(usd=1.0), today=lambda: DAY)
-    door = Gateway(
-        model,
-        cache=None,
-        budget=Budget(Caps(usd=1.0)),
-        limiter=Limiter(1, well=True),
-        purse=purse,
-        price=_price,
-        note=notes.append,
-    )
+    door = gateway_with_caps(model, ledger, notes)
     answer = await door.complete("task", ask(text, maxOutputTokens=4000))
     guess = estimate_tokens(text)
     assert (answer.text, answer.usage) == (text, Usage(guess, guess, estimated=True))
@@ -250,6 +246,15 @@ async def test_fewer_tokens_than_a_text_can_have(
     assert ledger.spent(DAY.isoformat(), "here") == (1, pytest.approx(most))
     assert door.budget.spent.usd == pytest.approx(most)
     await model.close()
+
+
+def test_a_text_of_any_length_is_judged_at_once() -> None:
+    """The event loop waits for it."""
+    text = "".join(f"word{number * 7919} " for number in range(1_000_000))
+    began = time.monotonic()
+    assert are_too_few(1, [text])
+    assert not are_too_few(len(text) // 20, [text])
+    assert time.monotonic() - began < 1
 
 
 @pytest.mark.parametrize(

@@ -406,14 +406,19 @@ async def test_answers_that_others_may_have_written_are_set_aside(
     assert {rights(cache / name) for name in names(cache) if name != "locks"} == {0o600}
 
 
+def write_tickets(folder: Path, scripted: ScriptedServer) -> None:
+    """A prompt with 60 tickets, and a model that answers it."""
+    world = World(60)
+    world.write(folder)
+    scripted.script = world.script
+
+
 @as_root
 @pytest.mark.parametrize("suffix", ["", "-wal", "-journal"])
 def test_a_run_goes_on_without_the_answers_of_another_user(
     cache: Path, tmp_path: Path, scripted: ScriptedServer, suffix: str
 ) -> None:
-    world = World(60)
-    world.write(tmp_path)
-    scripted.script = world.script
+    write_tickets(tmp_path, scripted)
     cache.chmod(0o777)
     planted = cache / f"answers.sqlite{suffix}"
     planted.touch()
@@ -431,9 +436,7 @@ def test_a_run_goes_on_without_the_answers_of_another_user(
 def test_a_run_says_once_that_others_can_write_to_the_folder(
     command: str, cache: Path, tmp_path: Path, scripted: ScriptedServer
 ) -> None:
-    world = World(60)
-    world.write(tmp_path)
-    scripted.script = world.script
+    write_tickets(tmp_path, scripted)
     open_to_others(cache, 0o777, "notes.txt")
     outcome = make_apo(tmp_path, scripted)(command, "tickets.prompt", APO_CACHE_DIR=str(cache))
     assert outcome.code == 0, outcome.err
