@@ -21,6 +21,9 @@ from typing import BinaryIO
 _READING = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 _FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | _NO_LINK
+# Each read of the disk releases Python's lock for a moment. Other threads, such as that of the event loop, demand the
+# lock only once it was held for 5 ms: a thread that reads small blocks keeps them waiting for seconds.
+_BUFFER = 2**18
 _POSIX = os.name == "posix"
 _KERNEL = ("/proc", "/sys")
 _KINDS = {
@@ -167,7 +170,7 @@ def _open_below(root: Path, real: Path) -> int:
 def _regular(descriptor: int, path: Path) -> BinaryIO:
     try:
         _require_regular(os.fstat(descriptor), path)
-        return os.fdopen(descriptor, "rb")
+        return os.fdopen(descriptor, "rb", _BUFFER)
     except BaseException:
         os.close(descriptor)
         raise

@@ -8,6 +8,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from types import FrameType
 import pytest
 
 from apo_engine import api
+from apo_engine.allowed_paths import open_regular
 from apo_engine.problems import BudgetError
 from apo_engine.prompt.file import load_prompt
 from apo_server.engine import EngineClient
@@ -123,6 +125,29 @@ async def test_a_file_without_rows_is_read_no_longer(make: Callable[[Path], None
     assert time.monotonic() - began < 0.5 + LATE
     await _readers_end()
     (folder / "rows.jsonl").unlink()
+
+
+async def test_other_threads_work_on_while_lines_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    blank_lines(path)
+    ended = threading.Event()
+
+    def read() -> None:
+        with open_regular(path) as file:
+            while not ended.is_set() and file.readline():
+                pass
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    began, turns = time.monotonic(), 0
+    while time.monotonic() - began < 2:
+        await asyncio.sleep(0.01)
+        turns += 1
+    was_reading = reader.is_alive()
+    ended.set()
+    reader.join()
+    assert was_reading
+    assert turns > 50, "the event loop has to wait"
 
 
 @pytest.mark.parametrize("do", ["plan", "evaluate", "optimize"])
