@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from apo_engine.prompt.file import PromptFile
 
 _DATA_KEY = "apoMarker"
+_CANONICAL = json.JSONEncoder(sort_keys=True, default=str)
 
 
 class Renderer:
@@ -37,6 +38,8 @@ class Renderer:
         """
         from dotpromptz_handlebars import EscapeFunction, Handlebars
 
+        from apo_engine.prompt.rendering_bounds import Bounds
+
         source = prompt.template.of(prompt.text)
         # Dotprompt strips the template only where front matter stands before it.
         source = source.strip() if prompt.front_matter else source
@@ -47,25 +50,31 @@ class Renderer:
         engine = Handlebars(escape_fn=EscapeFunction.NO_ESCAPE)
         for name, helper in _HELPERS.items():
             engine.register_helper(name, helper)
-        for name, text in partials.items():
-            engine.register_partial(name, text)
-        self._render: Callable[..., str] = self._guarded(lambda: engine.compile(source))
+        self._bounds = Bounds()
+        self._render: Callable[..., str] = self._guarded(lambda: self._bounds.compile(engine, source, partials))
 
     def messages(self, inputs: Mapping[str, object]) -> tuple[Message, ...]:
         """The chat messages for these inputs; ``input.default`` fills in for inputs that are left out.
 
         Raises:
-            InputError: the template asks for what cannot be done: an image, a value that is no JSON, endless nesting.
+            InputError: the template asks for what cannot be done: an image, a value that is no JSON, endless nesting,
+                more text or work than `rendering_bounds` allow.
         """
         data = {**self._defaults, **inputs}
-        canonical = json.dumps(data, sort_keys=True, default=str).encode()
+        canonical = _CANONICAL.encode(data).encode()
         marker = f"<<<apo:{hashlib.sha256(self._template + canonical).hexdigest()}:"
-        rendered = self._guarded(lambda: self._render(data, data={_DATA_KEY: marker}))
+        rendered = self._guarded(lambda: self._bounds.count(lambda: self._render(data, data={_DATA_KEY: marker})))
         return _split(rendered, marker)
 
     def _guarded(self, action: Callable[[], Any]) -> Any:
+        from apo_engine.prompt.rendering_bounds import TemplateTooLarge
+
         try:
             return action()
+        except TemplateTooLarge as error:
+            message = f"The template cannot be rendered: {error}."
+            remedy = "Include partials less often, or repeat less."
+            raise InputError(Problem("template-large", message, remedy, Place(self._path))) from None
         except RecursionError:
             reason = "its blocks or partials are nested too deeply"
         # The library reports a user's mistake by bare errors of several kinds, without a position.
@@ -78,21 +87,20 @@ class Renderer:
 def _split(rendered: str, marker: str) -> tuple[Message, ...]:
     """Split at the markers, as Dotprompt does: white space alone is no message, and a later role tag wins."""
     first, *rest = rendered.split(marker)
-    found: list[tuple[str, str]] = [("user", first if first.strip() else "")]
+    # The pieces of each message, without empty ones.
+    found: list[tuple[str, list[str]]] = [("user", [first] if first.strip() else [])]
     for piece in rest:
         tag, _, text = piece.partition(">>>")
+        content = [text] if text.strip() else []
         if tag == "section":
-            role, before = found[-1]
-            found[-1] = (role, before + (text if text.strip() else ""))
-            continue
-        content = text if text.strip() else ""
-        if tag == "history":
+            found[-1][1].extend(content)
+        elif tag == "history":
             found.append(("model", content))
         elif found[-1][1]:
             found.append((tag, content))
         else:
             found[-1] = (tag, content)
-    return tuple(Message(cast("Role", role), text) for role, text in found if text)
+    return tuple(Message(cast("Role", role), "".join(pieces)) for role, pieces in found if pieces)
 
 
 def _role(arguments: list[Any], options: HelperOptions) -> str:
@@ -117,11 +125,21 @@ def _media(_arguments: list[Any], _options: HelperOptions) -> str:
 def _json(arguments: list[Any], options: HelperOptions) -> str:
     if not arguments:
         return ""
+    from apo_engine.prompt.rendering_bounds import spend
+
     indent = options.hash_value("indent") or 0
     indent = int(indent) if str(indent).isdigit() else 0
-    if indent:
-        return json.dumps(arguments[0], indent=indent)
-    return json.dumps(arguments[0], separators=(",", ":"))
+    if not indent:
+        text = json.dumps(arguments[0], separators=(",", ":"))
+        spend(len(text))
+        return text
+    # Deep values grow with each level.
+    spend(indent)
+    pieces = []
+    for piece in json.JSONEncoder(indent=indent).iterencode(arguments[0]):
+        spend(len(piece))
+        pieces.append(piece)
+    return "".join(pieces)
 
 
 def _if_equals(arguments: list[Any], options: HelperOptions) -> str:
