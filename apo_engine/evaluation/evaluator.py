@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from functools import partial
 
@@ -13,6 +14,7 @@ from apo_engine.examples.example import Example
 from apo_engine.models.chat import ChatRequest, Completion, Params
 from apo_engine.models.gateway import Gateway
 from apo_engine.prompt.file import PromptFile
+from apo_engine.prompt.message import Message
 from apo_engine.prompt.render import Renderer
 from apo_engine.scoring.figure import Judged
 from apo_engine.scoring.judgement import Judgement
@@ -21,6 +23,8 @@ from apo_engine.scoring.metric import Metric
 __all__ = ["Evaluator", "Tick", "judged", "silent"]
 
 _Key = tuple[str, str]
+# A longer template takes so long to compile that the event loop should not wait for it.
+_QUICK_CHARS = 50_000
 
 
 class Evaluator:
@@ -65,6 +69,8 @@ class Evaluator:
         self._measuring: Flights[str, Mapping[str, float]] = Flights()
         self._renderers: dict[str, Renderer] = {}
         self._partials = partials
+        self._rendering = asyncio.Lock()
+        self._renders_slowly = sum(map(len, (partials or {}).values())) > _QUICK_CHARS
 
     @property
     def calls_per_row(self) -> int:
@@ -141,7 +147,7 @@ class Evaluator:
         return result
 
     async def _written(self, prompt: PromptFile, row: Example) -> Completion:
-        messages = self._renderer(prompt).messages(row.inputs)
+        messages = await self._messages(prompt, row)
         return await self._gateway.complete("task", ChatRequest(messages, self._params))
 
     async def _likeliest(self, prompt: PromptFile, row: Example) -> str:
@@ -158,7 +164,7 @@ class Evaluator:
         return self._probabilities[key]
 
     async def _weigh(self, prompt: PromptFile, row: Example) -> Mapping[str, float]:
-        messages = self._renderer(prompt).messages(row.inputs)
+        messages = await self._messages(prompt, row)
         scores = await self._gateway.score_labels("task", messages, self._labels)
         total = sum(scores.probabilities.values()) or 1.0
         shares = {label: p / total for label, p in scores.probabilities.items()}
@@ -175,6 +181,18 @@ class Evaluator:
         rates = {label: sum(p[label] for p in each) / len(each) for label in self._labels}
         self._base_rates[prompt.fingerprint] = rates
         return rates
+
+    async def _messages(self, prompt: PromptFile, row: Example) -> tuple[Message, ...]:
+        # Rows are rendered in the order in which they come, one at a time, so that a run asks in the same order again.
+        async with self._rendering:
+            if self._renders_slowly or len(prompt.text) > _QUICK_CHARS:
+                deadline = self._gateway.budget.deadline
+                return await deadline.run_in_thread(lambda _: self._renderer(prompt).messages(row.inputs))
+            renderer = self._renderer(prompt)
+            try:
+                return renderer.messages(row.inputs)
+            finally:
+                self._renders_slowly = renderer.is_slow
 
     def _renderer(self, prompt: PromptFile) -> Renderer:
         renderer = self._renderers.get(prompt.fingerprint)

@@ -30,15 +30,17 @@ _CANONICAL = json.JSONEncoder(sort_keys=True, default=str)
 class Renderer:
     """Compiles a prompt once, then makes chat messages of inputs. Safe to share between threads and tasks."""
 
-    def __init__(self, prompt: PromptFile, partials: Mapping[str, str] | None = None) -> None:
+    def __init__(self, prompt: PromptFile, partials: Mapping[str, str] | None = None, *, quick: bool = False) -> None:
         """Compile ``prompt`` and the partials that it includes: these texts, by name, or what is on disk if None.
+
+        Each rendering is bounded in time and memory; if it must be ``quick``, to some hundredths of a second.
 
         Raises:
             InputError: a partial is missing or outside the folder, or the template cannot be compiled.
         """
         from dotpromptz_handlebars import EscapeFunction, Handlebars
 
-        from apo_engine.prompt.rendering_bounds import Bounds
+        from apo_engine.prompt.rendering_bounds import MAX_STEPS, QUICK_STEPS, Bounds
 
         source = prompt.template.of(prompt.text)
         # Dotprompt strips the template only where front matter stands before it.
@@ -50,8 +52,15 @@ class Renderer:
         engine = Handlebars(escape_fn=EscapeFunction.NO_ESCAPE)
         for name, helper in _HELPERS.items():
             engine.register_helper(name, helper)
-        self._bounds = Bounds()
+        self._bounds = Bounds(QUICK_STEPS if quick else MAX_STEPS)
         self._render: Callable[..., str] = self._guarded(lambda: self._bounds.compile(engine, source, partials))
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether a rendering so far took so long that an event loop should not wait for the next one."""
+        from apo_engine.prompt.rendering_bounds import QUICK_STEPS
+
+        return self._bounds.most_steps > QUICK_STEPS
 
     def messages(self, inputs: Mapping[str, object]) -> tuple[Message, ...]:
         """The chat messages for these inputs; ``input.default`` fills in for inputs that are left out.

@@ -21,6 +21,8 @@ from dotpromptz_handlebars import _render as library
 MAX_CHARS = 10_000_000
 #: About 100 ns each: a rendering ends after one to two seconds on a machine of today.
 MAX_STEPS = 20_000_000
+#: More is slow: an event loop should not wait for it.
+QUICK_STEPS = 200_000
 #: Of one thread's processor. Larger than the time that the steps take: it ends what they do not count, such as
 #: comparisons of large values, and leaves the others to them, which end at the same place on every machine.
 MAX_SECONDS = 5.0
@@ -41,10 +43,12 @@ class TemplateTooLarge(Exception):
 
 
 class Bounds:
-    """The bounds on each rendering of one template. Safe to share between threads."""
+    """The bounds on each rendering of one template, of so many steps. Safe to share between threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_steps: int) -> None:
+        self._max_steps = max_steps
         self._costs: dict[int, _Cost] = {}
+        self.most_steps = 0
 
     def compile(self, engine: Handlebars, source: str, partials: Mapping[str, str]) -> Callable[..., str]:
         """What renders a template, which may include these partials.
@@ -69,11 +73,12 @@ class Bounds:
         Raises:
             TemplateTooLarge: it passes a bound.
         """
-        _thread.count = _Count(self._costs)
+        count = _thread.count = _Count(self._costs, self._max_steps)
         try:
             return render()
         finally:
             _thread.count = None
+            self.most_steps = max(self.most_steps, count.steps)
 
 
 def spend(steps: int) -> None:
@@ -101,11 +106,12 @@ class _Cost:
 class _Count:
     """What one rendering has taken so far."""
 
-    __slots__ = ("_chars", "_costs", "_ends", "_look", "_steps")
+    __slots__ = ("_chars", "_costs", "_ends", "_look", "_max_steps", "steps")
 
-    def __init__(self, costs: dict[int, _Cost]) -> None:
+    def __init__(self, costs: dict[int, _Cost], max_steps: int) -> None:
         self._costs = costs
-        self._steps = self._chars = 0
+        self._max_steps = max_steps
+        self.steps = self._chars = 0
         self._look = _STEPS_BETWEEN_LOOKS
         self._ends: float | None = None
 
@@ -115,12 +121,12 @@ class _Count:
         cost = self._costs.get(id(nodes))
         if cost is None:
             cost = self._costs[id(nodes)] = _Cost(nodes)
-        self._steps += cost.steps
+        self.steps += cost.steps
         self._chars += cost.chars
         if cost.inlines:
             # The table of partials is copied for each that is defined in a template.
-            self._steps += cost.inlines * (len(partials) + cost.inlines)
-        if self._steps > self._look or self._chars > MAX_CHARS:
+            self.steps += cost.inlines * (len(partials) + cost.inlines)
+        if self.steps > self._look or self._chars > MAX_CHARS:
             self._require_room()
 
     def put(self, chars: int) -> None:
@@ -131,8 +137,8 @@ class _Count:
 
     def spend(self, steps: int) -> None:
         """Count work."""
-        self._steps += steps
-        if self._steps > self._look:
+        self.steps += steps
+        if self.steps > self._look:
             self._require_room()
 
     def _require_room(self) -> None:
@@ -141,9 +147,9 @@ class _Count:
         now = time.thread_time()
         if self._ends is None:
             self._ends = now + MAX_SECONDS
-        if self._steps > MAX_STEPS or now > self._ends:
+        if self.steps > self._max_steps or now > self._ends:
             raise TemplateTooLarge("its blocks and partials are rendered too often")
-        self._look = self._steps + _STEPS_BETWEEN_LOOKS
+        self._look = self.steps + _STEPS_BETWEEN_LOOKS
 
 
 def _tag_steps(node: Node) -> int:

@@ -14,7 +14,6 @@ import msgspec
 from apo_engine import caps
 from apo_engine.models.chat import ChatModel, Usage
 from apo_engine.models.tokens import estimate_tokens
-from apo_engine.prompt.render import Renderer
 from apo_engine.runs.destinations import destinations_of, fingerprint
 from apo_engine.runs.extra_parameters import model_notice, notices
 from apo_engine.runs.plan import CRITIQUE_GROUPS, MEASURED_FIXES, Plan
@@ -214,9 +213,7 @@ def _estimate(plan: Plan, counts: RowCounts) -> Estimate:
     most = _most(plan, counts)
     calls = min(plan.settings.budget.calls, most.rows * plan.most_calls_per_row + most.written)
     likely = _likely(plan, most, calls)
-    sample = plan.examples.rows[:_SAMPLE]
-    renderer = Renderer(plan.prompt, plan.partials)
-    per_row = _average([sum(estimate_tokens(m.content) for m in renderer.messages(row.inputs)) for row in sample])
+    per_row = plan.tokens_per_row
     answered = 0 if plan.by_probability else likely.rows * _ANSWER_TOKENS
     tasks = Usage(likely.rows * (per_row + _count_quoted_tokens(plan)), answered)
     # A critique or an edit is shown the prompt and a few rows, and answers with about as much as the prompt.

@@ -17,6 +17,7 @@ from apo_engine.problems import InputError, Problem, Severity
 from apo_engine.prompt.checks import check_prompt
 from apo_engine.prompt.file import PromptFile
 from apo_engine.prompt.partials import load_partials
+from apo_engine.prompt.render import Renderer
 from apo_engine.prompt.template import Text
 from apo_engine.runs.naming import own_meta_prompts
 from apo_engine.runs.options import Options
@@ -68,7 +69,8 @@ def check(prompt: PromptFile, options: Options, buffers: Mapping[Path, str]) -> 
     rows = check_rows(prompt, options, buffers)
     facts = rows.facts
     columns = [column.name for column in facts.columns] if facts else None
-    found = [*prompt.problems, *check_prompt(prompt, columns), *_partials(prompt), *rows.problems]
+    found = [*prompt.problems, *check_prompt(prompt, columns), *_partials(prompt), *_rendering(prompt)]
+    found += rows.problems
     try:
         resolved(prompt, options)
     except InputError as error:
@@ -123,6 +125,17 @@ def _partials(prompt: PromptFile) -> Sequence[Problem]:
         load_partials(prompt)
     except InputError as error:
         return error.problems
+    return ()
+
+
+def _rendering(prompt: PromptFile) -> Sequence[Problem]:
+    """Whether the prompt takes too much to render."""
+    try:
+        partials = load_partials(prompt)
+        Renderer(prompt, partials).messages({name: name for name in prompt.required_inputs})
+    except InputError as error:
+        # Whatever else is wrong is said where it is checked, or depends on the rows.
+        return [problem for problem in error.problems if problem.code == "template-large"]
     return ()
 
 

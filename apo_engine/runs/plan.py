@@ -34,6 +34,7 @@ from apo_engine.runs.options import Options
 from apo_engine.runs.row_budget import within_cap
 from apo_engine.runs.row_copies import copies_among, without_copies
 from apo_engine.runs.row_history import RowHistory, read_history
+from apo_engine.runs.row_tokens import tokens_per_row
 from apo_engine.scoring.metric import Metric, make_metric, require_usable
 from apo_engine.search.events import Job, ModelFile
 from apo_engine.search.meta_prompts import MetaPrompts
@@ -77,6 +78,7 @@ class Plan:
     folder: Path
     fixes: bool
     partials: Mapping[str, str]
+    tokens_per_row: int
     meta: MetaPrompts | None
     store: Store
     history: RowHistory
@@ -204,7 +206,7 @@ async def make_plan(job: Job, prompt: PromptFile, options: Options, *, fixes: bo
     deadline = Deadline(settings.budget.seconds, began=began)
     roots = options.allowed_roots
     examples = await deadline.run_in_thread(lambda is_stopped: _examples(prompt, settings, roots, is_stopped))
-    partials = await deadline.run_in_thread(lambda _: load_partials(prompt))
+    partials, tokens = await deadline.run_in_thread(lambda is_stopped: _read_partials(prompt, examples, is_stopped))
     own_meta = await deadline.run_in_thread(lambda _: own_meta_prompts(prompt, layers, settings, options))
     meta = None if job == "evaluate" else MetaPrompts(own_meta)
     folder = cache_dir(environ)
@@ -271,6 +273,7 @@ async def make_plan(job: Job, prompt: PromptFile, options: Options, *, fixes: bo
         folder=folder,
         fixes=fixes,
         partials=partials,
+        tokens_per_row=tokens,
         meta=meta,
         store=store,
         history=history,
@@ -285,6 +288,14 @@ async def make_plan(job: Job, prompt: PromptFile, options: Options, *, fixes: bo
     if not plan.local:
         await prices.load()
     return plan
+
+
+def _read_partials(
+    prompt: PromptFile, examples: ExampleSet, is_stopped: Callable[[], bool]
+) -> tuple[Mapping[str, str], int]:
+    """The partials, and how many tokens the prompt makes of a row with them."""
+    partials = load_partials(prompt)
+    return partials, tokens_per_row(examples.rows, prompt, partials, is_stopped)
 
 
 async def _find_copies(

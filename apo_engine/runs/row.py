@@ -47,7 +47,10 @@ async def answer_row(prompt: PromptFile, options: Options, path: Path, line: int
             # From now on the row is not unseen. Without a store, no verdict can claim that it is.
             with suppress(StoreError):
                 await plan.store.record_sightings(shown_sightings(plan.history, [row]))
-            messages = Renderer(plan.prompt, plan.partials).messages(row.inputs)
+            inputs = row.inputs
+            messages = await plan.deadline.run_in_thread(
+                lambda _: Renderer(plan.prompt, plan.partials).messages(inputs)
+            )
             (result,) = await desk.evaluator.score(plan.prompt, [row])
             said = tuple(Said(message.role, message.content) for message in messages)
             return without_secrets(RowAnswer(said, result, desk.reporter.spent().usd), secrets_of(plan))

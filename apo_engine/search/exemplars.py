@@ -64,7 +64,7 @@ def with_rows(prompt: PromptFile, rows: Sequence[Example], partials: Mapping[str
     ``partials`` are the texts that the prompt includes, by name.
 
     Raises:
-        EditRejected: a row's text cannot stand in a template.
+        EditRejected: a row's text cannot stand in a template, or the prompt is slow.
     """
     bare = with_exemplars(prompt, None)
     return with_exemplars(bare, block_text(bare, rows, partials))
@@ -76,6 +76,8 @@ def block_text(prompt: PromptFile, rows: Sequence[Example], partials: Mapping[st
     shown = []
     for row in rows:
         messages = renderer.messages(row.inputs)
+        if renderer.is_slow:
+            raise EditRejected("the prompt takes long to render")
         asked = "\n".join(message.content for message in messages if message.role == "user").strip()
         if not any(message.role == "system" for message in messages) or not asked:
             # The only message is the prompt itself: repeat the inputs, not the instructions.

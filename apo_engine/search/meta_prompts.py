@@ -35,7 +35,11 @@ class MetaPrompts:
         prompts = {name: own.get(name) or _built_in(name) for name in _NAMES}
         partials = {name: load_partials(prompt) for name, prompt in prompts.items()}
         self.texts = {name: (prompt.text, dict(partials[name])) for name, prompt in prompts.items()}
-        self._renderers = {name: Renderer(prompt, partials[name]) for name, prompt in prompts.items()}
+        self._renderers = {
+            # They are rendered on the event loop, and take texts alone.
+            name: Renderer(prompt, partials[name], quick=True)
+            for name, prompt in prompts.items()
+        }
 
     def messages(self, name: str, **data: str) -> tuple[Message, ...]:
         """The messages of one meta-prompt, with the data between tags that it cannot forge."""
