@@ -35,6 +35,7 @@ KINDS = {
     "A cap is passed, or a number breaks the program": (
         *("caps", "caps_numbers", "caps_patterns", "raised_caps", "large_model_files", "prices"),
         "large_example_files",
+        "template_bombs",
     ),
     "A parameter costs more or sends data elsewhere": ("parameters",),
     "A wrong answer is kept, or an answer is paid for twice": (
