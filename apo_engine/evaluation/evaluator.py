@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
 from apo_engine.evaluation.fanout import fan_out
@@ -25,6 +26,8 @@ __all__ = ["Evaluator", "Tick", "judged", "silent"]
 _Key = tuple[str, str]
 # A longer template takes so long to compile that the event loop should not wait for it.
 _QUICK_CHARS = 50_000
+# The messages for a row are large if a thousand such rows would fill the memory; so many of them are held at once.
+_LARGE_CHARS, _MOST_LARGE = 300_000, 16
 
 
 class Evaluator:
@@ -70,6 +73,7 @@ class Evaluator:
         self._renderers: dict[str, Renderer] = {}
         self._partials = partials
         self._rendering = asyncio.Lock()
+        self._large = asyncio.Semaphore(_MOST_LARGE)
         self._renders_slowly = sum(map(len, (partials or {}).values())) > _QUICK_CHARS
 
     @property
@@ -147,8 +151,8 @@ class Evaluator:
         return result
 
     async def _written(self, prompt: PromptFile, row: Example) -> Completion:
-        messages = await self._messages(prompt, row)
-        return await self._gateway.complete("task", ChatRequest(messages, self._params))
+        async with self._rendered(prompt, row) as messages:
+            return await self._gateway.complete("task", ChatRequest(messages, self._params))
 
     async def _likeliest(self, prompt: PromptFile, row: Example) -> str:
         probabilities = await self._probability(prompt, row)
@@ -164,8 +168,8 @@ class Evaluator:
         return self._probabilities[key]
 
     async def _weigh(self, prompt: PromptFile, row: Example) -> Mapping[str, float]:
-        messages = await self._messages(prompt, row)
-        scores = await self._gateway.score_labels("task", messages, self._labels)
+        async with self._rendered(prompt, row) as messages:
+            scores = await self._gateway.score_labels("task", messages, self._labels)
         total = sum(scores.probabilities.values()) or 1.0
         shares = {label: p / total for label, p in scores.probabilities.items()}
         self._probabilities[prompt.fingerprint, row.id] = shares
@@ -182,17 +186,26 @@ class Evaluator:
         self._base_rates[prompt.fingerprint] = rates
         return rates
 
-    async def _messages(self, prompt: PromptFile, row: Example) -> tuple[Message, ...]:
+    @asynccontextmanager
+    async def _rendered(self, prompt: PromptFile, row: Example) -> AsyncIterator[tuple[Message, ...]]:
+        """The messages for a row; few large ones are held at a time."""
         # Rows are rendered in the order in which they come, one at a time, so that a run asks in the same order again.
-        async with self._rendering:
-            if self._renders_slowly or len(prompt.text) > _QUICK_CHARS:
-                deadline = self._gateway.budget.deadline
-                return await deadline.run_in_thread(lambda _: self._renderer(prompt).messages(row.inputs))
-            renderer = self._renderer(prompt)
-            try:
-                return renderer.messages(row.inputs)
-            finally:
-                self._renders_slowly = renderer.is_slow
+        async with AsyncExitStack() as held:
+            async with self._rendering:
+                messages = await self._messages(prompt, row)
+                if sum(len(message.content) for message in messages) > _LARGE_CHARS:
+                    await held.enter_async_context(self._large)
+            yield messages
+
+    async def _messages(self, prompt: PromptFile, row: Example) -> tuple[Message, ...]:
+        if self._renders_slowly or len(prompt.text) > _QUICK_CHARS:
+            deadline = self._gateway.budget.deadline
+            return await deadline.run_in_thread(lambda _: self._renderer(prompt).messages(row.inputs))
+        renderer = self._renderer(prompt)
+        try:
+            return renderer.messages(row.inputs)
+        finally:
+            self._renders_slowly = renderer.is_slow
 
     def _renderer(self, prompt: PromptFile) -> Renderer:
         renderer = self._renderers.get(prompt.fingerprint)

@@ -18,11 +18,13 @@ from dotpromptz_handlebars import EscapeFunction, Handlebars
 from hypothesis import example, given, settings
 
 from apo_engine import api
+from apo_engine.models.chat import ChatRequest, Completion
 from apo_engine.problems import BudgetError, InputError
 from apo_engine.prompt.file import parse_prompt
 from apo_engine.prompt.render import Renderer
 from tests.cli.conftest import APO
 from tests.engine.prompt.strategies import INPUTS, TEMPLATES
+from tests.engine.table_model import TableModel, evaluator, prompt, row
 from tests.scripted import ScriptedServer
 from tests.server.editor import Editor, environment
 
@@ -170,6 +172,31 @@ def test_many_sections_are_joined_in_little_time() -> None:
     (message,) = Renderer(parse_prompt(template), {}).messages({})
     assert len(message.content) == 12_000 * 400
     assert time.process_time() - began < 2
+
+
+class ForgetfulModel(TableModel):
+    """Answers after a moment, and keeps no request."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda _system, _user: "yes")
+
+    async def complete(self, request: ChatRequest) -> Completion:
+        await asyncio.sleep(0.01)
+        self.requests.clear()
+        return await super().complete(request)
+
+
+async def test_few_large_renderings_are_held_at_a_time() -> None:
+    """A thousand rows of ten million characters each would fill any memory."""
+    large = prompt("{{text}}" * 10)
+    rows = [row(number, text=f"{number} " + "y" * 50_000) for number in range(300)]
+    tracemalloc.start()
+    try:
+        results = await evaluator(ForgetfulModel()).score(large, rows)
+        assert tracemalloc.get_traced_memory()[1] < 40_000_000
+    finally:
+        tracemalloc.stop()
+    assert [result.row for result in results] == [row.id for row in rows]
 
 
 def test_what_one_thread_renders_does_not_count_for_others() -> None:
