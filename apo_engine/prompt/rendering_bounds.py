@@ -1,8 +1,8 @@
 """Bounds on the work and the output of a template, kept while it is compiled and rendered.
 
 A few partials that include others twice each, or ``{{#each}}`` within ``{{#each}}``, would render for hours and fill
-the memory. The library has no hook that every block and partial passes. So three of its functions, through which all
-rendering goes, are wrapped in ones that count. They count only in a thread that is in `Bounds.count`.
+the memory. The library has no hook that every block and partial passes. So those of its functions through which all
+rendering goes are wrapped in ones that count. They count only in a thread that is in `Bounds.count`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any, TypeVar, cast
 
 from dotpromptz_handlebars import Block, Handlebars, InlinePartial, Mustache, Node, Partial, PartialBlock, Text
 from dotpromptz_handlebars import _render as library
+from dotpromptz_handlebars._types import HelperOptions
 
 #: All texts and values that a rendering puts together.
 MAX_CHARS = 10_000_000
@@ -30,6 +31,8 @@ MAX_SECONDS = 5.0
 _STEPS_BETWEEN_LOOKS = 1_000
 # What a node takes whatever stands in it, in steps, and a value in a tag, and each of its characters.
 _NODE_STEPS, _VALUE_STEPS, _TAG_CHAR_STEPS = 40, 20, 4
+# What a call of a helper takes; much, so that the time is looked at soon while it compares large values.
+_HELPER_STEPS = 100
 # The library looks for the end of each `{{{` in all that follows: characters that it may pass, 1 ns each.
 _MAX_PASSED = 2_000_000_000
 _LONGEST_REMEMBERED = 100
@@ -189,6 +192,15 @@ def _show_counted(value: Any, *, raw: bool, escape_html: bool) -> str:
     return text
 
 
+def _options_counted(**given: Any) -> HelperOptions:
+    count = _thread.count
+    if count is not None:
+        # Each call of a helper copies the inputs.
+        context = given["context"]
+        count.spend(_HELPER_STEPS + (len(context) if isinstance(context, dict) else 0))
+    return HelperOptions(**given)
+
+
 def _apply_indent_counted(text: str, indent: str) -> str:
     count = _thread.count
     if count is not None and indent:
@@ -200,8 +212,12 @@ def _parts_remembered(path: str) -> list[str]:
     return _remembered_parts(path) if len(path) <= _LONGEST_REMEMBERED else _parts(path)
 
 
-library._render = _render_counted
-library._show = _show_counted
-library._apply_indent = _apply_indent_counted
-# The library takes a path apart at each look-up, which takes a fifth of a rendering: more than to count does.
-library._parts = _parts_remembered
+vars(library).update(
+    _render=_render_counted,
+    _show=_show_counted,
+    _apply_indent=_apply_indent_counted,
+    # All that the library does with this class is to make options of it.
+    HelperOptions=_options_counted,
+    # It takes a path apart at each look-up, which takes a fifth of a rendering: more than to count does.
+    _parts=_parts_remembered,
+)

@@ -111,6 +111,10 @@ BOMBS = {
         ),
         TOO_OFTEN,
     ),
+    "calls within a call, of many inputs": (
+        with_defaults("{{lookup this " + "(json 1) " * 90_000 + "}}", **{f"k{number}": 1 for number in range(5_000)}),
+        TOO_OFTEN,
+    ),
     "large values that partials copy": (
         with_defaults(
             '{{#*inline "p"}}{{/inline}}' + NESTED % "{{#with @root}}{{> p a=1}}{{/with}}",
