@@ -285,7 +285,9 @@ META = ["meta/critic.prompt", "meta/_rules.prompt"]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="makes links")
-async def test_every_file_whose_text_leaves_is_named_and_no_other(folder: Path) -> None:
+async def test_every_file_whose_text_leaves_is_named_and_no_other(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert names(await planned(folder, "evaluate"), folder) == PARTIALS, "an evaluation sends no meta-prompt"
     searched = await planned(folder)
     assert names(searched, folder) == [*PARTIALS, *META]
@@ -293,6 +295,13 @@ async def test_every_file_whose_text_leaves_is_named_and_no_other(folder: Path) 
     assert targets == ["", "", str((folder / "_kind.prompt").resolve()), "", ""]
     local = await planned(folder, OPENAI_BASE_URL="http://127.0.0.1:1/v1")
     assert (local.local, local.included) == (True, ())
+    config = folder.parent / "config" / "apo-language-server" / "config.yaml"
+    config.parent.mkdir(parents=True)
+    config.write_text("endpoints: {near: {base_url: 'http://127.0.0.1:1/v1'}}\n")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(folder.parent / "config"))
+    text = (folder / "tickets.prompt").read_text().replace("{meta: meta}", "{meta: meta, model: openai/m}")
+    (folder / "tickets.prompt").write_text(text.replace("openai/scripted", "near/m"))
+    assert names(await planned(folder), folder) == META, "the optimizer model alone is elsewhere"
 
 
 @pytest.mark.skipif(os.name == "nt", reason="makes links")
