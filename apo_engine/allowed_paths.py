@@ -145,6 +145,16 @@ def require_regular(path: Path) -> None:
         raise FileNotFoundError(errno.ENOENT, "there is no such file", str(path)) from None
 
 
+def require_same_kind(path: Path) -> None:
+    """Make sure that a link leads to a file with the same suffix: nobody would expect another one to be sent.
+
+    Raises:
+        OSError: it does not.
+    """
+    if path.resolve().suffix.casefold() != path.suffix.casefold():
+        raise OSError(errno.EINVAL, "it is a link to a file of another kind", str(path))
+
+
 def _root_of(real: Path, folders: Iterable[Path]) -> Path | None:
     resolved = (folder.resolve() for folder in folders)
     return next((folder for folder in resolved if real.is_relative_to(folder)), None)

@@ -62,8 +62,9 @@ _PLACES = tuple((at << 32) // 6 for at in range(6))
 # 74 % similar and share a hint in 98 % of cases, and texts that are 10 % similar in one of 800.
 _HINT_BAND = Struct("4I")
 _HINT_PLACES = tuple((at << 32) // 12 for at in range(12))
-# Words in whatever order tell one text from another if they are rare enough: about one in 2**24 texts has these.
-_FEWEST_BITS = 24
+# Words in whatever order tell one text from another if they are rare enough: about one in 2**24 texts has these. Those
+# that one in 2**8 has are a hint.
+_FEWEST_BITS, _FEWEST_HINT_BITS = 24, 8
 # A cell alone can be a hint if this share of the rows has a text of its own in its column: tags and names repeat.
 _OWN_TEXTS = 0.9
 # Texts of so few letters are compared without each one word, and without some of their letters.
@@ -214,8 +215,11 @@ def _wordings(cells: Sequence[Words], bits: Mapping[str, float]) -> tuple[bytes,
 
 
 def _hints(words: Iterable[str], bits: Mapping[str, float]) -> Iterator[bytes]:
-    """Digests of a short text, without the s of a plural: of all of it, and without one word or one letter of it."""
-    words = [word.rstrip("s") for word in words if word in bits]
+    """Digests without the s of a plural: of the words in any order, of a short text also without a word or a letter."""
+    known = [word for word in words if word in bits]
+    words = [word.rstrip("s") for word in known]
+    if sum(bits[word] for word in set(known)) >= _FEWEST_HINT_BITS:
+        yield _hint("any order " + " ".join(sorted(set(words))))
     text = "".join(words)
     if not _FEWEST_HINT_LETTERS <= len(text) <= _SHORT_LETTERS:
         return

@@ -39,9 +39,8 @@ OUTPUT_BOUND = 4096
 _BOUND_KEYS = ("maxOutputTokens", "max_output_tokens", "max_completion_tokens", "max_tokens")
 # What chat templates add to a request (a preamble with a date, say) and to each message (roles, separators).
 _REQUEST_OVERHEAD, _MESSAGE_OVERHEAD = 64, 16
-# A request or an answer that is counted at more than so many times what it can have is counted wrongly. To a request,
-# templates and endpoints may add so many tokens of their own: instructions, descriptions of tools.
-_MOST_TIMES, _MOST_ADDED = 2, 10_000
+# Endpoints may add so many tokens of their own to a request: instructions, descriptions of tools.
+_MOST_ADDED = 10_000
 # How long a request that was given up may take to be counted as spent.
 _SETTLING_SECONDS = 0.5
 # How often a request is sent again in another form: there are fewer parameters that a model may leave out or rename.
@@ -87,8 +86,9 @@ class Gateway:
     caller gives its reservation back at once, unless it was the last and the request has left: nobody knows what the
     endpoint makes of it. At the budget's deadline every call ends, whatever it waits for.
 
-    What an endpoint says of its tokens is used if it can be true. Otherwise they are estimated, which ``note`` is told
-    once; a cap of money and the day then count the most that the request may have cost.
+    What an endpoint says of its tokens is used as far as they were reserved. Otherwise they are estimated, which
+    ``note`` is told once; a cap of money and the day then count the most that the request may have cost. If an endpoint
+    adds tokens of its own to requests, the next ones reserve as many more.
 
     Args:
         model: who answers.
@@ -126,6 +126,7 @@ class Gateway:
         self._price = price
         self._note = note
         self._noted = False
+        self._added = 0
         self._routes = routes
         self._may_send = None if model.local else may_send
         # A model in this process schedules its requests itself, and best when it sees them all.
@@ -185,8 +186,10 @@ class Gateway:
         key = answer_key(
             self._model.identity, request.messages, params=request.params, draw=request.draw, shape=request.shape
         )
-        bound = Usage(_input_bound(request.messages), _output_bound(request) or OUTPUT_BOUND)
-        return await self._answer(role, key, Completion, bound, lambda: self._completed(request))
+        schema = len(json.dumps(request.shape.schema)) if request.shape else 0
+        most = _input_bound(request.messages) + schema
+        bound = Usage(most + self._added, _output_bound(request) or OUTPUT_BOUND)
+        return await self._answer(role, key, Completion, bound, lambda: self._completed(request, most, bound.input))
 
     async def score_labels(self, role: CallRole, messages: Sequence[Message], labels: Sequence[str]) -> LabelScores:
         """The probability of each label after ``messages``.
@@ -227,13 +230,20 @@ class Gateway:
         others = {name: value for name, value in request.params.items() if name not in _BOUND_KEYS}
         return replace(request, params={**others, "maxOutputTokens": OUTPUT_BOUND})
 
-    async def _completed(self, request: ChatRequest) -> Completion:
-        """The model's answer; its tokens are estimated if they are far more or far fewer than can have been used."""
+    async def _completed(self, request: ChatRequest, most_sent: int, reserved: int) -> Completion:
+        """The model's answer; its tokens are estimated if they are more than were reserved, or far too few."""
         answer = await self._model.complete(request)
-        if answer.usage.estimated or _is_possible(answer, request):
+        used, longest = answer.usage, _output_bound(request)
+        if used.estimated:
             return answer
-        asked = sum(estimate_tokens(message.content) for message in request.messages)
-        return replace(answer, usage=Usage(asked, estimate_tokens(answer.text), estimated=True))
+        if (added := used.input - most_sent) <= _MOST_ADDED:
+            self._added = max(self._added, added)
+        sent = [message.content for message in request.messages]
+        is_more = used.input > reserved or (longest is not None and used.output > longest)
+        if not (is_more or are_too_few(used.input, sent) or are_too_few(used.output, [answer.text])):
+            return answer
+        estimate = Usage(sum(map(estimate_tokens, sent)), estimate_tokens(answer.text), estimated=True)
+        return replace(answer, usage=estimate)
 
     async def _answer(
         self, role: CallRole, key: str, kind: type[AnswerT], bound: Usage, ask: Callable[[], Awaitable[AnswerT]]
@@ -403,21 +413,6 @@ def _input_bound(messages: Sequence[Message]) -> int:
     """At least as many tokens as any byte-level tokenizer makes of the messages."""
     texts = sum(len(message.content.encode("utf-8", "replace")) for message in messages)
     return texts + len(messages) * _MESSAGE_OVERHEAD + _REQUEST_OVERHEAD
-
-
-def _is_possible(answer: Completion, request: ChatRequest) -> bool:
-    """Whether an endpoint can have read and written as many tokens as it says."""
-    longest = _output_bound(request)
-    if answer.usage.input > _most_input(request) or (longest and answer.usage.output > _MOST_TIMES * longest):
-        return False
-    sent = [message.content for message in request.messages]
-    return not (are_too_few(answer.usage.input, sent) or are_too_few(answer.usage.output, [answer.text]))
-
-
-def _most_input(request: ChatRequest) -> int:
-    """More tokens than an endpoint can truly have read of a request, whatever it adds and however it counts."""
-    rest = len(json.dumps([request.params, request.shape and request.shape.schema], default=str))
-    return _MOST_TIMES * (_input_bound(request.messages) + rest) + _MOST_ADDED
 
 
 def _output_bound(request: ChatRequest) -> int | None:

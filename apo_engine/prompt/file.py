@@ -8,7 +8,13 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
-from apo_engine.allowed_paths import NotRegularError, read_allowed, read_regular, require_regular
+from apo_engine.allowed_paths import (
+    NotRegularError,
+    read_allowed,
+    read_regular,
+    require_regular,
+    require_same_kind,
+)
 from apo_engine.positions import Lines, Span, common_prefix
 from apo_engine.problems import InputError, Place, Problem, Severity
 from apo_engine.prompt import frontmatter, schema, sections
@@ -200,9 +206,14 @@ def load_named_prompt(path: Path, roots: Sequence[Path]) -> PromptFile:
     """Read and parse a `.prompt` file that a prompt or a workspace named, in one of the folders ``roots``.
 
     Raises:
-        InputError: the file cannot be read, lies elsewhere, or is not UTF-8 text.
+        InputError: the file cannot be read, lies elsewhere, is a link to a file of another kind, or is not UTF-8 text.
     """
-    return _load_prompt(path, lambda: read_allowed(path, roots, MAX_BYTES))
+
+    def read() -> bytes:
+        require_same_kind(path)
+        return read_allowed(path, roots, MAX_BYTES)
+
+    return _load_prompt(path, read)
 
 
 def _load_prompt(path: Path, read: Callable[[], bytes]) -> PromptFile:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from apo_engine.allowed_paths import is_network_path, is_within, read_allowed
+from apo_engine.allowed_paths import is_network_path, is_within, read_allowed, require_same_kind
 from apo_engine.positions import Lines
 from apo_engine.problems import InputError, Place, Problem, Repair
 from apo_engine.prompt.frontmatter import read_front_matter
@@ -54,10 +53,15 @@ def partial_path(prompt: PromptFile, name: str) -> Path | None:
     """The file that a partial's name stands for, be it there or not; None outside the prompt's folder."""
     if prompt.path is None or is_network_path(name):
         return None
-    folder, _, base = name.rpartition("/")
-    path = prompt.path.parent / folder / f"_{base}.prompt"
+    path = path_beside(prompt.path, name)
     # A NUL, half a surrogate pair, a name that is too long, links in a circle: no file is called so.
     return path if is_within(path, (prompt.path.parent,)) else None
+
+
+def path_beside(prompt: Path, name: str) -> Path:
+    """The path that a partial's name stands for beside a prompt, wherever it leads."""
+    folder, _, base = name.rpartition("/")
+    return prompt.parent / folder / f"_{base}.prompt"
 
 
 def load_partials(prompt: PromptFile) -> Mapping[str, str]:
@@ -91,8 +95,7 @@ def read_partial(path: Path, folder: Path) -> str | None:
         UnicodeDecodeError: it is not UTF-8 text.
     """
     try:
-        if path.resolve().suffix.casefold() != path.suffix.casefold():
-            raise OSError(errno.EINVAL, "it is a link to a file of another kind")
+        require_same_kind(path)
         return read_allowed(path, (folder,), MAX_BYTES).decode("utf-8-sig")
     except (FileNotFoundError, NotADirectoryError):
         return None

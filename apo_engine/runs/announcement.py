@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from apo_engine.models.chat import ChatModel, Usage
 from apo_engine.models.tokens import estimate_tokens
 from apo_engine.runs.destinations import destinations_of, fingerprint
 from apo_engine.runs.extra_parameters import model_notice, notices
+from apo_engine.runs.included_files import included_files, link_target
 from apo_engine.runs.plan import CRITIQUE_GROUPS, MEASURED_FIXES, Plan
 from apo_engine.runs.row_budget import cap_for_holdout
 from apo_engine.scoring.power import HOPED, rows_needed, shortage
@@ -50,7 +50,7 @@ def announce(plan: Plan, run: str = "", experiment: str = "") -> RunStarted:
     )
     function = plan.function
     budget = plan.settings.budget
-    destinations, files = destinations_of(plan, counts), _files(plan)
+    destinations, files, included = destinations_of(plan, counts), _files(plan), included_files(plan)
     return RunStarted(
         run=run,
         job=plan.job,
@@ -72,9 +72,10 @@ def announce(plan: Plan, run: str = "", experiment: str = "") -> RunStarted:
         caps=RunCaps(budget.calls, budget.tokens, budget.usd, budget.seconds),
         model_files=plan.model_files,
         notices=(*filter(None, map(model_notice, plan.models)), *notices(plan.settings.config, plan.task_model)),
-        fingerprint=fingerprint(plan, destinations, files),
+        fingerprint=fingerprint(plan, destinations, files, included),
         rows_fingerprint=plan.examples.fingerprint,
         experiment=experiment,
+        included=included,
     )
 
 
@@ -110,7 +111,7 @@ def _files(plan: Plan) -> tuple[FileRows, ...]:
             shown=shown[path],
             kept=rows - shown[path],
             columns=tuple(filled_by.get(name, name) for name in inputs[path]),
-            target=_target(path, folder),
+            target=link_target(path, folder),
             answers=answers,
             sealed=sealed[path],
         )
@@ -121,13 +122,6 @@ def _files(plan: Plan) -> tuple[FileRows, ...]:
 def _shows_answers(plan: Plan) -> bool:
     """Whether expected answers leave: a judge compares with them; critiques and worked examples quote them."""
     return plan.job != "evaluate" or (plan.judge_model is not None and not plan.judge_model.local)
-
-
-def _target(path: Path, folder: Path) -> str:
-    """Where links lead on the way from the prompt's folder to a file; empty if there is none on it."""
-    real = os.path.realpath(path)
-    plain = os.path.normpath(Path(os.path.realpath(folder)) / os.path.relpath(path, folder))
-    return "" if real == plain else real
 
 
 def few_unseen_rows(plan: Plan, looks: Looks) -> str:

@@ -15,7 +15,7 @@ from apo_engine.models.route import Route
 from apo_engine.problems import InputError, Problem
 from apo_engine.runs.experiment import experiment_id
 from apo_engine.runs.plan import Plan
-from apo_engine.search.events import Destination, FileRows, RowCounts
+from apo_engine.search.events import Destination, FileRows, IncludedFile, RowCounts
 
 _Role = Literal["task", "optimizer", "judge"]
 _CALLS: Mapping[_Role, tuple[CallRole, ...]] = {
@@ -53,12 +53,17 @@ def routes_of(plan: Plan) -> Mapping[CallRole, frozenset[Route]]:
     return dict(found)
 
 
-def fingerprint(plan: Plan, destinations: tuple[Destination, ...], files: tuple[FileRows, ...]) -> str:
+def fingerprint(
+    plan: Plan,
+    destinations: tuple[Destination, ...],
+    files: tuple[FileRows, ...],
+    included: tuple[IncludedFile, ...],
+) -> str:
     """A digest of all that a run would send and of where it goes: the same only if the same would leave."""
     settings = msgspec.to_builtins(plan.settings)
     # Neither changes what is sent: how many requests are under way at once, and whether answers are written to disk.
     del settings["endpoints"], settings["concurrency"], settings["keep"]
-    parts = [experiment_id(plan), settings, destinations, files]
+    parts = [experiment_id(plan), settings, destinations, files, included]
     return hashlib.sha256(msgspec.json.encode(parts, order="deterministic")).hexdigest()
 
 

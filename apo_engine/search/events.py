@@ -85,6 +85,18 @@ class FileRows(msgspec.Struct, frozen=True):
     sealed: int = 0
 
 
+class IncludedFile(msgspec.Struct, frozen=True):
+    """Another prompt file whose text a run sends: a partial, or a meta-prompt of the user's own with its partials.
+
+    ``digest`` is the SHA-256 of the text as it was read for the run. ``target`` is the file that ``path`` leads to by
+    links, empty if it is not a link.
+    """
+
+    path: str
+    digest: str
+    target: str = ""
+
+
 class Destination(msgspec.Struct, frozen=True):
     """One role of a model that is not on this machine, and what it is sent besides the prompt.
 
@@ -129,8 +141,9 @@ class RunStarted(Event, frozen=True):
     ``judge_model`` grades answers where the metric is ``judge``, and is shown the rows it grades; ``custom_metric`` is
     run if the metric is code; ``model_files`` are read by a native runtime. ``destinations`` are all to which anything
     is sent, in the order task, optimizer, judge; no request goes anywhere else. ``files`` are the example files,
-    ``file`` is the prompt's, empty if it has none. ``notices`` are sentences on parameters that the user's own
-    configuration allowed: what each one does besides tuning an answer, where, and whether its price is known.
+    ``file`` is the prompt's, empty if it has none; ``included`` are all others whose text is sent. ``notices`` are
+    sentences on parameters that the user's own configuration allowed: what each one does besides tuning an answer,
+    where, and whether its price is known.
     ``fingerprint`` changes with whatever would be sent, and with where to; ``rows_fingerprint`` changes with the rows
     alone.
     """
@@ -156,6 +169,7 @@ class RunStarted(Event, frozen=True):
     fingerprint: str = ""
     rows_fingerprint: str = ""
     experiment: str = ""
+    included: tuple[IncludedFile, ...] = ()
 
     @property
     def local(self) -> bool:

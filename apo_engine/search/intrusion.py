@@ -21,19 +21,20 @@ _WHAT = r"(?:[ \t_-]{1,3}(?:message|prompt|instructions?|role|turn|note|override
 _ROLES = re.compile(
     # Of Dotprompt and its renderers.
     r"<{3}\s?(?:dotprompt|apo)\s?:[^>\n]{0,40}"
-    # Of chat templates: ChatML, Llama, Gemma, Mistral, DeepSeek, Phi, Nemotron.
-    r"|<\s?\|[^|\n]{1,40}\|\s?>|\|?im_(?:start|end|sep)\|?|</?(?:start|end)_of_turn>|\[/?\s?(?:inst|system_prompt|"
-    r"available_tools|tool_calls|tool_results)\s?\]|<{2}\s?/?\s?sys\s?>{2}|</?(?:s|bos|eos|extra_id_\d+)>"
+    # Of chat templates: ChatML, Llama, Gemma, Mistral, DeepSeek, Phi, Nemotron, GLM, Qwen.
+    r"|<\s?\|[^|]{1,40}\|\s?>|\|?im_(?:start|end|sep)\|?|</?(?:start|end)_of_turn>|\[/?\s?(?:inst|system_prompt|"
+    r"available_tools|tool_calls|tool_results)\s?\]|<{2}\s?/?\s?sys\s?>{2}|</?(?:s|bos|eos|extra_id_\d+|unused\d+)>"
+    r"|\[g?mask\]|<[se]op>|</?tools?_(?:calls?|responses?|results?|outputs?)>"
     # Of documents that show a conversation.
-    rf"|<\s?/?\s?{_WHO}{_WHAT}\s?>|\[\s?/?\s?{_WHO}{_WHAT}\s?\]"
+    rf"|<\s?/?\s?{_WHO}{_WHAT}(?=[\s/>]|\Z)|\[\s?/?\s?{_WHO}{_WHAT}\s?\]"
     rf"|^[ \t]{{0,8}}#{{1,6}}[ \t]{{0,4}}{_WHO}{_WHAT}[ \t]{{0,4}}:?[ \t]{{0,4}}$"
-    rf"|^[^\w\n]{{0,8}}{_WHO}{_WHAT}[^\w\n:]{{0,6}}:"
-    rf"|[\"']role[\"']\s{{0,4}}:\s{{0,4}}[\"']{_WHO}[\"']",
+    rf"|^(?:[^\w\n]{{0,8}}\d{{1,3}}[.)])?[^\w\n]{{0,8}}{_WHO}{_WHAT}[^\w\n:>]{{0,6}}(?::|>)"
+    rf"|\b(?:role[\"']?\s*[:=]|(?:from|author|speaker)\s*=)\s*[\"']?{_WHO}\b",
     re.MULTILINE,
 )
 _PLACEHOLDERS = re.compile(
-    r"\{\s{0,4}\{[^{}]{0,80}(?:\}\s{0,4}\})?|\{%[^{}]{0,80}|<%[^<>]{0,80}|[$#]\{\s{0,4}[a-z_][^{}]{0,80}\}"
-    r"|\[\[\s{0,4}[a-z_][\w. ]{0,40}\]\]"
+    r"\{\s*\{[^{}]{0,80}(?:\}\s{0,4}\})?|\{%[^{}]{0,80}|<%[^<>]{0,80}|[$#]\{\s{0,4}[a-z_][^{}]{0,80}\}"
+    r"|\[\[\s{0,4}[a-z_][\w. ]{0,40}\]\]|%\([a-z_]\w{0,40}\)[a-z]"
 )
 
 

@@ -28,13 +28,14 @@ _NONE: Mapping[str, PromptFile] = MappingProxyType({})
 class MetaPrompts:
     """Renders the meta-prompts: the built-in ones, but for those that ``own`` replaces, by name.
 
-    ``texts`` are the text of each and those of its partials.
+    ``texts`` are the text of each and those of its partials; ``own`` are the replacing ones with their partials.
     """
 
     def __init__(self, own: Mapping[str, PromptFile] = _NONE) -> None:
         prompts = {name: own.get(name) or _built_in(name) for name in _NAMES}
         partials = {name: load_partials(prompt) for name, prompt in prompts.items()}
         self.texts = {name: (prompt.text, dict(partials[name])) for name, prompt in prompts.items()}
+        self.own = tuple((prompt, partials[name]) for name, prompt in prompts.items() if name in own)
         self._renderers = {
             # They are rendered on the event loop, and take texts alone.
             name: Renderer(prompt, partials[name], quick=True)

@@ -48,6 +48,12 @@ _CODED = re.compile(
     r"|(?<!\w)(?:[01]{8}\s?){4,}(?!\w)|(?<!\S)(?:[.-]{1,5}[ /]+){8,}[.-]{1,5}(?!\S)"
 )
 _BRACES = re.compile(r"(?<![{$#])\{\s{0,3}[a-z_][\w.]{0,40}\s{0,3}\}(?!\})")
+# Forms in which models were taught to take orders, or others to speak; a prompt of one's own may have them as well.
+_SPEAKERS = re.compile(
+    r"^[ \t]{0,8}#{2,6}[ \t]{0,4}(?:instruction|response|input)[ \t]{0,4}:?[ \t]{0,4}$"
+    r"|^[^\w\n]{0,8}(?:tool|function|ai|bot|chatbot|gpt|chatgpt|claude|gemini|llama)[^\w\n:>]{0,6}[:>]",
+    re.MULTILINE,
+)
 _MOST_OF_A_KIND = 3
 
 
@@ -64,6 +70,7 @@ def _found(text: str, own: str) -> Iterator[str]:
         ("adds a telephone number", lambda text: _matches(_PHONE, text)),
         ("adds HTML", lambda text: _matches(_HTML, text)),
         ("adds what reads as a placeholder", lambda text: _matches(_BRACES, text)),
+        ("adds what reads as another speaker", lambda text: _matches(_SPEAKERS, text)),
         ("adds hidden characters", lambda text: [f"U+{ord(char):04X}" for char in hidden(text)]),
         ("mixes letters that look alike", lambda text: list(mixed(text))),
         ("adds coded text", lambda text: [match[0] for match in _CODED.finditer(text)]),

@@ -181,7 +181,9 @@ class Consent:
 
     def _put(self, needed: Grant, started: RunStarted, mark: str) -> _Question:
         """Put a question about a run."""
-        words, in_full = question(needed.workspace, started), question_in_full(needed.workspace, started)
+        agreed = self._file.read().grants
+        words = question(needed.workspace, started, agreed)
+        in_full = question_in_full(needed.workspace, started, agreed)
         if words != in_full:
             self._note(f"The question in full: {in_full}")
         answer = asyncio.ensure_future(self._answer(words, _hosts(needed)))
@@ -246,10 +248,12 @@ def _with(before: Remembered, yes: _Yes) -> Remembered:
 def _is_same(put: _Question, needed: Grant, started: RunStarted, mark: str) -> bool:
     """Whether an open question is the one that a run would put: the same rows to the same places, nothing changed.
 
-    Prompts of different lengths differ in calls and cost: a yes covers both up to what the question said.
+    Prompts of different lengths differ in calls and cost, and may include fewer of the texts that the question names:
+    a yes covers them up to what it said.
     """
     known = put.prompts.get(started.file, started.fingerprint)
-    asked, scope = granted_scope(put.scope), msgspec.structs.replace(needed, calls=put.scope.calls, usd=put.scope.usd)
+    asked, same = granted_scope(put.scope), put.scope
+    scope = msgspec.structs.replace(needed, calls=same.calls, usd=same.usd, texts=same.texts)
     return asked.covers(needed) and (put.scope, put.rows, known, put.withdrawal) == (
         scope,
         started.rows_fingerprint,

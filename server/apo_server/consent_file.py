@@ -16,7 +16,7 @@ from apo_engine.private_files import PrivateFolder, warn_once
 from apo_server.addresses import is_held_by, path_of
 
 _NAME = "consent.json"
-_VERSION = 5
+_VERSION = 6
 # A server holds the lock for some milliseconds.
 _LOCK_SECONDS = 2.0
 _MOST_BYTES = 16 * 2**20
@@ -55,11 +55,19 @@ class FileScope(msgspec.Struct, frozen=True):
         )
 
 
+class IncludedText(msgspec.Struct, frozen=True):
+    """A file without links on its way whose text may leave beside the prompt's, as long as it has this digest."""
+
+    path: str
+    digest: str
+
+
 class Grant(msgspec.Struct, frozen=True):
     """What may leave one workspace, and where to; ``sealed`` says that the sealed rows may, too.
 
     ``notices`` are what the question said of parameters that cost more or keep data elsewhere. A run makes at most
-    ``calls`` calls, for at most ``usd``; None where the price is unknown.
+    ``calls`` calls, for at most ``usd``; None where the price is unknown. The prompt itself may change, ``texts`` that
+    it includes may not.
     """
 
     workspace: str
@@ -69,6 +77,7 @@ class Grant(msgspec.Struct, frozen=True):
     notices: tuple[str, ...] = ()
     calls: int = 0
     usd: float | None = 0.0
+    texts: tuple[IncludedText, ...] = ()
 
     def covers(self, needed: Grant) -> bool:
         """Whether all of ``needed`` was agreed to here."""
@@ -78,6 +87,7 @@ class Grant(msgspec.Struct, frozen=True):
             and set(self.recipients) >= set(needed.recipients)
             and (self.sealed or not needed.sealed)
             and set(self.notices) >= set(needed.notices)
+            and set(self.texts) >= set(needed.texts)
             and needed.calls <= self.calls
             and self._affords(needed.usd)
             and all(one.path in files and files[one.path].covers(one) for one in needed.files)
@@ -86,8 +96,9 @@ class Grant(msgspec.Struct, frozen=True):
     def concerns(self, folder: str) -> bool:
         """Whether it is for a folder, given by its address: for a workspace in it, or for files that lie in it."""
         path = path_of(folder)
+        paths = [*(file.path for file in self.files), *(text.path for text in self.texts)]
         return is_held_by(self.workspace, folder) or (
-            path is not None and any(Path(file.path).is_relative_to(path) for file in self.files)
+            path is not None and any(Path(one).is_relative_to(path) for one in paths)
         )
 
     def _affords(self, usd: float | None) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,9 +12,9 @@ import msgspec
 
 from apo_engine.names import shown_file, shown_name
 from apo_engine.problems import InputError, Problem
-from apo_engine.search.events import Destination, FileRows, RunStarted
+from apo_engine.search.events import Destination, FileRows, IncludedFile, RunStarted
 from apo_server.addresses import path_of
-from apo_server.consent_file import FileScope, Grant, Recipient
+from apo_server.consent_file import FileScope, Grant, IncludedText, Recipient
 from apo_server.features.plain import said
 
 # A yes covers files that grow, up to this many times the rows, the calls and the cost that were counted.
@@ -48,7 +48,7 @@ _IN_FULL = _Room(10**9, 10**9, 1000)
 
 
 def needed_scope(workspace: str, started: RunStarted) -> Grant:
-    """What a run needs: its hosts and roles, exactly the rows and columns that it would send, its calls and cost."""
+    """What a run needs: its hosts and roles, exactly the rows, columns and texts that it would send, calls and cost."""
     recipients = {Recipient(one.role, one.host, one.encrypted, one.proxy): None for one in started.destinations}
     files = tuple(
         FileScope(
@@ -64,7 +64,12 @@ def needed_scope(workspace: str, started: RunStarted) -> Grant:
     sealed = any(one.rows.holdout for one in started.destinations)
     calls, usd = started.estimate.calls, started.estimate.usd
     known = usd if usd is not None and math.isfinite(usd) else None
-    return Grant(workspace, tuple(recipients), files, sealed, started.notices, calls, known)
+    texts = tuple(dict.fromkeys(map(_text_of, started.included)))
+    return Grant(workspace, tuple(recipients), files, sealed, started.notices, calls, known, texts)
+
+
+def _text_of(file: IncludedFile) -> IncludedText:
+    return IncludedText(file.target or os.path.realpath(file.path), file.digest)
 
 
 def granted_scope(needed: Grant) -> Grant:
@@ -74,18 +79,18 @@ def granted_scope(needed: Grant) -> Grant:
     return msgspec.structs.replace(needed, files=files, calls=_GROWTH * needed.calls, usd=usd)
 
 
-def question(workspace: str, started: RunStarted) -> str:
+def question(workspace: str, started: RunStarted, agreed: Sequence[Grant] = ()) -> str:
     """The question whether a run may send, in less than 1,000 characters.
 
-    It says what leaves, where to, for what, at what cost, and what a yes covers. Where files and columns are many, it
-    refers to the log for the rest (`question_in_full`).
+    It says what leaves, where to, for what, at what cost, and what a yes covers; and which texts are not those that
+    were ``agreed`` to. Where files and columns are many, it refers to the log for the rest (`question_in_full`).
 
     Raises:
         InputError: it cannot name every host, role, notice and the cost in that length; the code is
             ``consent-too-long``.
     """
     for room in _ROOMS:
-        words = _question(workspace, started, room)
+        words = _question(workspace, started, agreed, room)
         if len(said(words)) <= _LONGEST:
             return words
     message = (
@@ -96,26 +101,70 @@ def question(workspace: str, started: RunStarted) -> str:
     raise InputError(Problem("consent-too-long", message, remedy))
 
 
-def question_in_full(workspace: str, started: RunStarted) -> str:
+def question_in_full(workspace: str, started: RunStarted, agreed: Sequence[Grant] = ()) -> str:
     """The question with every file and column, however long it is: for the log."""
-    return _question(workspace, started, _IN_FULL)
+    return _question(workspace, started, agreed, _IN_FULL)
 
 
-def _question(workspace: str, started: RunStarted, room: _Room) -> str:
+def _question(workspace: str, started: RunStarted, agreed: Sequence[Grant], room: _Room) -> str:
     folder = path_of(workspace)
     prompt = _shown(started.file, folder, room) if started.file else "the prompt"
     hosts = list(dict.fromkeys(one.host for one in started.destinations))
     to = _counted(len(hosts), "host") if room.hosts_once else " and ".join(hosts)
     estimate = needed_scope(workspace, started)
     cost = f"about ${estimate.usd:,.2f}" if estimate.usd is not None else "at a price that is not known"
+    included = _included(started.included, _changes(started.included, estimate, agreed), folder, room)
+    prompts = ", ".join([prompt, *included])
     parts = [
-        f"Send {prompt} and {_rows(started.files, folder, room)} to {to}?",
+        f"Send {prompts} and {_rows(started.files, folder, room)} to {to}?",
         *_recipients(started, room),
         f"At most {_counted(estimate.calls, 'call')}, {cost}.",
         *started.notices,
         f"A yes covers later runs in this workspace: {_covered(started, granted_scope(estimate), folder, room)}.",
+        *_asked_again(started.included, folder, room),
     ]
     return " ".join(parts)
+
+
+def _changes(files: Iterable[IncludedFile], needed: Grant, agreed: Iterable[Grant]) -> Mapping[IncludedFile, str]:
+    """Which texts the user has not agreed to, though to others of the workspace, and why not."""
+    here = [grant for grant in agreed if grant.workspace == needed.workspace]
+    known = {text for grant in here for text in grant.texts}
+    paths = {text.path for text in known}
+    # Beside a yes to all else, the texts are why the user is asked.
+    without = msgspec.structs.replace(needed, texts=())
+    remark = "new since you agreed" if any(grant.covers(without) for grant in here) else ""
+    texts = {file: text for file in files if (text := _text_of(file)) not in known}
+    changes = {file: "changed since you agreed" if text.path in paths else remark for file, text in texts.items()}
+    return {file: words for file, words in changes.items() if words}
+
+
+def _included(
+    files: Sequence[IncludedFile], changes: Mapping[IncludedFile, str], folder: Path | None, room: _Room
+) -> list[str]:
+    """The included files, those that changed and links first; the rest is counted."""
+    if len(files) > room.files:
+        files = sorted(files, key=lambda file: (file not in changes, not file.target))
+    texts = []
+    for file in files[: room.files]:
+        link = f"a link to {shown_name(file.target, room.width)}" if file.target else ""
+        remarks = ", ".join(filter(None, (link, changes.get(file))))
+        texts.append(_shown(file.path, folder, room) + (f" ({remarks})" if remarks else ""))
+    others = files[room.files :]
+    if others:
+        changed = sum(file in changes for file in others)
+        remark = f"; {changed:,} changed or new since you agreed" if changed else ""
+        texts.append(f"{_counted(len(others), 'more prompt file')} (listed in the log{remark})")
+    return texts
+
+
+def _asked_again(files: Sequence[IncludedFile], folder: Path | None, room: _Room) -> list[str]:
+    if not files:
+        return []
+    if len(files) > 1:
+        return [f"You are asked again when one of the other {len(files):,} prompt files changes."]
+    name = _shown(files[0].path, folder, room) if room.files else "the other prompt file"
+    return [f"You are asked again when {name} changes."]
 
 
 def _rows(files: Sequence[FileRows], folder: Path | None, room: _Room) -> str:

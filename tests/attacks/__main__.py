@@ -31,6 +31,7 @@ KINDS = {
         *("consent", "workspaces", "destinations", "names", "token_tables"),
         "sends",
         "withdrawals",
+        "included_files",
     ),
     "A cap is passed, or a number breaks the program": (
         *("caps", "caps_numbers", "caps_patterns", "raised_caps", "large_model_files", "prices"),

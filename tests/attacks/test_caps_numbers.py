@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 import time
@@ -283,20 +284,18 @@ async def test_few_tokens_of_long_words_and_of_repetitions_are_believed(
 @pytest.mark.parametrize(
     ("usage", "tokens"),
     [
-        ('{"prompt_tokens": 8000, "completion_tokens": 2}', (8000, 2)),
         ('{"prompt_tokens": 10, "completion_tokens": 2, "total_tokens": 40}', (10, 30)),
         ('{"prompt_tokens": 10.0, "completion_tokens": 2}', (10, 2)),
         ('{"prompt_tokens": 10, "completion_tokens": 2, "completion_tokens_details": {"x": NaN}}', (10, 2)),
         ('{"prompt_tokens": 10, "completion_tokens": 2, "total_tokens": null}', (10, 2)),
-        ('{"prompt_tokens": 900, "completion_tokens": 70}', (900, 70)),
+        ('{"prompt_tokens": 85, "completion_tokens": 40}', (85, 40)),
     ],
     ids=[
-        "what a long template adds",
         "reasoning in the total alone",
         "whole floats",
         "NaN beside it",
         "no total",
-        "more than was reserved",
+        "all that was reserved",
     ],
 )
 async def test_tokens_that_can_be_true_count_as_they_are(
@@ -310,6 +309,34 @@ async def test_tokens_that_can_be_true_count_as_they_are(
     answer = await door.complete("task", ask("hello", maxOutputTokens=40))
     assert answer.usage == Usage(*tokens)
     assert ledger.spent(DAY.isoformat(), "here")[1] == pytest.approx(_price(model, answer.usage))
+    await model.close()
+
+
+async def test_what_an_endpoint_adds_is_believed_once_it_is_reserved(scripted: ScriptedServer) -> None:
+    scripted.script = lambda _: _reply('{"prompt_tokens": 8000, "completion_tokens": 2}')
+    model, notes = Away(scripted), list[str]()
+    door = Gateway(model, cache=None, budget=Budget(Caps()), limiter=Limiter(1, well=True), note=notes.append)
+    assert (await door.complete("task", ask("first"))).usage.estimated
+    assert (await door.complete("task", ask("second"))).usage == Usage(8000, 2)
+    assert len(notes) == 1
+    await model.close()
+
+
+@pytest.mark.parametrize(
+    "usage", [(9_500, 1), (9_500, 10_000), (10_080, 40), (85, 80)], ids=["input", "both", "most", "output"]
+)
+@pytest.mark.parametrize("honest", [0, 3])
+async def test_no_report_passes_a_cap_on_tokens(honest: int, usage: tuple[int, int], scripted: ScriptedServer) -> None:
+    answers = iter([(30, 1)] * honest)
+    scripted.script = lambda _: Reply("yes", usage=next(answers, usage))
+    model, cap = Away(scripted), 3_000
+    door = Gateway(model, cache=None, budget=Budget(Caps(tokens=cap)), limiter=Limiter(8, well=True))
+    asked = [door.complete("task", ask(f"row {number}", maxOutputTokens=40)) for number in range(200)]
+    found = await asyncio.gather(*asked, return_exceptions=True)
+    counted = [one.usage.input + one.usage.output for one in found if isinstance(one, Completion)]
+    assert honest <= len(counted)
+    spent = door.budget.spent.tokens
+    assert sum(counted) == spent.input + spent.output <= cap
     await model.close()
 
 

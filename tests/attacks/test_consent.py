@@ -377,7 +377,7 @@ def remembered(folder: Path) -> bytes:
     """What the file holds after a yes to the run of these tests."""
     recipients = (Recipient("task", "api.example", True),)
     grant = Grant("file:///w", recipients, (FileScope("/w/t.jsonl", 900, ("text",)),), True, (), 900, 9.0)
-    return msgspec.json.encode(Remembered(5, (grant,)))
+    return msgspec.json.encode(Remembered(6, (grant,)))
 
 
 def written(data: bytes, mode: int = 0o600) -> Callable[[Path], object]:
@@ -402,12 +402,12 @@ def behind_a_link(file: Path) -> None:
 
 PLANTED: dict[str, Callable[[Path], object]] = {
     "the-old-layout": written(b'[["file:///w", "api.example"], ["file:///w", "api.example (sealed rows too)"]]'),
-    "a-newer-version": lambda file: written(remembered(file.parent).replace(b'"version":5', b'"version":6'))(file),
-    "no-calls-and-cost": lambda file: written(remembered(file.parent).replace(b'"version":5', b'"version":4'))(file),
-    "no-version": lambda file: written(remembered(file.parent).replace(b'"version":5,', b""))(file),
+    "a-newer-version": lambda file: written(remembered(file.parent).replace(b'"version":6', b'"version":7'))(file),
+    "no-texts": lambda file: written(remembered(file.parent).replace(b'"version":6', b'"version":5'))(file),
+    "no-version": lambda file: written(remembered(file.parent).replace(b'"version":6,', b""))(file),
     "cut-off": lambda file: written(remembered(file.parent)[:-5])(file),
     "not-utf-8": lambda file: written(remembered(file.parent).replace(b"task", b"t\xffsk"))(file),
-    "nested-deeply": written(b'{"version":5,"grants":' + b"[" * 100_000),
+    "nested-deeply": written(b'{"version":6,"grants":' + b"[" * 100_000),
     "writable-by-others": lambda file: written(remembered(file.parent), 0o666)(file),
     "somebody-elses": owned_by_somebody_else,
     "a-link": behind_a_link,

@@ -191,6 +191,19 @@ def test_a_search_again_on_edited_rows_is_counted(tmp_path: Path, scripted: Scri
         assert looks_of(apo(*SEARCH).object) == earlier
 
 
+@pytest.mark.parametrize(("words", "vocabulary"), [(12, 40), (8, 60), (4, 120), (12, 600)])
+def test_rows_are_known_by_their_words_in_whatever_order(words: int, vocabulary: int) -> None:
+    def shuffled(text: str, draw: random.Random) -> str:
+        return " ".join(draw.sample(found := text.split(), len(found)))
+
+    texts, others = (
+        [" ".join(random.Random(f"{seed}{n}").sample(WORDS[:vocabulary], words)) for n in range(200)] for seed in "ab"
+    )
+    before = rows_of(texts, unedited)
+    assert not count_new(before, rows_of(texts, shuffled))
+    assert count_new(before, rows_of(others, unedited)) == len(others)
+
+
 def fingerprints_of(rows: list[Row]) -> list[RowFingerprints]:
     examples = [
         Example(
