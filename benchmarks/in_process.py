@@ -19,6 +19,7 @@ from apo_engine.examples.example import Example, ExampleSet
 from apo_engine.examples.split import split
 from apo_engine.models.budget import Budget, Caps
 from apo_engine.models.chat import ChatRequest, Completion, Usage
+from apo_engine.models.deadline import Deadline
 from apo_engine.models.gateway import Gateway
 from apo_engine.models.limits import Limiter
 from apo_engine.problems import BudgetError
@@ -120,6 +121,7 @@ def _plan(task: Task, model: _Model, calls: int, seed: int, settings: Mapping[st
         examples=examples,
         whole=whole,
         rows=within_cap(whole, "optimize", calls),
+        copies={},
         metric=make_metric(None, LABELS),
         task_model=model,
         optimizer_model=model,
@@ -127,9 +129,12 @@ def _plan(task: Task, model: _Model, calls: int, seed: int, settings: Mapping[st
         function=None,
         folder=path.parent,
         fixes=True,
+        partials={},
+        tokens_per_row=0,
         meta=MetaPrompts(),
         store=MemoryStore(),
         history=RowHistory({}, {}, frozenset()),
+        deadline=Deadline(),
     )
 
 
