@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 MAX_PARTIALS = 100
 MAX_BYTES = 1_000_000
 # Partials that include others twice each grow beyond all measure in a few steps.
-MAX_CHARS = 10_000_000
+MAX_CHARS = 2_000_000
 _MAX_NAMES = 1_000
 # The text of a file in a folder; None where there is none. Raises OSError or UnicodeDecodeError where it cannot be
 # read, or lies elsewhere.

@@ -91,7 +91,7 @@ def spend(steps: int) -> None:
 
 
 def _require_compilable(source: str) -> None:
-    if source.count("{{{") * len(source) > _MAX_PASSED:
+    if (source.count("{{{") + source.count("{{~{")) * len(source) > _MAX_PASSED:
         raise TemplateTooLarge("it is long and has many tags with three braces")
 
 

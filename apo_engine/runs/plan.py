@@ -208,7 +208,7 @@ async def make_plan(job: Job, prompt: PromptFile, options: Options, *, fixes: bo
     examples = await deadline.run_in_thread(lambda is_stopped: _examples(prompt, settings, roots, is_stopped))
     partials, tokens = await deadline.run_in_thread(lambda is_stopped: _read_partials(prompt, examples, is_stopped))
     own_meta = await deadline.run_in_thread(lambda _: own_meta_prompts(prompt, layers, settings, options))
-    meta = None if job == "evaluate" else MetaPrompts(own_meta)
+    meta = None if job == "evaluate" else await deadline.run_in_thread(lambda _: MetaPrompts(own_meta))
     folder = cache_dir(environ)
     store = open_store(folder, keeps_runs=settings.keep != "nothing")
     history = await read_history(store, examples, deadline)

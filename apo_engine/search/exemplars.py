@@ -14,6 +14,8 @@ from apo_engine.search.suspicion import orders_in
 from apo_engine.unseen import hidden
 
 _LONGEST = 700
+# Longer prompts take so long to compile that the event loop should not wait for it.
+_QUICK_CHARS = 50_000
 
 
 def balanced(rows: Sequence[Example], count: int, rng: random.Random) -> tuple[Example, ...]:
@@ -72,6 +74,8 @@ def with_rows(prompt: PromptFile, rows: Sequence[Example], partials: Mapping[str
 
 def block_text(prompt: PromptFile, rows: Sequence[Example], partials: Mapping[str, str]) -> str:
     """The text of the block: for each row what the user's part of the prompt makes of it, then the expected answer."""
+    if len(prompt.text) + sum(map(len, partials.values())) > _QUICK_CHARS:
+        raise EditRejected("the prompt takes long to read")
     renderer = Renderer(prompt, partials)
     shown = []
     for row in rows:

@@ -134,6 +134,7 @@ BOMBS = {
     ),
     "roles": (with_defaults(NESTED % '{{role "user"}}x', xs=NUMBERS), TOO_OFTEN),
     "three braces": ("{{{text}}}" * 90_000, "three braces"),
+    "three braces that trim": ("{{~{text}~}}" * 80_000, "three braces"),
 }
 #: Within the bounds, but by little: of each row, the same.
 SLOW = doubling(15)
