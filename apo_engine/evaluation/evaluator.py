@@ -16,7 +16,7 @@ from apo_engine.models.chat import ChatRequest, Completion, Params
 from apo_engine.models.gateway import Gateway
 from apo_engine.prompt.file import PromptFile
 from apo_engine.prompt.message import Message
-from apo_engine.prompt.render import Renderer
+from apo_engine.prompt.render import Renderer, compiles_slowly
 from apo_engine.scoring.figure import Judged
 from apo_engine.scoring.judgement import Judgement
 from apo_engine.scoring.metric import Metric
@@ -24,8 +24,6 @@ from apo_engine.scoring.metric import Metric
 __all__ = ["Evaluator", "Tick", "judged", "silent"]
 
 _Key = tuple[str, str]
-# A longer template takes so long to compile that the event loop should not wait for it.
-_QUICK_CHARS = 50_000
 # The messages for a row are large if a thousand such rows would fill the memory; so many of them are held at once.
 _LARGE_CHARS, _MOST_LARGE = 300_000, 16
 
@@ -74,7 +72,7 @@ class Evaluator:
         self._partials = partials
         self._rendering = asyncio.Lock()
         self._large = asyncio.Semaphore(_MOST_LARGE)
-        self._renders_slowly = sum(map(len, (partials or {}).values())) > _QUICK_CHARS
+        self._renders_slowly = False
 
     @property
     def calls_per_row(self) -> int:
@@ -198,7 +196,7 @@ class Evaluator:
             yield messages
 
     async def _messages(self, prompt: PromptFile, row: Example) -> tuple[Message, ...]:
-        if self._renders_slowly or len(prompt.text) > _QUICK_CHARS:
+        if self._renders_slowly or compiles_slowly(prompt, self._partials or {}):
             deadline = self._gateway.budget.deadline
             return await deadline.run_in_thread(lambda _: self._renderer(prompt).messages(row.inputs))
         renderer = self._renderer(prompt)

@@ -25,6 +25,13 @@ if TYPE_CHECKING:
 
 _DATA_KEY = "apoMarker"
 _CANONICAL = json.JSONEncoder(sort_keys=True, default=str)
+# It takes some hundredths of a second to compile so much.
+_QUICK_CHARS = 50_000
+
+
+def compiles_slowly(prompt: PromptFile, partials: Mapping[str, str]) -> bool:
+    """Whether an event loop should not wait until a prompt and its partials are compiled."""
+    return len(prompt.text) + sum(map(len, partials.values())) > _QUICK_CHARS
 
 
 class Renderer:

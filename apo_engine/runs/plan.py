@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from apo_engine.encodable import encodable
@@ -410,6 +410,10 @@ def _require_open_rows(plan: Plan) -> None:
 
 
 def _rows(job: Job, examples: ExampleSet, history: RowHistory) -> Split | None:
+    if examples.holdout is not None and job != "optimize":
+        # Whoever names another hold-out would see what the sealed rows of an earlier search say, as often as they like.
+        sealed = (row.id for row in examples.rows if history.sides.get(row.id) == "holdout")
+        examples = replace(examples, holdout=tuple(dict.fromkeys((*examples.holdout, *sealed))))
     try:
         return split(examples, history.groups, history.sides)
     except InputError:

@@ -8,14 +8,12 @@ from collections.abc import Mapping, Sequence
 from apo_engine.examples.example import Example
 from apo_engine.prompt.edit import EditRejected, with_exemplars
 from apo_engine.prompt.file import PromptFile
-from apo_engine.prompt.render import Renderer
+from apo_engine.prompt.render import Renderer, compiles_slowly
 from apo_engine.search.intrusion import Intrusions, names_of
 from apo_engine.search.suspicion import orders_in
 from apo_engine.unseen import hidden
 
 _LONGEST = 700
-# Longer prompts take so long to compile that the event loop should not wait for it.
-_QUICK_CHARS = 50_000
 
 
 def balanced(rows: Sequence[Example], count: int, rng: random.Random) -> tuple[Example, ...]:
@@ -74,8 +72,8 @@ def with_rows(prompt: PromptFile, rows: Sequence[Example], partials: Mapping[str
 
 def block_text(prompt: PromptFile, rows: Sequence[Example], partials: Mapping[str, str]) -> str:
     """The text of the block: for each row what the user's part of the prompt makes of it, then the expected answer."""
-    if len(prompt.text) + sum(map(len, partials.values())) > _QUICK_CHARS:
-        raise EditRejected("the prompt takes long to read")
+    if compiles_slowly(prompt, partials):
+        raise EditRejected("the prompt takes long to compile")
     renderer = Renderer(prompt, partials)
     shown = []
     for row in rows:

@@ -441,6 +441,18 @@ async def test_an_evaluation_scores_no_row_that_is_held_out(tmp_path: Path) -> N
     assert len(await desk.evaluated()) <= len(new) + 5
 
 
+@pytest.mark.parametrize("job", ["evaluate", "gradients"])
+async def test_another_hold_out_opens_no_row_that_is_held_out(tmp_path: Path, job: Job) -> None:
+    desk = Desk(tmp_path, rows=make_rows(160))
+    sealed = set((await desk.opened())[1])
+    deal(desk, desk.rows, make_rows(40, first=3000)).write()
+    for _ in range(2):
+        plan = await desk.plan(job)
+        assert not {row.inputs["text"] for row in plan.open_rows} & sealed
+        assert sealed <= {row.inputs["text"] for row in plan.sealed_rows}
+        await plan.close()
+
+
 FORMS: dict[str, Callable[[int], Row]] = {
     "one meaningful word": lambda n: {"text": f"The box {n} is {_WORDS[n % 16]} and the lid is {_WORDS[n // 16]}."},
     "arithmetic": lambda n: {"text": f"What is {n} times {n * 7 % 31}?"},

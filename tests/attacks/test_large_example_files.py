@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-import signal
 import subprocess
 import sys
 import threading
@@ -22,6 +21,7 @@ from apo_engine.problems import BudgetError
 from apo_engine.prompt.file import load_prompt
 from apo_server.engine import EngineClient
 from apo_server.wire import Request
+from tests.attacks.interruption import interrupt
 from tests.cli.conftest import APO
 from tests.scripted import ScriptedServer
 
@@ -102,14 +102,7 @@ def test_the_command_ends_at_the_cap_on_seconds(command: str, folder: Path, scri
 def test_ctrl_c_ends_the_command_while_rows_are_read(command: str, after: float, folder: Path) -> None:
     write_prompt(folder, 600)
     with start(folder, command) as process:
-        time.sleep(after)
-        assert process.poll() is None
-        began = time.monotonic()
-        process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=100)
-    assert time.monotonic() - began < LATE
-    assert process.returncode == 130
-    assert "Stopped." in said
+        assert interrupt(process, after) < LATE
 
 
 @pytest.mark.parametrize("make", [blank_lines, one_line])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import signal
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ from apo_engine.models.chat import ChatRequest, Completion
 from apo_engine.problems import BudgetError, InputError
 from apo_engine.prompt.file import parse_prompt
 from apo_engine.prompt.render import Renderer
+from tests.attacks.interruption import interrupt
 from tests.cli.conftest import APO
 from tests.engine.prompt.strategies import INPUTS, TEMPLATES
 from tests.engine.table_model import TableModel, evaluator, prompt, row
@@ -319,14 +319,7 @@ def test_the_cap_on_seconds_ends_slow_renderings(command: str, folder: Path) -> 
 def test_ctrl_c_ends_slow_renderings(after: float, folder: Path) -> None:
     write(folder, "a.prompt", SLOW)
     with start(folder, "evaluate", "a.prompt") as process:
-        time.sleep(after)
-        assert process.poll() is None
-        began = time.monotonic()
-        process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=100)
-    assert time.monotonic() - began < START
-    assert process.returncode == 130
-    assert "Stopped." in said
+        assert interrupt(process, after) < START
 
 
 @pytest.mark.parametrize("job", ["plan", "evaluate"])
