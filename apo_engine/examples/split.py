@@ -53,7 +53,8 @@ def split(
 
     Rows of the same of the ``groups`` (by row id; by their inputs if there is none) share a side. Those of ``sides``
     (by row id) are on it already; a group that is on several is held out. If the user gave hold-out rows, those are the
-    hold-out, the rest is split 57 / 43 %, and rows that repeat a hold-out row's inputs are left out.
+    hold-out, and the rest is split 57 / 43 %. Left out are then the groups of hold-out rows, and those that are held
+    out already: a search that learned from them would undo the verdicts that they were, or will be, opened for.
 
     Raises:
         InputError: a side has fewer than 10 rows; says how many are needed.
@@ -73,11 +74,14 @@ def split(
     else:
         ids = frozenset(examples.holdout)
         holdout = [row for row in examples.rows if row.id in ids]
-        blocked = {inputs_key(row.inputs) for row in holdout}
-        rest = [row for row in examples.rows if row.id not in ids and inputs_key(row.inputs) not in blocked]
-        # What was held out before and is not any more is new to the search.
-        known = {name: side for name, side in sides.items() if side != "holdout"}
-        dealt = _completed(_groups(rest, groups), known, {"selection": 1 - share, "critique": share}, stratified)
+        rest = _groups([row for row in examples.rows if row.id not in ids], groups)
+        blocked = {_group_key(row, groups) for row in holdout}
+        opened = [
+            group
+            for group in rest
+            if _group_key(group[0], groups) not in blocked and "holdout" not in {sides.get(row.id) for row in group}
+        ]
+        dealt = _completed(opened, sides, {"selection": 1 - share, "critique": share}, stratified)
         selection, critique = dealt["selection"], dealt["critique"]
     _require_enough(examples, critique, selection, holdout)
     return Split(*(_interleaved(side, stratified) for side in (critique, selection, holdout)))
@@ -92,11 +96,14 @@ def _groups(rows: Sequence[Example], names: Mapping[str, bytes]) -> list[list[Ex
     """Rows of the same group together, in the order of a hash of their inputs."""
     groups: defaultdict[bytes, list[tuple[bytes, Example]]] = defaultdict(list)
     for row in rows:
-        key = inputs_key(row.inputs)
-        groups[names.get(row.id, key)].append((key, row))
+        groups[_group_key(row, names)].append((inputs_key(row.inputs), row))
     ordered = [sorted(group, key=lambda item: (item[0], item[1].expected)) for group in groups.values()]
     ordered.sort(key=lambda group: group[0][0])
     return [[row for _, row in group] for group in ordered]
+
+
+def _group_key(row: Example, names: Mapping[str, bytes]) -> bytes:
+    return names[row.id] if row.id in names else inputs_key(row.inputs)
 
 
 def _completed(
@@ -176,6 +183,9 @@ def _require_enough(
     given = examples.holdout is not None
     # The smallest numbers of distinct rows whose shares all round to ten or more.
     needed = "23 rows to train on and 10 hold-out rows" if given else "33 rows with different inputs"
-    found = f"{len(critique) + len(selection)} and {len(holdout)}" if given else str(len(examples.rows))
-    message = f"There are too few example rows to judge an improvement: {found}."
+    open_rows = len(critique) + len(selection)
+    found = f"{open_rows} and {len(holdout)}" if given else str(len(examples.rows))
+    left_out = len(examples.rows) - open_rows - len(holdout)
+    sealed = f", and {left_out:,} that repeat hold-out rows or that an earlier search held out" if left_out else ""
+    message = f"There are too few example rows to judge an improvement: {found}{sealed}."
     raise InputError(Problem("rows-few", message, f"Give at least {needed}; 200 or more are better.", place))

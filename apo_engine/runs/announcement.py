@@ -93,7 +93,7 @@ def on_exposure(started: RunStarted) -> str:
 def _files(plan: Plan) -> tuple[FileRows, ...]:
     """The example files, in the order of their rows; only a search is ever shown sealed rows, for its verdict."""
     shown = Counter(row.path for row in plan.open_rows)
-    sealed = Counter(row.path for row in plan.whole.holdout) if plan.whole is not None else Counter()
+    sealed = Counter(row.path for row in plan.sealed_rows)
     if plan.job == "optimize" and plan.rows is not None:
         shown.update(row.path for row in plan.rows.holdout)
         sealed.subtract(row.path for row in plan.rows.holdout)
@@ -165,12 +165,16 @@ def copied_words(plan: Plan) -> str:
 
 
 def sealed_words(plan: Plan) -> str:
-    """What to tell people whose rows are too few to split, and of which some are sealed; empty if none is."""
-    if plan.whole is not None or not plan.sealed_rows:
+    """What to tell people of sealed rows that the run leaves out although they may expect them; empty if none is."""
+    judged = {row.id for row in plan.whole.holdout} if plan.whole is not None else set()
+    sealed = sum(row.id not in judged for row in plan.sealed_rows)
+    if not sealed:
         return ""
-    sealed = len(plan.sealed_rows)
-    rows = "1 hold-out row is" if sealed == 1 else f"{sealed:,} hold-out rows are"
-    return f"{rows} left out: hold-out rows stay sealed until a search compares its winner on them."
+    if plan.whole is None:
+        rows = "1 hold-out row is" if sealed == 1 else f"{sealed:,} hold-out rows are"
+        return f"{rows} left out: hold-out rows stay sealed until a search compares its winner on them."
+    rows = "1 row is" if sealed == 1 else f"{sealed:,} rows are"
+    return f"{rows} left out, as an earlier search held them out or they repeat hold-out rows. Sealed rows stay sealed."
 
 
 def lowered_caps(plan: Plan, flags: Mapping[str, object]) -> str:

@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from apo_engine.encodable import encodable
@@ -95,9 +95,13 @@ class Plan:
 
     @property
     def sealed_rows(self) -> tuple[Example, ...]:
-        """The hold-out rows: of the split, or if the rows are too few for one, as the user or the store says."""
+        """The rows that no prompt is scored on before the verdict: of the split, all but critique and selection rows.
+
+        If the rows are too few for a split: those that the user or the store holds out.
+        """
         if self.whole is not None:
-            return self.whole.holdout
+            opened = {row.id for row in (*self.whole.critique, *self.whole.selection)}
+            return tuple(row for row in self.examples.rows if row.id not in opened)
         held = frozenset(self.examples.holdout or ())
         sides = self.history.sides
         return tuple(row for row in self.examples.rows if row.id in held or sides.get(row.id) == "holdout")
@@ -410,10 +414,6 @@ def _require_open_rows(plan: Plan) -> None:
 
 
 def _rows(job: Job, examples: ExampleSet, history: RowHistory) -> Split | None:
-    if examples.holdout is not None and job != "optimize":
-        # Whoever names another hold-out would see what the sealed rows of an earlier search say, as often as they like.
-        sealed = (row.id for row in examples.rows if history.sides.get(row.id) == "holdout")
-        examples = replace(examples, holdout=tuple(dict.fromkeys((*examples.holdout, *sealed))))
     try:
         return split(examples, history.groups, history.sides)
     except InputError:

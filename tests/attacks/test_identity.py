@@ -23,6 +23,7 @@ import pytest
 from apo_engine import api
 from apo_engine.problems import InputError
 from apo_engine.prompt.file import load_prompt
+from apo_engine.runs.announcement import sealed_words
 from apo_engine.runs.experiment import experiment_id
 from apo_engine.runs.kept import clear_kept
 from apo_engine.runs.plan import Plan, make_plan
@@ -390,7 +391,7 @@ async def test_a_row_that_is_moved_to_train_and_back_was_seen(tmp_path: Path) ->
         _write(tmp_path / "held.jsonl", some)
         assert (await desk.look()).earlier == expected
     # Rows that were never held out, but shown to every search so far, count as looked at, too.
-    _write(tmp_path / "train.jsonl", [*held, *other])
+    _write(tmp_path / "train.jsonl", make_rows(60, first=9000))
     _write(tmp_path / "held.jsonl", train)
     assert (await desk.look()).earlier == 1
 
@@ -441,7 +442,7 @@ async def test_an_evaluation_scores_no_row_that_is_held_out(tmp_path: Path) -> N
     assert len(await desk.evaluated()) <= len(new) + 5
 
 
-@pytest.mark.parametrize("job", ["evaluate", "gradients"])
+@pytest.mark.parametrize("job", ["evaluate", "gradients", "optimize"])
 async def test_another_hold_out_opens_no_row_that_is_held_out(tmp_path: Path, job: Job) -> None:
     desk = Desk(tmp_path, rows=make_rows(160))
     sealed = set((await desk.opened())[1])
@@ -450,6 +451,7 @@ async def test_another_hold_out_opens_no_row_that_is_held_out(tmp_path: Path, jo
         plan = await desk.plan(job)
         assert not {row.inputs["text"] for row in plan.open_rows} & sealed
         assert sealed <= {row.inputs["text"] for row in plan.sealed_rows}
+        assert f"{len(sealed)} rows are left out, as an earlier search held them out" in sealed_words(plan)
         await plan.close()
 
 
