@@ -227,17 +227,24 @@ def never_allowed(name: str) -> bool:
 
 
 def needs_leave(config: Mapping[str, object]) -> tuple[str, ...]:
-    """The keys of a ``config`` that are set and that only the user's own configuration can allow."""
-    return tuple(name for name, value in config.items() if value is not None and name not in _BY_NAME)
+    """The keys of a ``config`` that are set and that, with this value, only the user's own configuration can allow."""
+    return tuple(name for name, value in config.items() if value is not None and not _is_listed(name, value))
+
+
+def _is_listed(name: str, value: object) -> bool:
+    known = _BY_NAME.get(name)
+    return known is not None and known.fits(value)
 
 
 def has_own_price(name: str) -> bool:
-    """Whether a parameter makes a request cost something else than its tokens do."""
+    """Whether a parameter that only the user can allow may make a request cost something else than its tokens do."""
     return name in _PRICED
 
 
 def effect(name: str) -> str:
-    """What a parameter outside the allow-list does, as the end of a sentence."""
+    """What a parameter does that only the user can allow, as the end of a sentence."""
+    if is_structured(name):
+        return "has a value that APO does not know"
     return _PRICED.get(name) or _ELSEWHERE.get(name) or "is not a parameter that APO knows"
 
 

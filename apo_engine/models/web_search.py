@@ -7,7 +7,9 @@ import re
 #: The parameter that asks other models for the same. Whoever allows it for an endpoint allows these models too.
 PARAMETER = "web_search_options"
 _SEARCHING = re.compile(
-    r"search-preview|search-api|deep-research|sonar|:online\b|-online\b|\bcompound\b|-pro-search\b", re.IGNORECASE
+    r"search-(preview|api|pro)|deep[-_.]?(re)?search|web[-_.]?search|sonar|[-:]online\b|\bcompound\b|-search\b"
+    r"|all-?tools\b|\b(exa|linkup|tavily|fastgpt)\b",
+    re.IGNORECASE,
 )
 
 

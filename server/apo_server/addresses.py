@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -52,3 +53,11 @@ def is_held_by(workspace: str, folder: str) -> bool:
         return True
     inner, outer = path_of(workspace), path_of(folder)
     return inner is not None and outer is not None and inner.is_relative_to(outer)
+
+
+def holds_any(folder: str, workspace: str, paths: Iterable[str]) -> bool:
+    """Whether a folder, given by its address, holds a workspace or any of these files, whose paths have no links."""
+    if is_held_by(workspace, folder):
+        return True
+    outer = path_of(folder)
+    return outer is not None and any(Path(path).is_relative_to(outer) for path in paths)

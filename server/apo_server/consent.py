@@ -84,7 +84,7 @@ class Consent:
         needed, key = needed_scope(workspace, started), (workspace, started.fingerprint)
         changed = False
         while True:
-            mark = self.withdrawal(workspace)
+            mark = self._mark(needed)
             if self.waits(workspace, started) or (not changed and self._covers(needed)):
                 return True
             if not asked and _hosts(needed) in self._declined:
@@ -105,7 +105,7 @@ class Consent:
             put = same or self._put(needed, started, mark)
             put.prompts[started.file] = started.fingerprint
             # A job that is cancelled leaves the question open: it may be answered for the next one.
-            if not await asyncio.shield(put.answer) or put.void or self.withdrawal(workspace) != mark:
+            if not await asyncio.shield(put.answer) or put.void or self._mark(needed) != mark:
                 return False
             self._agreed[key] = _Yes(granted_scope(put.scope), mark)
             return True
@@ -126,11 +126,15 @@ class Consent:
     def waits(self, workspace: str, started: RunStarted) -> bool:
         """Whether the user has said yes to a run that has not begun yet."""
         yes = self._agreed.get((workspace, started.fingerprint))
-        return yes is not None and yes.withdrawal == self.withdrawal(workspace)
+        return yes is not None and yes.withdrawal == self._mark(yes.grant)
 
-    def withdrawal(self, workspace: str) -> str:
-        """The mark of the last withdrawal, by any server of the user's: with another one, no earlier yes holds."""
-        return self._file.withdrawal(workspace)
+    def look(self) -> Remembered:
+        """What was agreed to and withdrawn so far, by any server of the user's."""
+        return self._file.look()
+
+    def _mark(self, scope: Grant) -> str:
+        """The mark of the last withdrawal: with another one, no earlier yes holds."""
+        return self._file.look().withdrawal(scope.workspace, scope.paths)
 
     def holds(self, workspace: str, started: RunStarted, needed: Grant) -> bool:
         """Whether a run that was allowed still is: any server of the user's may have withdrawn its consent.
@@ -173,7 +177,7 @@ class Consent:
         code = [key for key in found.code if is_held_by(key[0], workspace)]
         self._declined |= {*map(_hosts, [*grants, *agreed]), *code}
         # Even if nothing is on disk: another server may hold a yes to a run that has not begun yet.
-        self._file.change(lambda before: before.without(workspace, agreed))
+        self._file.change(lambda before: before.without(workspace))
         return bool(grants or agreed or code)
 
     def _covers(self, needed: Grant) -> bool:
@@ -219,14 +223,14 @@ class Consent:
         return await asyncio.shield(put)
 
     async def _put_code(self, key: _Key, words: str) -> bool:
-        mark = self.withdrawal(key[0])
+        mark = self._file.look().withdrawal(key[0])
         if not await self._answer(words, key) or key not in self._questions:
             return False
         try:
             self._file.change(lambda before: _with_code(before, key, mark))
         except OSError as error:
             _log.warning("The consent cannot be remembered: %s", error.strerror)
-        return self.withdrawal(key[0]) == mark
+        return self._file.look().withdrawal(key[0]) == mark
 
 
 def _with_code(before: Remembered, key: _Key, mark: str) -> Remembered:
@@ -237,7 +241,7 @@ def _with_code(before: Remembered, key: _Key, mark: str) -> Remembered:
 
 def _with(before: Remembered, yes: _Yes) -> Remembered:
     grant = yes.grant
-    if before.withdrawal(grant.workspace) != yes.withdrawal:
+    if before.withdrawal(grant.workspace, grant.paths) != yes.withdrawal:
         return before
     if any(one.covers(grant) for one in before.grants):
         return before

@@ -13,7 +13,7 @@ from apo_engine.decoding import decoded
 from apo_engine.file_lock import hold_lock
 from apo_engine.private import NotPrivateError, private_folder
 from apo_engine.private_files import PrivateFolder, warn_once
-from apo_server.addresses import is_held_by, path_of
+from apo_server.addresses import holds_any, is_held_by
 
 _NAME = "consent.json"
 _VERSION = 6
@@ -93,13 +93,14 @@ class Grant(msgspec.Struct, frozen=True):
             and all(one.path in files and files[one.path].covers(one) for one in needed.files)
         )
 
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The files whose content may leave."""
+        return (*(file.path for file in self.files), *(text.path for text in self.texts))
+
     def concerns(self, folder: str) -> bool:
         """Whether it is for a folder, given by its address: for a workspace in it, or for files that lie in it."""
-        path = path_of(folder)
-        paths = [*(file.path for file in self.files), *(text.path for text in self.texts)]
-        return is_held_by(self.workspace, folder) or (
-            path is not None and any(Path(one).is_relative_to(path) for one in paths)
-        )
+        return holds_any(folder, self.workspace, self.paths)
 
     def _affords(self, usd: float | None) -> bool:
         """Whether a cost was agreed to. A yes to an unknown price is none to a known one."""
@@ -119,23 +120,25 @@ class Remembered(msgspec.Struct, frozen=True):
     code: tuple[tuple[str, str], ...] = ()
     withdrawals: dict[str, str] = {}
 
-    def withdrawal(self, workspace: str) -> str:
-        """The mark of the last withdrawals for a workspace and the folders that hold it; empty if there was none."""
-        marks = (mark for folder, mark in self.withdrawals.items() if is_held_by(workspace, folder))
+    def withdrawal(self, workspace: str, paths: Iterable[str] = ()) -> str:
+        """The mark of the last withdrawals that end consent in a workspace to send the files at ``paths``.
+
+        Those are the withdrawals for folders that hold the workspace or any of the files. Empty if there was none.
+        """
+        paths = tuple(paths)
+        marks = (mark for folder, mark in self.withdrawals.items() if holds_any(folder, workspace, paths))
         return " ".join(sorted(marks))
 
-    def without(self, workspace: str, agreed: Iterable[Grant] = ()) -> Remembered:
+    def without(self, workspace: str) -> Remembered:
         """What is left after a withdrawal for a workspace, which ends consent in all that it holds.
 
-        Consent of another workspace to send files from this one ends, too; it may be among those that were ``agreed``
-        for this session alone.
+        Consent of another workspace to send files from this one ends, too.
         """
-        ended = {one.workspace for one in (*self.grants, *agreed) if one.concerns(workspace)} | {workspace}
         return msgspec.structs.replace(
             self,
             grants=tuple(one for one in self.grants if not one.concerns(workspace)),
             code=tuple(key for key in self.code if not is_held_by(key[0], workspace)),
-            withdrawals={**self.withdrawals, **{one: secrets.token_hex(8) for one in ended}},
+            withdrawals={**self.withdrawals, workspace: secrets.token_hex(8)},
         )
 
 
@@ -167,8 +170,8 @@ class ConsentFile:
             return NOTHING
         return self._remembered
 
-    def withdrawal(self, workspace: str) -> str:
-        """The mark of the last withdrawals that end consent in a workspace, by any server of the user's.
+    def look(self) -> Remembered:
+        """What was agreed to and withdrawn so far.
 
         It costs one look at the file's name unless the file has changed, so it can be asked before each request.
         """
@@ -180,7 +183,7 @@ class ConsentFile:
             self._held = self.read()
             # What cannot be read now may be read soon.
             self._looked_at = None if state and self._held is NOTHING else state
-        return self._held.withdrawal(workspace)
+        return self._held
 
     def change(self, update: Callable[[Remembered], Remembered]) -> None:
         """Replace what is on disk by what ``update`` makes of it; it is there, and whole, when this returns.

@@ -112,7 +112,7 @@ def _question(workspace: str, started: RunStarted, agreed: Sequence[Grant], room
     hosts = list(dict.fromkeys(one.host for one in started.destinations))
     to = _counted(len(hosts), "host") if room.hosts_once else " and ".join(hosts)
     estimate = needed_scope(workspace, started)
-    cost = f"about ${estimate.usd:,.2f}" if estimate.usd is not None else "at a price that is not known"
+    cost = f"about ${estimate.usd:,.2f}" if estimate.usd is not None else "at an unknown price"
     included = _included(started.included, _changes(started.included, estimate, agreed), folder, room)
     prompts = ", ".join([prompt, *included])
     parts = [
@@ -256,7 +256,7 @@ def _covered(started: RunStarted, grant: Grant, folder: Path | None, room: _Room
     same = "hosts, roles and parameters" if started.notices else "hosts and roles"
     sealed = "sealed rows too" if grant.sealed else "no sealed rows"
     calls = f"up to {_counted(grant.calls, 'call')}"
-    cost = f" and ${grant.usd:,.2f} a run" if grant.usd is not None else " a run at a price that is not known"
+    cost = f" and about ${grant.usd:,.2f} a run" if grant.usd is not None else " a run at an unknown price"
     return f"{' and '.join(texts)}, {sealed}, {calls}{cost}, to the same {same}"
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from os import scandir
 from pathlib import Path
 
 from lsprotocol import types
 
+from apo_engine.allowed_paths import is_network_path, is_within
 from apo_engine.positions import Span
 
 Kind = types.CompletionItemKind
@@ -41,10 +42,15 @@ class Proposals:
     of: tuple[Proposal, ...]
 
 
-def entries(folder: Path) -> Iterator[tuple[str, bool]]:
-    """The names in a folder, hidden ones aside, and whether each is a folder; none where it cannot be read."""
+def entries(base: Path, name: str, roots: Iterable[Path]) -> Iterator[tuple[str, bool]]:
+    """The names in the folder ``name`` below ``base``, hidden ones aside, and whether each is a folder.
+
+    None if it cannot be read, or does not lie in one of the folders ``roots``.
+    """
+    if is_network_path(name) or not is_within(base / name, roots):
+        return
     try:
-        with scandir(folder) as found:
+        with scandir(base / name) as found:
             for number, entry in enumerate(found):
                 if number >= _MOST_ENTRIES:
                     return

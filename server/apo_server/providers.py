@@ -84,7 +84,7 @@ def _hover(view: PromptView, params: types.HoverParams, session: Session) -> typ
 def _completion(view: PromptView, params: types.CompletionParams, session: Session) -> types.CompletionList:
     from apo_server.features.completion import completions
 
-    return completions(view, params.position, session.client, session.lookups)
+    return completions(view, params.position, session.client, session.lookups, session.texts.roots)
 
 
 def _completion_options(_: ClientCapabilities) -> types.CompletionOptions:

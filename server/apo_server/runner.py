@@ -16,7 +16,7 @@ from apo_engine.models.purse import EMPTY, DailyCaps
 from apo_engine.names import shown_name
 from apo_engine.problems import ApoError, Problem, Severity
 from apo_engine.search.events import AnyEvent, CustomMetric, Job, ModelFile, Noted, RunEnded, RunStarted, VerdictReached
-from apo_server.addresses import is_held_by
+from apo_server.addresses import holds_any
 from apo_server.advance import Advance
 from apo_server.code_questions import code_not_allowed, files_in_full, model_file_not_allowed
 from apo_server.consent import Consent
@@ -86,6 +86,10 @@ class _Permit:
     started: RunStarted
     needed: Grant | None
 
+    def concerns(self, folder: str) -> bool:
+        """Whether it is for a folder, given by its address: for a workspace in it, or for files that lie in it."""
+        return holds_any(folder, self.request.workspace, self.request.concerned)
+
 
 class Runner:
     """Carries out orders."""
@@ -103,8 +107,10 @@ class Runner:
         self._runs: dict[str, str] = {}
         self._told_empty: set[tuple[str, str]] = set()
         self._paused: dict[str, date] = {}
-        # Single rows that are being answered, with the workspaces that they are sent from.
-        self._answering: dict[asyncio.Future[Reply], str] = {}
+        # By prompt, what its job may do.
+        self._permits: dict[str, _Permit] = {}
+        # Single rows that are being answered.
+        self._answering: dict[asyncio.Future[Reply], _Permit] = {}
 
     def advance(self, uri: str) -> Advance | None:
         """How far the run of a prompt has come; None where none has begun."""
@@ -140,12 +146,15 @@ class Runner:
                 permit = await self._permitted(order)
                 if permit is None:
                     return
+                self._permits[order.uri] = permit
                 try:
                     async with turn:
                         await self._run(order, permit)
                     return
                 except ApoError as error:
                     self._require_replan(permit, error)
+                finally:
+                    self._permits.pop(order.uri, None)
             self._tell_once(order, _never_the_same(order))
         except WorkerDied:
             # The engine client has told so; a job that was asked for says what became of it.
@@ -176,9 +185,14 @@ class Runner:
                 self._screen.tell_problem(problem)
         return None
 
-    def withdraw(self, workspace: str) -> None:
-        """End the single rows that are being answered in a workspace and those in it: consent is withdrawn."""
-        for asking in [asking for asking, where in self._answering.items() if is_held_by(where, workspace)]:
+    def sends_from(self, uri: str, folder: str) -> bool:
+        """Whether the job of a prompt may send something that consent for a folder, given by its address, is about."""
+        permit = self._permits.get(uri)
+        return permit is not None and permit.concerns(folder)
+
+    def withdraw(self, folder: str) -> None:
+        """End the single rows that are being answered by consent for a folder: it is withdrawn."""
+        for asking in [asking for asking, permit in self._answering.items() if permit.concerns(folder)]:
             asking.cancel()
 
     async def _answer(self, order: Order, permit: _Permit, row: Path, line: int) -> RowAnswer | None:
@@ -186,7 +200,7 @@ class Runner:
         workspace = permit.request.workspace
         request = msgspec.structs.replace(permit.request, do="row", row=str(row), line=line)
         asking = asyncio.ensure_future(self._engine.ask(request))
-        self._answering[asking] = workspace
+        self._answering[asking] = permit
         try:
             await asyncio.wait([asking])
         finally:
@@ -205,7 +219,8 @@ class Runner:
             ApoError: one has; the code is ``consent-withdrawn``.
         """
         workspace = permit.request.workspace
-        same = self._consent.withdrawal(workspace) == permit.request.withdrawal
+        mark = self._consent.look().withdrawal(workspace, permit.request.concerned)
+        same = mark == permit.request.withdrawal
         if not same or (
             permit.needed is not None and not self._consent.holds(workspace, permit.started, permit.needed)
         ):
@@ -229,6 +244,8 @@ class Runner:
         """
         settings = self._session.settings_of(order.uri)
         workspace = self._screen.workspace_of(order.uri)
+        # As it is before anything is asked: a withdrawal in another server ends what is agreed to meanwhile, too.
+        before = self._consent.look()
         request = Request(
             id=0,
             do=order.job,
@@ -237,8 +254,6 @@ class Runner:
             editor=dict(settings.editor),
             cache=settings.cache,
             workspace=workspace,
-            # As it is before anything is asked: a withdrawal in another server ends what is agreed to meanwhile, too.
-            withdrawal=self._consent.withdrawal(workspace),
             allowed_roots=self._session.allowed_roots,
             own_models=settings.own_models,
             daily=settings.daily if settings.daily != DailyCaps() else None,
@@ -255,12 +270,13 @@ class Runner:
                 self._tell_once(order, model_file_not_allowed(order.path.name, file))
                 return None
             request = msgspec.structs.replace(request, model_files=(*request.model_files, file))
-        # Whoever allowed it, the engine sends what was planned here, and to nobody else.
-        request = msgspec.structs.replace(request, agreed=started.fingerprint)
-        if started.local or settings.consent:
-            return _Permit(request, started, None)
         # A link that is put in a file's place later changes nothing of what was read, and of what a yes covers.
         needed = needed_scope(workspace, started)
+        mark = before.withdrawal(workspace, needed.paths)
+        # Whoever allowed it, the engine sends what was planned here, and to nobody else.
+        request = msgspec.structs.replace(request, agreed=started.fingerprint, withdrawal=mark, concerned=needed.paths)
+        if started.local or settings.consent:
+            return _Permit(request, started, None)
         if await self._consent.to_send(workspace, started, asked=order.asked):
             return _Permit(request, started, needed)
         self._explain_consent(order)

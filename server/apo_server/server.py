@@ -169,7 +169,7 @@ class ApoLanguageServer(LanguageServer):
         """
         for order in self.jobs.orders:
             own = self.session.workspace_of(order.uri)
-            if any(is_held_by(own, workspace) for workspace in workspaces):
+            if any(is_held_by(own, one) or self.runner.sends_from(order.uri, one) for one in workspaces):
                 self.jobs.cancel(order.uri)
         for workspace in workspaces:
             self.runner.withdraw(workspace)

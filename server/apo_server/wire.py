@@ -29,14 +29,14 @@ class Request(msgspec.Struct, frozen=True, omit_defaults=True):
 
     A ``report`` is that of ``run``.
 
-    ``path`` is where the prompt lies, so that its examples are found; ``editor`` holds the editor's settings by
-    their names in the file without ``apo.``; ``cache`` overrides the folder of everything stored. ``custom_metric``
-    is the digest of the metric that is code and that the user has agreed to run, ``model_files`` are the files of
-    weights that the user has agreed to load; no others are. ``agreed`` is the fingerprint of what may be sent; nothing
-    else is, and nothing once the mark of the last withdrawal for ``workspace`` is another than ``withdrawal``; None is
-    not checked. ``daily`` caps what leaves the machine in a day for all prompts of ``workspace`` together.
-    ``allowed_roots`` are the folders of the workspace. ``own_models`` are the models that the initialization options
-    name: their files may lie anywhere.
+    ``path`` is where the prompt lies, so that its examples are found; ``editor`` holds the editor's settings by their
+    names in the file without ``apo.``; ``cache`` overrides the folder of everything stored. ``custom_metric`` is the
+    digest of the metric that is code and that the user has agreed to run, ``model_files`` are the files of weights
+    that the user has agreed to load; no others are. ``agreed`` is the fingerprint of what may be sent; nothing else
+    is, and nothing once the mark of the last withdrawal for ``workspace`` and the files that are ``concerned``, by
+    their paths, is another than ``withdrawal``; None is not checked. ``daily`` caps what leaves the machine in a day
+    for all prompts of ``workspace`` together. ``allowed_roots`` are the folders of the workspace. ``own_models`` are
+    the models that the initialization options name: their files may lie anywhere.
     """
 
     id: int
@@ -63,6 +63,7 @@ class Request(msgspec.Struct, frozen=True, omit_defaults=True):
     model_files: tuple[ModelFile, ...] = ()
     agreed: str | None = None
     withdrawal: str | None = None
+    concerned: tuple[str, ...] = ()
     workspace: str = ""
     allowed_roots: tuple[str, ...] = ()
     own_models: tuple[str, ...] = ()

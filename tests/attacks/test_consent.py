@@ -133,7 +133,7 @@ async def test_a_shared_yes_covers_what_the_question_said_and_no_more(tmp_path: 
     user = User(tmp_path)
     longer = started(file="/w/b.prompt", fingerprint="f2", estimate=Estimate(180, 2000, 0.18))
     assert await asyncio.gather(user.may(started()), user.may(longer)) == [True, True]
-    assert "up to 200 calls and $0.20 a run" in user.questions[0]
+    assert "up to 200 calls and about $0.20 a run" in user.questions[0]
     assert not await User(tmp_path, None).may(started(fingerprint="f3", estimate=Estimate(201, 1000, 0.1)))
     assert not await User(tmp_path, None).may(started(fingerprint="f4", estimate=Estimate(100, 1000, 0.21)))
 

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from apo_engine import parameters
 from apo_engine.api import Options, check
 from apo_engine.models import wire
+from apo_engine.models.web_search import searches_web
 from apo_engine.problems import BudgetError, InputError, ModelError
 from apo_engine.prompt import keys
 from apo_engine.prompt.checks import check_prompt
@@ -284,6 +285,46 @@ async def test_a_cap_in_dollars_needs_a_price(folder: Path, config: str, model: 
     assert announce(uncapped).estimate.usd is None
     assert "Its price is not known." in announce(uncapped).notices[0]
     await uncapped.close()
+
+
+# Outside of the values on the list, it may be anything that the endpoint takes.
+@pytest.mark.parametrize(
+    "config",
+    [
+        "chat_template_kwargs: {chat_template: '{{ cycler }}', tools: [{type: function}]}",
+        "response_format: {type: web_search}",
+        "logit_bias: {anything: goes}",
+    ],
+)
+async def test_an_opened_parameter_with_an_unlisted_value_is_named(folder: Path, config: str) -> None:
+    from apo_engine.runs.announcement import announce
+
+    allow(folder, "endpoints: {openai: {parameters: [chat_template_kwargs, response_format, logit_bias]}}\n")
+    texts = {}
+    for listed in ("response_format: {type: json_object}", config):
+        text = f"---\nmodel: openai/gpt-4o\nconfig: {{{listed}}}\napo.examples: rows.jsonl\n{_BODY}"
+        plan = await make_plan("evaluate", parse_prompt(text, folder / "a.prompt"), Options())
+        texts[listed] = announce(plan).notices
+        await plan.close()
+    assert texts.pop("response_format: {type: json_object}") == ()
+    (notices,) = texts.values()
+    assert len(notices) == 1
+    assert "is sent to api.openai.com: it has a value that APO does not know." in notices[0]
+    assert config.partition(":")[0] in notices[0]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["jina-deepsearch-v1", "exa", "exa-research", "Web-Search", "Linkup-Deep-Search", "web-search-pro",
+     "glm-4-alltools", "gemini-deepresearch", "o4-mini-deep_research", "kagi/fastgpt", "qwen-plus-search"],
+)  # fmt: skip
+def test_more_names_of_models_that_search_are_known(name: str) -> None:
+    assert searches_web(name)
+
+
+@pytest.mark.parametrize("name", ["gpt-4o", "deepseek-chat", "example-7b", "research-llm", "hexa-13b", "glm-4-plus"])
+def test_other_names_are_not_taken_for_such(name: str) -> None:
+    assert not searches_web(name)
 
 
 # A model that searches the web by itself does what `web_search_options` asks of others.

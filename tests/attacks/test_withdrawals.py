@@ -79,9 +79,9 @@ async def test_a_withdrawal_ends_what_is_remembered_of_nested_workspaces(tmp_pat
 async def test_a_withdrawal_ends_what_is_agreed_to_in_memory_and_what_is_asked(tmp_path: Path) -> None:
     one, two = User(tmp_path), User(tmp_path)
     assert await one.may(started(), NESTED, begins=False)
-    mark = one.consent.withdrawal(NESTED)
+    mark = one.consent.look().withdrawal(NESTED)
     two.consent.revoke("file:///w")
-    assert one.consent.withdrawal(NESTED) != mark, "which ends the runs of every server"
+    assert one.consent.look().withdrawal(NESTED) != mark, "which ends the runs of every server"
     assert not one.consent.waits(NESTED, started())
     for user in (one, two):
         one.during = lambda user=user: user.consent.revoke("file:///w/packages")  # type: ignore[misc]
@@ -92,12 +92,19 @@ async def test_a_withdrawal_ends_what_is_agreed_to_in_memory_and_what_is_asked(t
 
 async def test_a_withdrawal_ends_consent_of_another_workspace_to_the_files_of_the_folder(tmp_path: Path) -> None:
     """A link in a workspace leads to the folder: its rows are agreed to there."""
+    scope = needed_scope("file:///elsewhere", started())
     for begins in (True, False):
         one, two = User(tmp_path), User(tmp_path)
-        assert await one.may(started(), "file:///elsewhere", begins=begins)
-        mark = one.consent.withdrawal("file:///elsewhere")
-        assert (one if not begins else two).consent.revoke("file:///w")
-        assert one.consent.withdrawal("file:///elsewhere") != mark
+        assert await one.may(started(), scope.workspace, begins=begins)
+        before = one.consent.look()
+        assert two.consent.revoke("file:///w") is begins
+        assert one.consent.look().withdrawal(scope.workspace) == before.withdrawal(scope.workspace)
+        assert one.consent.look().withdrawal(scope.workspace, scope.paths) != before.withdrawal(
+            scope.workspace, scope.paths
+        ), "which ends the runs of every server"
+        assert not one.consent.waits(scope.workspace, started())
+        one.consent.begun(scope.workspace, started())
+        assert ConsentFile(tmp_path).read().grants == ()
         later = User(tmp_path, None)
         assert not await later.may(started(), "file:///elsewhere")
         assert len(later.questions) == 1
@@ -119,10 +126,15 @@ def test_what_is_elsewhere_has_no_path_here(uri: str) -> None:
 # In an editor.
 
 
-async def opened(folder: Path, cache: Path, scripted: ScriptedServer) -> Editor:
+async def opened(folder: Path, cache: Path, scripted: ScriptedServer, *folders: Path) -> Editor:
     environ = environment(cache, scripted.base_url.replace("127.0.0.1", "0.0.0.0"))
     editor = await Editor.start(folder, environ, options={"background": "off"})
     editor.answer = ALLOW
+    if folders:
+        added = types.WorkspaceFoldersChangeEvent(
+            [types.WorkspaceFolder(one.as_uri(), one.name) for one in folders], []
+        )
+        editor.client.workspace_did_change_workspace_folders(types.DidChangeWorkspaceFoldersParams(added))
     return editor
 
 
@@ -131,6 +143,43 @@ def world(folder: Path, scripted: ScriptedServer) -> None:
     made = World(60)
     made.write(folder)
     scripted.script = made.script
+
+
+async def test_a_withdrawal_elsewhere_while_a_question_is_open_ends_its_answer(tmp_path: Path) -> None:
+    """The folder withdrawn holds the rows, and not the workspace that sends them."""
+    one, two = User(tmp_path), User(tmp_path)
+    one.during = lambda: two.consent.revoke("file:///w")
+    assert not await one.may(started(), "file:///elsewhere")
+    assert ConsentFile(tmp_path).read().grants == ()
+
+
+@pytest.mark.parametrize("same_server", [True, False])
+async def test_a_withdrawal_for_the_folder_of_the_rows_cancels_what_is_being_sent(
+    tmp_path: Path, scripted: ScriptedServer, same_server: bool
+) -> None:
+    workspace, data = tmp_path / "workspace", tmp_path / "data"
+    world(workspace, scripted)
+    data.mkdir()
+    (workspace / "tickets.jsonl").rename(data / "tickets.jsonl")
+    prompt = workspace / "tickets.prompt"
+    prompt.write_text(prompt.read_text("utf-8").replace(": tickets.jsonl", ": ../data/tickets.jsonl"), "utf-8")
+    scripted.latency = 0.8
+    editor = await opened(workspace, tmp_path / "cache", scripted, data)
+    other = editor if same_server else await opened(data, tmp_path / "cache", scripted)
+    uri = editor.open("tickets.prompt")
+    await editor.command("apo.optimize", uri)
+    await editor.until(lambda: len(scripted.log) > 5)
+    await other.command("apo.revokeConsent", data.as_uri())
+    await asyncio.sleep(0.1)
+    sent, answered = len(scripted.every), scripted.log.answered
+    await editor.until_idle(uri)
+    await asyncio.sleep(1)
+    assert len(scripted.every) == sent
+    if same_server:
+        assert scripted.log.answered == answered, "the requests under way were cancelled"
+    assert ConsentFile(tmp_path / "cache").read().grants == ()
+    for one in {editor, other}:
+        await one.stop()
 
 
 @pytest.mark.parametrize("same_server", [True, False])

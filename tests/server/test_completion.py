@@ -30,9 +30,10 @@ async def offered(
 ) -> list[types.CompletionItem]:
     view, position = view_of(text, known, path)
     desk = Desk()
-    completions(view, position, client, desk.lookups)
+    roots = (path.parent,) if path else ()
+    completions(view, position, client, desk.lookups, roots)
     await desk.settled()
-    return list(completions(view, position, client, desk.lookups).items)
+    return list(completions(view, position, client, desk.lookups, roots).items)
 
 
 async def labels(text: str, known: ExampleFacts | None = None, path: Path | None = None) -> list[str]:
@@ -162,6 +163,11 @@ async def test_files_folders_and_partials_beside_the_prompt_are_offered(tmp_path
     assert await labels("{{> ‸", path=path) == ["greeting", "more/"]
     assert await written("{{> gr‸", "greeting", path=path) == "{{> greeting}}"
     assert await labels("---\napo.examples: /‸\n---\n", path=path) == []
+    # Nothing is listed outside of the folders that one works in.
+    inner = tmp_path / "more" / "inner.prompt"
+    for name in ("../", "../more/../", "..\\\\", "//host/share/", "\\\\\\\\host\\\\share/"):
+        assert await labels(f"---\napo.examples: {name}‸\n---\n", path=inner) == []
+        assert await labels(f"{{{{> {name}‸", path=inner) == []
 
 
 async def never(_: Request) -> Reply:
@@ -206,7 +212,7 @@ def test_no_text_and_no_position_is_too_broken(
     position = types.Position(line, column)
     document = view.document
     caret = document.positions.offset(position)
-    for item in completions(view, position, SNIPPETS, lookups).items:
+    for item in completions(view, position, SNIPPETS, lookups, ()).items:
         assert isinstance(item.text_edit, types.TextEdit)
         span = document.positions.span(item.text_edit.range)
         assert span.contains(caret)

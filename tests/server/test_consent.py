@@ -70,7 +70,7 @@ def test_the_question_says_what_leaves_where_to_at_what_cost_and_what_a_yes_cove
         "answers (encrypted). "
         "At most 1,000 calls, about $0.12. "
         "A yes covers later runs in this workspace: up to 210 rows of tickets.jsonl with the columns 'text', "
-        "no sealed rows, up to 2,000 calls and $0.25 a run, to the same hosts and roles."
+        "no sealed rows, up to 2,000 calls and about $0.25 a run, to the same hosts and roles."
     )
 
 
@@ -90,10 +90,10 @@ def test_the_question_names_every_file_host_and_notice() -> None:
         "by prompts that may quote 60 rows with their expected answers (encrypted). "
         "At judge.example:8443, far/strict grades the answers to 105 rows by the expected ones "
         "(not encrypted, and the proxy proxy.example:3128 can read it; an https:// address would be safe). "
-        "At most 9 calls, at a price that is not known. Answers are stored there. "
+        "At most 9 calls, at an unknown price. Answers are stored there. "
         "A yes covers later runs in this workspace: up to 210 rows of train.csv with the columns 'a', 'b' and "
-        "up to 2 rows of sub/test.csv with the columns 'a', sealed rows too, up to 18 calls a run at a price that is "
-        "not known, to the same hosts, roles and parameters."
+        "up to 2 rows of sub/test.csv with the columns 'a', sealed rows too, up to 18 calls a run at an unknown "
+        "price, to the same hosts, roles and parameters."
     )
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from pathlib import Path
+
 from lsprotocol import types
 
 from apo_server.capabilities import ClientCapabilities
@@ -14,12 +17,19 @@ from apo_server.view import PromptView
 
 
 def completions(
-    view: PromptView, position: types.Position, client: ClientCapabilities, lookups: Lookups
+    view: PromptView,
+    position: types.Position,
+    client: ClientCapabilities,
+    lookups: Lookups,
+    roots: Collection[Path],
 ) -> types.CompletionList:
-    """What may be written at a position, the likeliest first. An item replaces the word that the caret touches."""
+    """What may be written at a position, the likeliest first. An item replaces the word that the caret touches.
+
+    Names of files come from the folders ``roots``.
+    """
     offset = view.offset(position)
-    found = tag_proposals(view, offset) if offset >= view.prompt.template.start else None
-    found = found or key_proposals(view, offset, lookups)
+    found = tag_proposals(view, offset, roots) if offset >= view.prompt.template.start else None
+    found = found or key_proposals(view, offset, lookups, roots)
     if found is None:
         return types.CompletionList(is_incomplete=False, items=[])
     range_ = view.range(found.word)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path
 
 from apo_engine.positions import Span
 from apo_engine.prompt import keys
@@ -22,7 +23,7 @@ _MISREAD = ("y", "n", "yes", "no", "on", "off", "true", "false", "null")
 _FIRST = ("model", "config", "input", "apo.examples", "apo.metric", "apo.optimizer")
 
 
-def key_proposals(view: PromptView, offset: int, lookups: Lookups) -> Proposals | None:
+def key_proposals(view: PromptView, offset: int, lookups: Lookups, roots: Collection[Path]) -> Proposals | None:
     """What may be written at an offset; None outside of front matter."""
     front = view.prompt.front_matter
     caret = yaml_caret(view.prompt.text, front.root.span, offset) if front else None
@@ -37,7 +38,7 @@ def key_proposals(view: PromptView, offset: int, lookups: Lookups) -> Proposals 
         word = Span(word.start, word.start + comma) if comma >= 0 else word
         if not word.contains(offset):
             return None
-    return Proposals(word, tuple(_values(view, caret, Span(word.start, offset).of(view.prompt.text), lookups)))
+    return Proposals(word, tuple(_values(view, caret, Span(word.start, offset).of(view.prompt.text), lookups, roots)))
 
 
 def _is_schema(path: tuple[str, ...]) -> bool:
@@ -80,7 +81,9 @@ def _detail(key: Key) -> str:
     return f"{key.type}, {key.default} by default" if key.default else key.type
 
 
-def _values(view: PromptView, caret: YamlCaret, typed: str, lookups: Lookups) -> Iterable[Proposal]:  # noqa: PLR0911 - one return for each kind
+def _values(  # noqa: PLR0911 - one return for each kind
+    view: PromptView, caret: YamlCaret, typed: str, lookups: Lookups, roots: Collection[Path]
+) -> Iterable[Proposal]:
     """The values that a key may have; ``typed`` is what stands before the caret."""
     key = keys.keys().get(caret.path)
     if key is not None and key.values:
@@ -95,7 +98,7 @@ def _values(view: PromptView, caret: YamlCaret, typed: str, lookups: Lookups) ->
     if takes == keys.MODEL:
         return _models(lookups)
     if takes in (keys.FILE, keys.FOLDER) or caret.path == ("apo.examples",):
-        return _files(view, caret, typed, folders_only=takes == keys.FOLDER)
+        return _files(view, caret, typed, roots, folders_only=takes == keys.FOLDER)
     return _columns(view, caret) if takes == keys.COLUMN else ()
 
 
@@ -129,14 +132,16 @@ def _labels(view: PromptView, caret: YamlCaret) -> Iterator[Proposal]:
         yield Proposal(visible(label.text), Kind.EnumMember, _yaml(label.text, caret), rows)
 
 
-def _files(view: PromptView, caret: YamlCaret, typed: str, *, folders_only: bool) -> Iterator[Proposal]:
+def _files(
+    view: PromptView, caret: YamlCaret, typed: str, roots: Collection[Path], *, folders_only: bool
+) -> Iterator[Proposal]:
     """The files, and the folders on the way to more of them, in the folder that is written so far."""
     path = view.document.path
     if path is None or typed.startswith(("/", "~")) or "\0" in typed:
         return
     folder = typed.rpartition("/")[0]
     lead = f"{folder}/" if folder else ""
-    for name, is_folder in sorted(entries(path.parent / folder)):
+    for name, is_folder in sorted(entries(path.parent, folder, roots)):
         if is_folder and not name.startswith("_"):
             yield Proposal(f"{lead}{name}/", Kind.Folder, _yaml(f"{lead}{name}/", caret), rank=6)
         elif not folders_only and name.lower().endswith(_EXAMPLE_FILES):

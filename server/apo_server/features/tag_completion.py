@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from pathlib import Path
 
 from apo_engine.positions import Span
 from apo_engine.prompt.helpers import BLOCK_HELPERS, INLINE_HELPERS, ROLES
@@ -17,7 +18,7 @@ _ITEM_DATA = ("@index", "@first", "@last", "@key")
 _PARTIAL = ".prompt"
 
 
-def tag_proposals(view: PromptView, offset: int) -> Proposals | None:
+def tag_proposals(view: PromptView, offset: int, roots: Collection[Path]) -> Proposals | None:
     """What may be written at an offset; None outside of tags."""
     caret = tag_caret(view.prompt, offset)
     if caret is None:
@@ -25,7 +26,7 @@ def tag_proposals(view: PromptView, offset: int) -> Proposals | None:
     if caret.slot == "marker":
         return Proposals(caret.word, tuple(_markers(caret)))
     if caret.slot == "partial":
-        return Proposals(caret.word, tuple(_partials(view, caret)))
+        return Proposals(caret.word, tuple(_partials(view, caret, roots)))
     if caret.slot == "role":
         return Proposals(caret.word, tuple(_roles(caret)))
     if caret.slot == "close":
@@ -162,13 +163,13 @@ def _markers(caret: TagCaret) -> Iterator[Proposal]:
         yield _ending(Proposal(marker, Kind.Keyword, marker, words=words, rank=rank), caret, " --}}")
 
 
-def _partials(view: PromptView, caret: TagCaret) -> Iterator[Proposal]:
+def _partials(view: PromptView, caret: TagCaret, roots: Collection[Path]) -> Iterator[Proposal]:
     path = view.document.path
     typed = caret.word.of(view.prompt.text)
     if path is None or typed.startswith("/") or ".." in typed or "\0" in typed:
         return
     folder = Span(0, typed.rfind("/") + 1).of(typed)
-    for name, is_folder in sorted(entries(path.parent / folder)):
+    for name, is_folder in sorted(entries(path.parent, folder, roots)):
         if is_folder:
             yield Proposal(f"{folder}{name}/", Kind.Folder, f"{folder}{name}/", rank=6)
         elif name.startswith("_") and name.endswith(_PARTIAL) and name != path.name:
