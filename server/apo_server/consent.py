@@ -18,7 +18,7 @@ from apo_engine.machine import cache_dir
 from apo_engine.search.events import CustomMetric, ModelFile, RunStarted
 from apo_server.addresses import is_held_by
 from apo_server.code_questions import words_on_code, words_on_model_file
-from apo_server.consent_file import ConsentFile, Grant, Remembered
+from apo_server.consent_file import ConsentFile, Grant, Remembered, Withdrawals
 from apo_server.consent_scope import granted_scope, needed_scope, question, question_in_full
 
 _log = logging.getLogger(__name__)
@@ -128,13 +128,13 @@ class Consent:
         yes = self._agreed.get((workspace, started.fingerprint))
         return yes is not None and yes.withdrawal == self._mark(yes.grant)
 
-    def look(self) -> Remembered:
-        """What was agreed to and withdrawn so far, by any server of the user's."""
-        return self._file.look()
+    def withdrawals(self) -> Withdrawals:
+        """The withdrawals so far, by any server of the user's."""
+        return self._file.withdrawals()
 
     def _mark(self, scope: Grant) -> str:
         """The mark of the last withdrawal: with another one, no earlier yes holds."""
-        return self._file.look().withdrawal(scope.workspace, scope.paths)
+        return self.withdrawals().mark(scope.workspace, scope.paths)
 
     def holds(self, workspace: str, started: RunStarted, needed: Grant) -> bool:
         """Whether a run that was allowed still is: any server of the user's may have withdrawn its consent.
@@ -223,14 +223,14 @@ class Consent:
         return await asyncio.shield(put)
 
     async def _put_code(self, key: _Key, words: str) -> bool:
-        mark = self._file.look().withdrawal(key[0])
+        mark = self.withdrawals().mark(key[0])
         if not await self._answer(words, key) or key not in self._questions:
             return False
         try:
             self._file.change(lambda before: _with_code(before, key, mark))
         except OSError as error:
             _log.warning("The consent cannot be remembered: %s", error.strerror)
-        return self._file.look().withdrawal(key[0]) == mark
+        return self.withdrawals().mark(key[0]) == mark
 
 
 def _with_code(before: Remembered, key: _Key, mark: str) -> Remembered:

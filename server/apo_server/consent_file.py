@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -145,6 +146,19 @@ class Remembered(msgspec.Struct, frozen=True):
 NOTHING = Remembered(_VERSION)
 
 
+@dataclass(frozen=True, slots=True)
+class Withdrawals:
+    """The withdrawals so far; ``remembered`` is None if nobody knows, as the file cannot be read now."""
+
+    remembered: Remembered | None
+
+    def mark(self, workspace: str, paths: Iterable[str] = ()) -> str:
+        """See `Remembered.withdrawal`. If nobody knows, there may have been one: the mark is like no other one."""
+        if self.remembered is None:
+            return secrets.token_hex(8)
+        return self.remembered.withdrawal(workspace, paths)
+
+
 class ConsentFile:
     """The file in a folder of the user's. What cannot be read as ours, or belongs to somebody else, is no consent."""
 
@@ -157,7 +171,13 @@ class ConsentFile:
         self._held = NOTHING
 
     def read(self) -> Remembered:
-        """What was agreed to so far, by any server of the user's."""
+        """What was agreed to so far, by any server of the user's; nothing if it cannot be read now."""
+        try:
+            return self._read()
+        except OSError:
+            return NOTHING
+
+    def _read(self) -> Remembered:
         try:
             with self._folder.open(_NAME) as stream:
                 state = _state_of(os.fstat(stream.fileno()))
@@ -166,24 +186,29 @@ class ConsentFile:
         except NotPrivateError as error:
             warn_once(f"Remembered consent does not count, and you are asked again. {error}.")
             return NOTHING
-        except OSError:
+        except FileNotFoundError:
             return NOTHING
         return self._remembered
 
-    def look(self) -> Remembered:
-        """What was agreed to and withdrawn so far.
+    def withdrawals(self) -> Withdrawals:
+        """The withdrawals so far, by any server of the user's.
 
         It costs one look at the file's name unless the file has changed, so it can be asked before each request.
         """
         try:
             state = _state_of((self._folder.path / _NAME).lstat())
-        except OSError:
+        except FileNotFoundError:
             state = ()
+        except OSError:
+            return Withdrawals(None)
         if state != self._looked_at:
-            self._held = self.read()
+            try:
+                self._held = self._read()
+            except OSError:
+                return Withdrawals(None)
             # What cannot be read now may be read soon.
             self._looked_at = None if state and self._held is NOTHING else state
-        return self._held
+        return Withdrawals(self._held)
 
     def change(self, update: Callable[[Remembered], Remembered]) -> None:
         """Replace what is on disk by what ``update`` makes of it; it is there, and whole, when this returns.
@@ -193,7 +218,7 @@ class ConsentFile:
         """
         private_folder(self._folder.path, shared=True)
         with hold_lock(self._folder.path / _NAME, _LOCK_SECONDS):
-            before = self.read()
+            before = self._read()
             after = update(before)
             if after != before:
                 self._folder.write(_NAME, msgspec.json.encode(after))

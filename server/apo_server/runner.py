@@ -25,6 +25,7 @@ from apo_server.consent_scope import needed_scope
 from apo_server.engine import EngineClient, WorkerDied
 from apo_server.jobs import Order, Turn
 from apo_server.session import Session
+from apo_server.settings import ServerSettings
 from apo_server.wire import Reply, Request
 
 if TYPE_CHECKING:
@@ -219,7 +220,7 @@ class Runner:
             ApoError: one has; the code is ``consent-withdrawn``.
         """
         workspace = permit.request.workspace
-        mark = self._consent.look().withdrawal(workspace, permit.request.concerned)
+        mark = self._consent.withdrawals().mark(workspace, permit.request.concerned)
         same = mark == permit.request.withdrawal
         if not same or (
             permit.needed is not None and not self._consent.holds(workspace, permit.started, permit.needed)
@@ -242,10 +243,19 @@ class Runner:
         Raises:
             ApoError: the prompt, its settings or its rows cannot be used.
         """
-        settings = self._session.settings_of(order.uri)
+        for _ in range(_TRIES):
+            settings = self._session.settings_of(order.uri)
+            permit = await self._permitted_under(order, settings)
+            # Settings that changed while a question was open hold for what it is about.
+            if permit is None or settings == self._session.settings_of(order.uri):
+                return permit
+        self._tell_once(order, _never_the_same(order))
+        return None
+
+    async def _permitted_under(self, order: Order, settings: ServerSettings) -> _Permit | None:
         workspace = self._screen.workspace_of(order.uri)
         # As it is before anything is asked: a withdrawal in another server ends what is agreed to meanwhile, too.
-        before = self._consent.look()
+        before = self._consent.withdrawals()
         request = Request(
             id=0,
             do=order.job,
@@ -272,15 +282,20 @@ class Runner:
             request = msgspec.structs.replace(request, model_files=(*request.model_files, file))
         # A link that is put in a file's place later changes nothing of what was read, and of what a yes covers.
         needed = needed_scope(workspace, started)
-        mark = before.withdrawal(workspace, needed.paths)
+        mark = before.mark(workspace, needed.paths)
         # Whoever allowed it, the engine sends what was planned here, and to nobody else.
         request = msgspec.structs.replace(request, agreed=started.fingerprint, withdrawal=mark, concerned=needed.paths)
         if started.local or settings.consent:
             return _Permit(request, started, None)
-        if await self._consent.to_send(workspace, started, asked=order.asked):
-            return _Permit(request, started, needed)
-        self._explain_consent(order)
-        return None
+        if not await self._consent.to_send(workspace, started, asked=order.asked):
+            self._explain_consent(order)
+            return None
+        view = self._session.view(order.uri)
+        if self._consent.waits(workspace, started) and view is not None and view.prompt.text != order.text:
+            message = f"Nothing was sent: {shown_name(order.path.name)} changed while the question was open."
+            self._tell_once(order, Problem(_STALE, message, "Start the run again.", severity=Severity.WARNING))
+            return None
+        return _Permit(request, started, needed)
 
     def paused(self, uri: str) -> bool:
         """Whether the last run of a prompt was stopped by what may be spent today."""

@@ -105,7 +105,7 @@ def _may_send(request: Request) -> Callable[[], bool] | None:
     from apo_server.consent_file import ConsentFile
 
     file = ConsentFile(cache_dir(os.environ))
-    return lambda: file.look().withdrawal(request.workspace, request.concerned) == request.withdrawal
+    return lambda: file.withdrawals().mark(request.workspace, request.concerned) == request.withdrawal
 
 
 def _survey(request: Request) -> Survey:

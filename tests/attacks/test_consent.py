@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import math
 import os
@@ -15,10 +16,12 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from lsprotocol import types
 
 from apo_engine import api
 from apo_engine.examples.columns import Columns
 from apo_engine.file_lock import hold_lock
+from apo_engine.private_files import PrivateFolder
 from apo_engine.problems import InputError
 from apo_engine.prompt.file import parse_prompt
 from apo_engine.search.events import (
@@ -339,6 +342,28 @@ async def test_a_yes_after_a_withdrawal_elsewhere_counts_for_nothing(tmp_path: P
     assert await one.consent.to_run("file:///w", "a.prompt", code, asked=True), "the next yes counts"
 
 
+async def test_who_cannot_read_the_withdrawals_takes_none_for_granted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a file handle left, say, nobody knows whether consent was withdrawn."""
+    one, two = User(tmp_path), User(tmp_path)
+    assert await one.may(started())
+    file = ConsentFile(tmp_path)
+    before = file.withdrawals().mark("file:///w")
+    assert file.withdrawals().mark("file:///w") == before
+    two.consent.revoke("file:///w")
+    with monkeypatch.context() as patch:
+        patch.setattr(PrivateFolder, "open", refuse)
+        assert file.withdrawals().mark("file:///w") != before
+        with pytest.raises(OSError, match="handles"):
+            file.change(lambda old: old)
+    assert file.withdrawals().mark("file:///w") != before
+
+
+def refuse(*_: object) -> None:
+    raise OSError(errno.EMFILE, "no handles are left")
+
+
 async def test_a_withdrawal_ends_what_another_server_runs_and_is_not_lost(tmp_path: Path) -> None:
     one, two = User(tmp_path), User(tmp_path)
     assert await one.may(started())
@@ -536,6 +561,41 @@ async def test_rows_that_are_swapped_while_the_question_is_open_do_not_leave(
     await editor.until(lambda: len(editor.questions) == 2)
     words = editor.questions[1].message
     assert f"{count * 7 // 10} rows of tickets.jsonl" in words, "the next run asks about the rows that are there now"
+    await editor.stop()
+
+
+@pytest.mark.parametrize("what", ["text", "model"])
+async def test_a_prompt_that_changes_while_the_question_is_open_is_not_sent(
+    repository: Path, scripted: ScriptedServer, what: str
+) -> None:
+    old, new = {"text": ("You work", "PRIVATE: you work"), "model": ("openai/scripted", "openai/other")}[what]
+    editor = await opened(repository, scripted, lambda: None)
+    uri = editor.open("tickets.prompt")
+    assert old in editor.texts[uri]
+    editor.while_asked = lambda: editor.write(uri, editor.texts[uri].replace(old, new))
+    await editor.command("apo.evaluate", uri)
+    await editor.until(lambda: any("changed while the question was open" in one for one in editor.messages()))
+    assert len(scripted.every) == 0
+    editor.while_asked = lambda: None
+    await editor.command("apo.evaluate", uri)
+    await editor.until(lambda: len(scripted.log) == 42)
+    assert len(editor.questions) == 2
+    await editor.stop()
+
+
+async def test_a_cap_that_is_lowered_while_the_question_is_open_holds(
+    repository: Path, scripted: ScriptedServer
+) -> None:
+    editor = await opened(repository, scripted, lambda: None)
+    lowered = types.DidChangeConfigurationParams({"apo": {"background": "off", "budget": {"calls": 7}}})
+    editor.while_asked = lambda: editor.client.workspace_did_change_configuration(lowered)
+    uri = editor.open("tickets.prompt")
+    await editor.command("apo.evaluate", uri)
+    await editor.until(lambda: len(scripted.log) == 7)
+    await editor.until_idle(uri)
+    assert len(scripted.every) == 7
+    assert len(editor.questions) == 2
+    assert "At most 7 calls" in editor.questions[1].message
     await editor.stop()
 
 

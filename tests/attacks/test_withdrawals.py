@@ -79,9 +79,9 @@ async def test_a_withdrawal_ends_what_is_remembered_of_nested_workspaces(tmp_pat
 async def test_a_withdrawal_ends_what_is_agreed_to_in_memory_and_what_is_asked(tmp_path: Path) -> None:
     one, two = User(tmp_path), User(tmp_path)
     assert await one.may(started(), NESTED, begins=False)
-    mark = one.consent.look().withdrawal(NESTED)
+    mark = one.consent.withdrawals().mark(NESTED)
     two.consent.revoke("file:///w")
-    assert one.consent.look().withdrawal(NESTED) != mark, "which ends the runs of every server"
+    assert one.consent.withdrawals().mark(NESTED) != mark, "which ends the runs of every server"
     assert not one.consent.waits(NESTED, started())
     for user in (one, two):
         one.during = lambda user=user: user.consent.revoke("file:///w/packages")  # type: ignore[misc]
@@ -96,10 +96,10 @@ async def test_a_withdrawal_ends_consent_of_another_workspace_to_the_files_of_th
     for begins in (True, False):
         one, two = User(tmp_path), User(tmp_path)
         assert await one.may(started(), scope.workspace, begins=begins)
-        before = one.consent.look()
+        before = one.consent.withdrawals()
         assert two.consent.revoke("file:///w") is begins
-        assert one.consent.look().withdrawal(scope.workspace) == before.withdrawal(scope.workspace)
-        assert one.consent.look().withdrawal(scope.workspace, scope.paths) != before.withdrawal(
+        assert one.consent.withdrawals().mark(scope.workspace) == before.mark(scope.workspace)
+        assert one.consent.withdrawals().mark(scope.workspace, scope.paths) != before.mark(
             scope.workspace, scope.paths
         ), "which ends the runs of every server"
         assert not one.consent.waits(scope.workspace, started())

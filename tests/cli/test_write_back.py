@@ -52,6 +52,21 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
     assert target.read_bytes() == NEW.encode()
 
 
+def test_a_linked_folder_leads_no_hand_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    work, elsewhere = tmp_path / "work", tmp_path / "elsewhere"
+    for folder in (work, elsewhere):
+        folder.mkdir()
+    target = prompt_at(elsewhere / "a.prompt")
+    (work / "linked").symlink_to(elsewhere)
+    monkeypatch.chdir(work)
+    with pytest.raises(InputError, match="behind a link that leads outside"):
+        write_back(load_prompt(Path("linked/a.prompt")), NEW)
+    assert target.read_bytes() == OLD.encode()
+    # Who names the file itself means it.
+    write_back(load_prompt(target), NEW)
+    assert target.read_bytes() == NEW.encode()
+
+
 def test_a_deleted_file_is_not_made_again(tmp_path: Path) -> None:
     path = prompt_at(tmp_path / "a.prompt")
     prompt = load_prompt(path)
