@@ -40,9 +40,12 @@ _ESCAPE = re.compile(
     r"(?-i:\\U([0-9a-fA-F]{8}))|\\(?:[ux]\{|N\{U\+)0*([0-9a-f]{1,6})\}|\\u([0-9a-f]{4})|\\x([0-9a-f]{2})|%u([0-9a-f]{4})"
     r"|%(?:25){0,999}([0-9a-f]{2})"
     r"|&(?:amp;){0,999}(?:\#x0*([0-9a-f]{1,6});?|\#0*([0-9]{1,7});?|([a-z]{2,24};))"
-    r"|(?-i:\\N)\{([^{}\\]{1,100})\}|\\([0-7]{1,3})|\\([^\w\s]|_)",
+    r"|(?-i:\\N)\{([^{}\\]{1,100})\}|\\([0-7]{1,3})|\\(\S)",
     re.IGNORECASE | re.ASCII,
 )
+# JavaScript and shells read a character behind a backslash as itself. Shells do so for those that begin an escape in
+# other languages too, so that what holds such a one is read both ways.
+_BACKSLASHED, _AMBIGUOUS = re.compile(r"\\(\S)"), re.compile(r"\\[0-7nux]", re.IGNORECASE)
 _DECIMAL, _NAMED, _UNICODE_NAMED, _OCTAL, _BARE = 8, 9, 10, 11, 12
 _BASES = {_DECIMAL: 10, _OCTAL: 8}
 # Text in a text in a text, in ways that take turns: nobody writes or undoes more layers. What is below them is struck.
@@ -64,7 +67,8 @@ class Secrets:
     """Secret words, and each form in which a server or a library may return them: plain, quoted, in base64, in hex.
 
     Characters may be written as escapes of JSON, Python, HTML, Markdown or URLs, some or all of them, however often
-    over: whoever decodes the text later finds no secret in it. A long beginning or end of a key counts as well.
+    over: whoever decodes the text later finds no secret in it. A long beginning or end of a key counts as well, be it
+    plain, in base64 or in hex.
     """
 
     words: tuple[str, ...] = field(default=(), repr=False)
@@ -113,11 +117,13 @@ class Secrets:
             found.append((rest, len(text)))
         work = _MOST_WORK - len(text)
         while (layer := _Decoded.of(decoded)) is not None:
+            read = [layer, *([_Decoded.of(decoded, _BACKSLASHED)] if _AMBIGUOUS.search(decoded) else [])]
+            for one in filter(None, read):
+                places = self._found(one.text)
+                work -= len(one.text) + len(places) * (len(layers) + 1) * _WORK_OF_PLACE
+                found += (_outermost(place, (one, *layers)) for place in places)
             layers.insert(0, layer)
             decoded = layer.text
-            places = self._found(decoded)
-            work -= len(decoded) + len(places) * len(layers) * _WORK_OF_PLACE
-            found += (_outermost(place, layers) for place in places)
             if len(layers) == _MOST_LAYERS or work < 0:
                 if (layer := _Decoded.of(decoded)) is not None:
                     found.append((_outermost(layer.spans[0], layers)[0], len(text)))
@@ -150,11 +156,12 @@ class Secrets:
         for form in self._forms:
             found += ((at, at + len(form)) for at in places(form))
         for key in self._keys:
-            for at in places(key[:_END]):
-                found.append((at, at + _alike(key, lowered[at : at + len(key)])))
-            for at in places(key[-_END:]):
-                end = at + _END
-                found.append((end - _alike(key[::-1], lowered[max(0, end - len(key)) : end][::-1]), end))
+            for at in places(key.form[: key.head]):
+                found.append((at, at + _alike(key.form, lowered[at : at + len(key.form)])))
+            for at in places(key.form[-key.tail :]):
+                end = at + key.tail
+                before = lowered[max(0, end - len(key.form)) : end]
+                found.append((end - _alike(key.form[::-1], before[::-1]), end))
         return found
 
     @cached_property
@@ -163,9 +170,10 @@ class Secrets:
         return tuple({form.lower() for word in self._spelled for form in _forms(word)})
 
     @cached_property
-    def _keys(self) -> tuple[str, ...]:
-        """Secrets of which a long beginning or end is too much, in small letters."""
-        return tuple({word.lower() for word in self._spelled if len(word) > _END and not _has_longer_part(word)})
+    def _keys(self) -> tuple[_Key, ...]:
+        """Secrets of which a long beginning or end is too much."""
+        keys = (word for word in self._spelled if len(word) > _END and not _has_longer_part(word))
+        return tuple({key for word in keys for key in _Key.forms(word)})
 
     @cached_property
     def _spelled(self) -> tuple[str, ...]:
@@ -179,6 +187,27 @@ class Secrets:
 
 
 @dataclass(frozen=True, slots=True)
+class _Key:
+    """A form of a secret, in small letters; so many characters at its ends, ``head`` and ``tail``, are too much."""
+
+    form: str
+    head: int
+    tail: int
+
+    @staticmethod
+    def forms(word: str) -> Iterator[_Key]:
+        """Plain, in hex, and in base64 as it stands inside of a longer text."""
+        encoded = _bytes(word)
+        head, tail = len(_bytes(word[:_END])), len(_bytes(word[-_END:]))
+        yield _Key(word.lower(), _END, _END)
+        yield _Key(encoded.hex(), 2 * head, 2 * tail)
+        for before in range(3):
+            first, last = len(_inside(before, head)), len(_inside(before + len(encoded) - tail, tail))
+            for form in _in_base64(encoded, before):
+                yield _Key(form.lower(), first, last)
+
+
+@dataclass(frozen=True, slots=True)
 class _Decoded:
     """A text with one layer of escapes decoded, each to one character: ``at`` that position, from that of ``spans``."""
 
@@ -187,14 +216,14 @@ class _Decoded:
     spans: list[tuple[int, int]]
 
     @staticmethod
-    def of(text: str) -> _Decoded | None:
-        """The decoded text; None if nothing in it is an escape."""
+    def of(text: str, escapes: re.Pattern[str] = _ESCAPE) -> _Decoded | None:
+        """The decoded text; None if nothing in it is one of these escapes."""
         pieces: list[str] = []
         at: list[int] = []
         spans: list[tuple[int, int]] = []
         length = done = 0
-        for escape in _ESCAPE.finditer(text) if "\\" in text or "&" in text or "%" in text else ():
-            char = _character(escape)
+        for escape in escapes.finditer(text) if "\\" in text or "&" in text or "%" in text else ():
+            char = _character(escape) if escapes is _ESCAPE else escape[1]
             if char is None:
                 continue
             begin, end = escape.span()
@@ -327,19 +356,33 @@ def _forms(word: str) -> Iterator[str]:
     yield quote(quote(word, safe=""), safe="")
     yield word[::-1]
     yield html.escape(word)
-    encoded = word.encode("utf-8", "surrogatepass")
+    encoded = _bytes(word)
     yield encoded.hex()
     yield base64.b64encode(encoded).decode().rstrip("=")
     yield base64.urlsafe_b64encode(encoded).decode().rstrip("=")
     # Inside of a longer text in base64, such as "Bearer KEY", the word begins at one of three places in a group.
     for before in range(3):
-        inside = slice((8 * before + 5) // 6, 8 * (before + len(encoded)) // 6)
-        padded = bytes(before) + encoded
-        yield base64.b64encode(padded).decode()[inside]
-        yield base64.urlsafe_b64encode(padded).decode()[inside]
+        yield from _in_base64(encoded, before)
     # As `repr` and JSON write it.
     yield repr(word)[1:-1]
     yield json.dumps(word)[1:-1]
+
+
+def _in_base64(encoded: bytes, before: int) -> Iterator[str]:
+    """What base64 makes of these bytes alone, in either alphabet, if so many bytes precede them."""
+    inside = _inside(before, len(encoded))
+    padded = bytes(before) + encoded
+    for encode in (base64.b64encode, base64.urlsafe_b64encode):
+        yield encode(padded).decode()[inside.start : inside.stop]
+
+
+def _inside(before: int, count: int) -> range:
+    """The characters of base64 that hold nothing but bits of ``count`` bytes behind ``before`` others."""
+    return range((8 * before + 5) // 6, 8 * (before + count) // 6)
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
 
 
 def _loggers() -> Iterator[logging.Logger]:

@@ -105,6 +105,12 @@ def default_inputs(front: FrontMatter | None) -> dict[str, object]:
     return value
 
 
+def front_matter_length(text: str) -> int:
+    """How many characters of a text are front matter, whether it can be read or not."""
+    found = _find(text)
+    return len(found[1]) if found else 0
+
+
 def _find(text: str) -> tuple[Span, Span, bool] | None:
     """The span with delimiters, the span between them, and whether the closing one is there."""
     at = 0

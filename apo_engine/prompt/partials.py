@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from apo_engine.allowed_paths import is_network_path, is_within, read_allowed, require_same_kind
 from apo_engine.positions import Lines
 from apo_engine.problems import InputError, Place, Problem, Repair
-from apo_engine.prompt.frontmatter import read_front_matter
+from apo_engine.prompt.frontmatter import front_matter_length, read_front_matter
+from apo_engine.prompt.scan_budget import ScanBudget, ScanBudgetSpent
 from apo_engine.prompt.template import BlockOpen, Partial, scan
 from apo_engine.prompt.usage import usage_faults
 from apo_engine.settings import nearest
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
 MAX_PARTIALS = 100
 MAX_BYTES = 1_000_000
 # Partials that include others twice each grow beyond all measure in a few steps.
-MAX_CHARS = 2_000_000
+MAX_CHARS = 500_000
+# Each is looked up on disk.
+MAX_PROBLEMS = 100
 _MAX_NAMES = 1_000
 # The text of a file in a folder; None where there is none. Raises OSError or UnicodeDecodeError where it cannot be
 # read, or lies elsewhere.
@@ -81,6 +84,11 @@ def partial_texts(prompt: PromptFile, read: Read) -> Mapping[str, str]:
     return _Loading(prompt, read).texts
 
 
+def partial_files(prompt: PromptFile, read: Read) -> tuple[Path, ...]:
+    """The files of the partials that a prompt includes, directly or through others, also those that are missing."""
+    return tuple(_Loading(prompt, read).looked_at.values())
+
+
 def partial_problems(prompt: PromptFile, read: Read) -> tuple[Problem, ...]:
     """What is wrong with the partials of a prompt, each thing at the tag in the prompt that leads to it."""
     return tuple(dict.fromkeys(_Loading(prompt, read).at_tags))
@@ -112,17 +120,23 @@ class _Loading:
     at_tags: list[Problem] = field(default_factory=list)
     inner: dict[str, list[str]] = field(default_factory=dict)
     lengths: dict[str, int] = field(default_factory=dict)
+    looked_at: dict[str, Path] = field(default_factory=dict)
+    budget: ScanBudget = field(default_factory=ScanBudget)
+    chars: int = 0
+    stopped: bool = False
 
     def __post_init__(self) -> None:
         prompt, total = self.prompt, 0
         for name, span, required in partial_names(prompt.nodes):
             place = prompt.place(span)
             self.include(name, required, place, place, ())
+            if self.stopped:
+                return
             # A circle is a problem already, and has no length.
             total += 0 if self.problems else self.length(name)
             if total > MAX_CHARS:
                 message = f"With all that they include, the partials grow beyond {MAX_CHARS:,} characters here."
-                self.say(Problem("partial-large", message, "Include less, or less often.", place), place)
+                self.stop(Problem("partial-large", message, "Include less, or less often.", place), place)
                 return
 
     def length(self, name: str) -> int:
@@ -134,20 +148,21 @@ class _Loading:
 
     def include(self, name: str, required: bool, place: Place, tag: Place, chain: tuple[str, ...]) -> None:
         """Add one partial and what it includes; ``tag`` is the place in the prompt that all this hangs on."""
-        if name in chain:
+        if name in chain and not self.stopped:
             circle = " → ".join((*chain[chain.index(name) :], name))
             message = f"Partials include each other in a circle: {circle}."
             self.say(Problem("partial-circle", message, "Take one of them out.", place), tag)
             return
-        if name in self.texts:
+        if self.stopped or name in self.texts or (name in self.looked_at and not required):
             return
         path = partial_path(self.prompt, name)
         if path is None:
             self.say(_unplaced(self.prompt, name, place), tag)
             return
-        if len(self.texts) >= MAX_PARTIALS:
-            self.say(Problem("partial-many", f"More than {MAX_PARTIALS} partials.", "Use fewer.", place), tag)
+        if name not in self.looked_at and len(self.looked_at) >= MAX_PARTIALS:
+            self.stop(Problem("partial-many", f"More than {MAX_PARTIALS} partials.", "Use fewer.", place), tag)
             return
+        self.looked_at[name] = path
         try:
             assert self.prompt.path is not None
             text = self.read(path, self.prompt.path.parent)
@@ -157,16 +172,29 @@ class _Loading:
             self.say(Problem("partial-unreadable", message, remedy, place), tag)
             return
         if text is not None:
-            self.take(name, path, text, tag, chain)
+            self.take(name, path, text, place, tag, chain)
         elif required:
             self.say(_missing(name, path, place), tag)
 
-    def take(self, name: str, path: Path, text: str, tag: Place, chain: tuple[str, ...]) -> None:
+    def take(self, name: str, path: Path, text: str, place: Place, tag: Place, chain: tuple[str, ...]) -> None:
         """Add the text of one partial and what it includes."""
-        lines = Lines(text)
-        front, problems = read_front_matter(text, path, lines)
-        start = front.span.end if front else 0
-        nodes, faults = scan(text, start)
+        self.chars += len(text)
+        if self.chars > MAX_CHARS:
+            message = f"With '{name}', the partials are longer than {MAX_CHARS:,} characters together."
+            self.stop(Problem("partial-large", message, "Shorten them, or include fewer.", place), tag)
+            return
+        try:
+            self.budget.spend_on_front_matter(front_matter_length(text))
+            lines = Lines(text)
+            front, problems = read_front_matter(text, path, lines)
+            start = front.span.end if front else 0
+            nodes, faults = scan(text, start, budget=self.budget)
+        except ScanBudgetSpent:
+            message = (
+                f"With '{name}', the partials have more or longer tags, or more front matter, than can be checked."
+            )
+            self.stop(Problem("partial-large", message, "Shorten them, or include fewer.", place), tag)
+            return
         wrong = [
             Problem(fault.code, fault.message, fault.remedy, Place.at(path, lines, fault.span), repairs=fault.repairs)
             for fault in (*faults, *usage_faults(nodes))
@@ -174,11 +202,18 @@ class _Loading:
         self.texts[name] = text[start:]
         self.inner[name] = [inner for inner, _, _ in partial_names(nodes)]
         for problem in (*problems, *wrong):
-            self.say(problem, tag)
+            if not self.stopped:
+                self.say(problem, tag)
         for inner, span, required in partial_names(nodes):
             self.include(inner, required, Place.at(path, lines, span), tag, (*chain, name))
 
+    def stop(self, problem: Problem, tag: Place) -> None:
+        """Say what is wrong, and look at no more partials."""
+        self.say(problem, tag)
+        self.stopped = True
+
     def say(self, problem: Problem, tag: Place) -> None:
+        self.stopped = self.stopped or len(self.problems) >= MAX_PROBLEMS
         self.problems.append(problem)
         if problem.place is not None and problem.place != tag:
             where = f"{problem.place.path.name if problem.place.path else ''}:{problem.place.line}"

@@ -18,6 +18,8 @@ from apo_engine.prompt.helpers import HELPERS
 if TYPE_CHECKING:
     from collections.abc import Container, Sequence
 
+    from apo_engine.prompt.scan_budget import ScanBudget
+
 MAX_PROBLEMS = 100
 
 
@@ -114,12 +116,17 @@ class Fault:
     repairs: tuple[Repair, ...] = ()
 
 
-def scan(text: str, start: int = 0, known: Sequence[Node] = ()) -> tuple[tuple[Node, ...], tuple[Fault, ...]]:
-    """The nodes of ``text`` from ``start`` on, without gap or overlap, and what is wrong. Linear; never raises.
+def scan(
+    text: str, start: int = 0, known: Sequence[Node] = (), budget: ScanBudget | None = None
+) -> tuple[tuple[Node, ...], tuple[Fault, ...]]:
+    """The nodes of ``text`` from ``start`` on, without gap or overlap, and what is wrong. Linear; bad tags are faults.
 
     ``known`` are the first of them, where an earlier version has them already (see `unchanged`).
+
+    Raises:
+        ScanBudgetSpent: there is a budget, and it does not suffice.
     """
-    scanner = _Scanner(text, list(known))
+    scanner = _Scanner(text, list(known), budget)
     at = known[-1].span.end if known else start
     while at < len(text):
         opening = text.find("{{", at) if len(scanner.faults) < MAX_PROBLEMS else -1
@@ -159,8 +166,9 @@ def _simple(match: re.Match[str]) -> Node:
 class _Scanner:
     """The state of one scan: nodes so far, and where the next closers are (so that no search is repeated)."""
 
-    def __init__(self, text: str, nodes: list[Node]) -> None:
+    def __init__(self, text: str, nodes: list[Node], budget: ScanBudget | None) -> None:
         self.text = text
+        self.budget = budget
         self.nodes = nodes
         self.faults: list[Fault] = []
         self.known: dict[str, int] = {}
@@ -172,9 +180,14 @@ class _Scanner:
             found = self.known[token] = self.text.find(token, at)
         return found
 
+    def spend(self, chars: int) -> None:
+        if self.budget is not None:
+            self.budget.spend_on_tag(chars)
+
     def tag(self, at: int, opening: int) -> int:
         """Add the text from ``at`` and the tag at ``opening``; the offset after it."""
         text = self.text
+        self.spend(0)
         backslashes = 0
         while opening - backslashes > at and text[opening - backslashes - 1] == "\\":
             backslashes += 1
@@ -244,6 +257,7 @@ class _Scanner:
             return self.broken(opening, message, f"Add '{closers[0]}'.", closers[0])
         span = Span(opening, end + length)
         inner = Span(body, end - 1 if not triple and text.endswith("~", body, end) else end)
+        self.spend(len(inner))
         self.nodes.append(self.node(span, inner, triple=triple))
         return span.end
 

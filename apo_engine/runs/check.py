@@ -69,7 +69,7 @@ def check(prompt: PromptFile, options: Options, buffers: Mapping[Path, str]) -> 
     rows = check_rows(prompt, options, buffers)
     facts = rows.facts
     columns = [column.name for column in facts.columns] if facts else None
-    found = [*prompt.problems, *check_prompt(prompt, columns), *_partials(prompt), *_rendering(prompt)]
+    found = [*prompt.problems, *check_prompt(prompt, columns), *_partials(prompt)]
     found += rows.problems
     try:
         resolved(prompt, options)
@@ -120,18 +120,12 @@ def _literal_lines(prompt: PromptFile) -> Iterator[tuple[int, str]]:
 
 
 def _partials(prompt: PromptFile) -> Sequence[Problem]:
-    """What is wrong with the partials, in their own files."""
-    try:
-        load_partials(prompt)
-    except InputError as error:
-        return error.problems
-    return ()
-
-
-def _rendering(prompt: PromptFile) -> Sequence[Problem]:
-    """Whether the prompt takes too much to render."""
+    """What is wrong with the partials, in their own files; else whether the prompt takes too much to render."""
     try:
         partials = load_partials(prompt)
+    except InputError as error:
+        return error.problems
+    try:
         Renderer(prompt, partials).messages({name: name for name in prompt.required_inputs})
     except InputError as error:
         # Whatever else is wrong is said where it is checked, or depends on the rows.

@@ -10,8 +10,8 @@ from apo_engine.unseen import is_unseen
 
 _USUAL = frozenset("\n\t")
 _LOOK_ALIKE = str.maketrans(
-    "аеорсухіјѕԁԛԝһӏьвмнктзαορνιτκυχεηωϲϳ❴❵⦃⦄‹›〈〉⟨⟩❮❯❬❭∕⁄⧸։∶ꓽ․‥",
-    "aeopcyxijsdqwhlbbmhkt3aopvitkuxenwcj{}{}<><><><><>///:::..",
+    "аеорсухіјѕԁԛԝһӏьвмнктзαορνιτκυχεηωϲϳ❴❵⦃⦄‹›〈〉⟨⟩❮❯❬❭∕⁄⧸։∶ꓽː꞉˸․‥",
+    "aeopcyxijsdqwhlbbmhkt3aopvitkuxenwcj{}{}<><><><><>///::::::..",
 )
 # All but letters and digits, and the letters that are drawn as nothing.
 _SIGNS = re.compile(r"[\W_\u115f\u1160\u3164\uffa0]+")

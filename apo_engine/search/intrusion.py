@@ -13,25 +13,10 @@ from apo_engine.examples.example import Example
 from apo_engine.examples.quoting import quoted
 from apo_engine.prompt.sections import END, EXEMPLARS
 from apo_engine.search.disguise import plain_readings
+from apo_engine.search.speakers import ROLES
 
 _MARKERS = re.compile(rf"\{{\{{!--\s*(?:{EXEMPLARS}|{END})\s*--\}}\}}")
 _LONGEST_NAME = 40
-_WHO = r"(?:system|assistant|developer|user|human)"
-_WHAT = r"(?:[ \t_-]{1,3}(?:message|prompt|instructions?|role|turn|note|override|update))?"
-_ROLES = re.compile(
-    # Of Dotprompt and its renderers.
-    r"<{3}\s?(?:dotprompt|apo)\s?:[^>\n]{0,40}"
-    # Of chat templates: ChatML, Llama, Gemma, Mistral, DeepSeek, Phi, Nemotron, GLM, Qwen.
-    r"|<\s?\|[^|]{1,40}\|\s?>|\|?im_(?:start|end|sep)\|?|</?(?:start|end)_of_turn>|\[/?\s?(?:inst|system_prompt|"
-    r"available_tools|tool_calls|tool_results)\s?\]|<{2}\s?/?\s?sys\s?>{2}|</?(?:s|bos|eos|extra_id_\d+|unused\d+)>"
-    r"|\[g?mask\]|<[se]op>|</?tools?_(?:calls?|responses?|results?|outputs?)>"
-    # Of documents that show a conversation.
-    rf"|<\s?/?\s?{_WHO}{_WHAT}(?=[\s/>]|\Z)|\[\s?/?\s?{_WHO}{_WHAT}\s?\]"
-    rf"|^[ \t]{{0,8}}#{{1,6}}[ \t]{{0,4}}{_WHO}{_WHAT}[ \t]{{0,4}}:?[ \t]{{0,4}}$"
-    rf"|^(?:[^\w\n]{{0,8}}\d{{1,3}}[.)])?[^\w\n]{{0,8}}{_WHO}{_WHAT}[^\w\n:>]{{0,6}}(?::|>)"
-    rf"|\b(?:role[\"']?\s*[:=]|(?:from|author|speaker)\s*=)\s*[\"']?{_WHO}\b",
-    re.MULTILINE,
-)
 _PLACEHOLDERS = re.compile(
     r"\{\s*\{[^{}]{0,80}(?:\}\s{0,4}\})?|\{%[^{}]{0,80}|<%[^<>]{0,80}|[$#]\{\s{0,4}[a-z_][^{}]{0,80}\}"
     r"|\[\[\s{0,4}[a-z_][\w. ]{0,40}\]\]|%\([a-z_]\w{0,40}\)[a-z]"
@@ -44,11 +29,11 @@ class Intrusions:
     def __init__(self, own: str, names: Collection[str] = ()) -> None:
         """``own`` is the user's text: what stands in it is not added. ``names`` are words of the task, and no roles."""
         self._names = frozenset(name.casefold().strip() for name in names)
-        self._own = [frozenset(_all(pattern, own)) for pattern in (_ROLES, _PLACEHOLDERS)]
+        self._own = [frozenset(_all(pattern, own)) for pattern in (ROLES, _PLACEHOLDERS)]
 
     def added(self, text: str) -> str | None:
         """Why a rewrite that reads so must be refused, or None."""
-        for what, pattern, own in zip(("role", "placeholder"), (_ROLES, _PLACEHOLDERS), self._own, strict=True):
+        for what, pattern, own in zip(("role", "placeholder"), (ROLES, _PLACEHOLDERS), self._own, strict=True):
             for found in _all(pattern, text):
                 if found not in own and re.sub(r"\W", "", found) not in self._names:
                     return f"adds what reads as a {what} ({quoted(found)})"

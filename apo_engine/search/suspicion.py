@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from apo_engine.examples.quoting import quoted
 from apo_engine.search.disguise import mixed, plain_readings, readings
 from apo_engine.search.orders import ORDERS
+from apo_engine.search.speakers import ROLES, SPEAKERS
 from apo_engine.unseen import hidden
 
 _DOMAINS = (
@@ -48,12 +49,6 @@ _CODED = re.compile(
     r"|(?<!\w)(?:[01]{8}\s?){4,}(?!\w)|(?<!\S)(?:[.-]{1,5}[ /]+){8,}[.-]{1,5}(?!\S)"
 )
 _BRACES = re.compile(r"(?<![{$#])\{\s{0,3}[a-z_][\w.]{0,40}\s{0,3}\}(?!\})")
-# Forms in which models were taught to take orders, or others to speak; a prompt of one's own may have them as well.
-_SPEAKERS = re.compile(
-    r"^[ \t]{0,8}#{2,6}[ \t]{0,4}(?:instruction|response|input)[ \t]{0,4}:?[ \t]{0,4}$"
-    r"|^[^\w\n]{0,8}(?:tool|function|ai|bot|chatbot|gpt|chatgpt|claude|gemini|llama)[^\w\n:>]{0,6}[:>]",
-    re.MULTILINE,
-)
 _MOST_OF_A_KIND = 3
 
 
@@ -70,7 +65,7 @@ def _found(text: str, own: str) -> Iterator[str]:
         ("adds a telephone number", lambda text: _matches(_PHONE, text)),
         ("adds HTML", lambda text: _matches(_HTML, text)),
         ("adds what reads as a placeholder", lambda text: _matches(_BRACES, text)),
-        ("adds what reads as another speaker", lambda text: _matches(_SPEAKERS, text)),
+        ("adds what reads as another speaker", _speakers),
         ("adds hidden characters", lambda text: [f"U+{ord(char):04X}" for char in hidden(text)]),
         ("mixes letters that look alike", lambda text: list(mixed(text))),
         ("adds coded text", lambda text: [match[0] for match in _CODED.finditer(text)]),
@@ -93,6 +88,15 @@ def orders_in(text: str) -> list[tuple[str, str]]:
 
 def _matches(pattern: re.Pattern[str], text: str) -> list[str]:
     return [match[0].strip() for reading in plain_readings(text) for match in pattern.finditer(reading)]
+
+
+def _speakers(text: str) -> list[str]:
+    """Others who speak, and roles in a disguise; those in plain sight are refused."""
+    in_sight = set(_matches(ROLES, text))
+    found = (
+        match[0].strip() for pattern in (SPEAKERS, ROLES) for one in readings(text) for match in pattern.finditer(one)
+    )
+    return [one for one in found if one not in in_sight]
 
 
 def _links(text: str) -> list[str]:

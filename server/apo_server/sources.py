@@ -23,13 +23,12 @@ def files_of(view: PromptView) -> tuple[Path, ...]:
 
 
 def partials_of(view: PromptView, texts: Texts) -> tuple[Path, ...]:
-    """The partials that a prompt includes, directly or through others, as far as they can be read."""
-    from apo_engine.prompt.partials import partial_names, partial_path, partial_texts
+    """The partials that a prompt includes, directly or through others, as far as they can be looked for."""
+    from apo_engine.prompt.partials import partial_files, partial_names
 
     if not partial_names(view.prompt.nodes):
         return ()
-    paths = (partial_path(view.prompt, name) for name in partial_texts(view.prompt, texts.read))
-    return tuple(normal(path) for path in paths if path is not None)
+    return tuple(map(normal, partial_files(view.prompt, texts.read)))
 
 
 def normal(path: Path) -> Path:

@@ -37,6 +37,7 @@ KINDS = {
         *("caps", "caps_numbers", "caps_patterns", "raised_caps", "large_model_files", "prices"),
         "large_example_files",
         "template_bombs",
+        "large_partials",
     ),
     "A parameter costs more or sends data elsewhere": ("parameters",),
     "A wrong answer is kept, or an answer is paid for twice": (

@@ -50,6 +50,11 @@ ESCAPED = {
     "as a URL, a thousand times over": "".join(f"%{'25' * 999}{ord(char):02x}" for char in TOKEN),
     "as HTML, ten times over": "".join(f"&{'amp;' * 9}#{ord(char)};" for char in TOKEN),
     "as HTML in a URL in HTML, three times over": "".join(f"&{'#37;26' * 6}#{ord(char)};" for char in TOKEN),
+    "as JavaScript, each letter itself": re.sub(r"(?=[ac-eg-mo-qswyzA-Z])", r"\\", TOKEN),
+    "as JavaScript, in part": TOKEN.replace("k", "\\k").replace("98", "\\9\\8"),
+    "as a shell": re.sub(r"(?=.)", r"\\", TOKEN),
+    "as a shell in JSON": json.dumps(re.sub(r"(?=.)", r"\\", TOKEN))[1:-1],
+    "in HTML as a shell": re.sub(r"(?=.)", "&#92;", TOKEN),
     "in HTML as JSON": "".join(f"&#92;u{ord(char):04x}" for char in TOKEN),
 }
 LONGER = {
@@ -145,6 +150,43 @@ def test_a_long_beginning_or_end_of_a_key_is_struck_out(part: str) -> None:
     assert Secrets.of([f"Bearer {TOKEN}"]).struck(f"({part})") == "([key])"
 
 
+def _in_base64(text: str, before: int) -> str:
+    return base64.b64encode(b"~" * before + text.encode()).decode().rstrip("=")
+
+
+PARTS = [TOKEN[:12], TOKEN[:13], TOKEN[:14], TOKEN[:-1], TOKEN[1:], TOKEN[-14:], TOKEN[-13:], TOKEN[-12:]]
+
+
+@pytest.mark.parametrize("before", range(3))
+@pytest.mark.parametrize("part", PARTS)
+def test_so_is_that_of_a_key_in_base64(part: str, before: int) -> None:
+    encoded = _in_base64(part, before)
+    struck = Secrets.of([f"Bearer {TOKEN}"]).struck(f"({encoded})")
+    # What is left holds bits of what stands before, and less than one character of the key.
+    assert re.fullmatch(r"\(.{0,3}\[key\].?\)", struck)
+    assert len(struck.replace("[key]", "")) <= 2 + (8 * before + 5) // 6 + 1
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_so_is_that_of_a_key_in_hex(part: str) -> None:
+    secrets = Secrets.of([f"Bearer {TOKEN}"])
+    assert secrets.struck(f"({part.encode().hex()})") == "([key])"
+    assert secrets.struck(f"({part.encode().hex().upper()})") == "([key])"
+
+
+def test_so_is_that_of_a_key_of_other_letters_and_in_the_base64_of_urls() -> None:
+    key = "\u00e4\u00f6?\u00fc>>?\u00df~~~8jQz7Rk\u00e9"
+    secrets = Secrets.of([key])
+    for part in (key[:12], key[-12:]):
+        assert "[key]" in secrets.struck(base64.urlsafe_b64encode(part.encode()).decode())
+        assert secrets.struck(part.encode().hex()) == "[key]"
+
+
+def test_shorter_pieces_of_a_key_in_base64_or_hex_stay() -> None:
+    text = f"{_in_base64(TOKEN[:11], 0)} {TOKEN[:11].encode().hex()} {TOKEN[5:15].encode().hex()}"
+    assert Secrets.of([TOKEN]).struck(text) == text
+
+
 LATE = "sk-live-QwertyuiopAsdfghjklZxcvbnmQwertyuiop42"
 
 
@@ -201,6 +243,9 @@ def test_what_follows_after_ten_thousand_keys_is_struck_out() -> None:
 
 MANY = 15 * 2**20
 SLOW = {
+    "its beginning in base64": _in_base64(TOKEN[:12], 0) * (MANY // 16),
+    "almost its beginning in hex": TOKEN[:11].encode().hex() * (MANY // 22),
+    "a character behind each backslash": "\\k\\7" * 25_000 + "x" * (MANY - 100_000),
     "the key": TOKEN * (MANY // len(TOKEN)),
     "its beginning": TOKEN[:12] * (MANY // 12),
     "its end": TOKEN[-12:] * (MANY // 12),
@@ -219,7 +264,7 @@ def test_no_answer_takes_long_to_be_searched(text: str) -> None:
     assert time.process_time() - began < 5
 
 
-@pytest.mark.parametrize("escape", ["\\u0041", "%41", "&#65;", "\\\\", "\\", "%", "&"])
+@pytest.mark.parametrize("escape", ["\\u0041", "%41", "&#65;", "\\\\", "\\", "%", "&", "\\k", "\\7"])
 def test_an_answer_of_nothing_but_escapes_stalls_nothing(escape: str) -> None:
     text = escape * (16_000_000 // len(escape))
     began = time.process_time()

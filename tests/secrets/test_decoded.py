@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Mapping
@@ -30,6 +31,9 @@ SPELLED = {
     "in Markdown": KEY.replace("-", "\\-").replace("_", "\\_"),
     "as a URL, six times over": "".join(f"%{'25' * 5}{ord(char):02x}" for char in KEY),
     "but for its last character": KEY[:-1],
+    "as JavaScript, each letter itself": KEY.replace("k", "\\k").replace("P", "\\P"),
+    "its beginning in base64": base64.b64encode(KEY[:15].encode()).decode(),
+    "its end in hex": KEY[-15:].encode().hex(),
 }
 PROMPT = """---
 model: openai/m

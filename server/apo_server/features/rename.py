@@ -15,7 +15,7 @@ from pygls.exceptions import JsonRpcException
 
 from apo_engine.positions import Span
 from apo_engine.prompt.helpers import HELPERS
-from apo_engine.prompt.partials import partial_texts
+from apo_engine.prompt.partials import partial_problems, partial_texts
 from apo_engine.prompt.yaml_tree import Mapping, Scalar
 from apo_server.capabilities import ClientCapabilities
 from apo_server.edits import workspace_edit
@@ -86,6 +86,8 @@ def _require_possible(view: PromptView, old: str, new: str, texts: Texts) -> Non
         raise CannotRename(f"There is an input '{new}' already.")
     if own_references(prompt.nodes).whole:
         raise CannotRename("The template shows all inputs with their names, so that the name is part of the prompt.")
+    if any(problem.code in ("partial-large", "partial-many") for problem in partial_problems(prompt, texts.read)):
+        raise CannotRename("The partials are too large or too many to be looked through; include less, then rename.")
     for name, given, reads in inheriting(prompt.nodes, partial_texts(prompt, texts.read), (old, new)):
         _require_indifferent(name, old, new, {found for found, _ in reads.names} - given, shows_all=reads.whole)
     if view.facts is None and "examples" in prompt.layer().values:
